@@ -14,36 +14,36 @@ type Kind uint8
 // The kinds of failure. The zero value is an unclassified error: the
 // client is told nothing but that, the log has the cause.
 const (
-	Internal       Kind = iota // IMAP_INTERNAL
-	IO                         // IMAP_IOERROR: the disk or a file on it failed
-	Denied                     // IMAP_PERMISSION_DENIED
-	OverQuota                  // IMAP_QUOTA_EXCEEDED
-	TooBig                     // IMAP_MESSAGE_TOO_LARGE
-	FlagsFull                  // IMAP_USERFLAG_EXHAUSTED
-	BadFormat                  // IMAP_MAILBOX_BADFORMAT: a file of the store is damaged
-	NotSupported               // IMAP_MAILBOX_NOTSUPPORTED
-	NotFound                   // IMAP_MAILBOX_NONEXISTENT
-	Exists                     // IMAP_MAILBOX_EXISTS
-	BadName                    // IMAP_MAILBOX_BADNAME
-	HasChildren                // IMAP_MAILBOX_HASCHILDREN
-	Locked                     // IMAP_MAILBOX_LOCKED: temporary
-	PopLocked                  // IMAP_MAILBOX_POPLOCK
-	TooManyMessages            // IMAP_NO_OVERQUOTA's sibling: mailbox_maxmessages_* reached
-	ContainsNUL                // IMAP_MESSAGE_CONTAINSNULL
-	ContainsNL                 // IMAP_MESSAGE_CONTAINSNL
-	Contains8Bit               // IMAP_MESSAGE_CONTAINS8BIT
-	BadHeader                  // IMAP_MESSAGE_BADHEADER
-	NoBlankLine                // IMAP_MESSAGE_NOBLANKLINE
-	QuotaNotFound              // IMAP_QUOTAROOT_NONEXISTENT
-	BadIdentifier              // IMAP_INVALID_IDENTIFIER
-	BadRights                  // IMAP_INVALID_RIGHTS
-	BadPartition               // IMAP_PARTITION_UNKNOWN
-	NoSuchMessage              // IMAP_NO_NOSUCHMSG
-	UserUnknown                // the log-in name or recipient does not exist
-	Unavailable                // IMAP_SERVER_UNAVAILABLE: temporary, the client may try again
-	DiskFull                   // ENOSPC or EDQUOT: temporary, nothing was changed
-	BadArgument                // the caller's argument is wrong; Err says how
-	kinds                      // number of kinds
+	Internal        Kind = iota // IMAP_INTERNAL
+	IO                          // IMAP_IOERROR: the disk or a file on it failed
+	Denied                      // IMAP_PERMISSION_DENIED
+	OverQuota                   // IMAP_QUOTA_EXCEEDED
+	TooBig                      // IMAP_MESSAGE_TOO_LARGE
+	FlagsFull                   // IMAP_USERFLAG_EXHAUSTED
+	BadFormat                   // IMAP_MAILBOX_BADFORMAT: a file of the store is damaged
+	NotSupported                // IMAP_MAILBOX_NOTSUPPORTED
+	NotFound                    // IMAP_MAILBOX_NONEXISTENT
+	Exists                      // IMAP_MAILBOX_EXISTS
+	BadName                     // IMAP_MAILBOX_BADNAME
+	HasChildren                 // IMAP_MAILBOX_HASCHILDREN
+	Locked                      // IMAP_MAILBOX_LOCKED: temporary
+	PopLocked                   // IMAP_MAILBOX_POPLOCK
+	TooManyMessages             // IMAP_NO_OVERQUOTA's sibling: mailbox_maxmessages_* reached
+	ContainsNUL                 // IMAP_MESSAGE_CONTAINSNULL
+	ContainsNL                  // IMAP_MESSAGE_CONTAINSNL
+	Contains8Bit                // IMAP_MESSAGE_CONTAINS8BIT
+	BadHeader                   // IMAP_MESSAGE_BADHEADER
+	NoBlankLine                 // IMAP_MESSAGE_NOBLANKLINE
+	QuotaNotFound               // IMAP_QUOTAROOT_NONEXISTENT
+	BadIdentifier               // IMAP_INVALID_IDENTIFIER
+	BadRights                   // IMAP_INVALID_RIGHTS
+	BadPartition                // IMAP_PARTITION_UNKNOWN
+	NoSuchMessage               // IMAP_NO_NOSUCHMSG
+	UserUnknown                 // the log-in name or recipient does not exist
+	Unavailable                 // IMAP_SERVER_UNAVAILABLE: temporary, the client may try again
+	DiskFull                    // ENOSPC or EDQUOT: temporary, nothing was changed
+	BadArgument                 // the caller's argument is wrong; Err says how
+	kinds                       // number of kinds
 )
 
 // texts is Cyrus's wording of each kind (imap/imap_err.et).
