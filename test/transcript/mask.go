@@ -1,0 +1,97 @@
+package transcript
+
+import (
+	"bytes"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// A rule replaces what varies by nature, from run to run or from server
+// to server.
+type rule struct {
+	re   *regexp.Regexp
+	with string
+	why  string
+}
+
+// rules is every such replacement; nothing else is forgiven.
+var rules = []rule{
+	{regexp.MustCompile(`SESSIONID=<[^>]*>`), "SESSIONID=<$id>", "holds time, pid and a random number"},
+	{regexp.MustCompile(`Cyrus (IMAP|POP3|LMTP|timsieved) \S*(?: Murder)?`), "Cyrus $1 $version", "the version is ours"},
+	{regexp.MustCompile(`"3\.6\.1[^"]*"`), `"$version"`, "the version is ours"},
+	{regexp.MustCompile(`v3\.6\.1\S*`), "$version", "the version is ours"},
+	{regexp.MustCompile(`UIDVALIDITY \d+`), "UIDVALIDITY $n", "the time of creation"},
+	{regexp.MustCompile(`(APPENDUID|COPYUID) \d+ `), "$1 $n ", "the time of creation"},
+	{regexp.MustCompile(`MAILBOXID \([^)]*\)`), "MAILBOXID ($id)", "random"},
+	{regexp.MustCompile(`INTERNALDATE "[^"]*"`), `INTERNALDATE "$date"`, "the time of delivery"},
+	{regexp.MustCompile(`<\d+\.\d+@[^>]*>`), "<$apop>", "the APOP challenge"},
+	{regexp.MustCompile(`([+-]\w+ )\d{10}\.(\d+)`), "$1$n.$2", "UIDL: the time of creation"},
+	{regexp.MustCompile(`^(\d+ )\d{10}\.(\d+)\r`), "$1$n.$2\r", "UIDL: the time of creation"},
+}
+
+// A Hidden is a capability that the recorded server has and ours has not
+// yet: it is left out on both sides.
+type Hidden struct {
+	Word string
+	used bool
+}
+
+// A Masker replaces what varies by nature and leaves out what is hidden.
+type Masker struct{ hidden []*Hidden }
+
+// NewMasker returns a Masker that leaves the given words out of lines of
+// capabilities.
+func NewMasker(words []string) *Masker {
+	m := &Masker{}
+	for _, w := range words {
+		m.hidden = append(m.hidden, &Hidden{Word: w})
+	}
+	return m
+}
+
+// Unused returns the words that no recording held: their rows hide nothing
+// and have to go.
+func (m *Masker) Unused() []string {
+	var out []string
+	for _, h := range m.hidden {
+		if !h.used {
+			out = append(out, h.Word)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// capabilities finds the list of capabilities in a greeting or a reply.
+var capabilities = regexp.MustCompile(`CAPABILITY ([^\]\r]*)`)
+
+// Mask is the form of a line that is compared.
+func (m *Masker) Mask(line []byte) []byte {
+	line = capabilities.ReplaceAllFunc(line, m.hide)
+	for _, r := range rules {
+		line = r.re.ReplaceAll(line, []byte(strings.ReplaceAll(r.with, "$n", "$$n")))
+	}
+	return line
+}
+
+func (m *Masker) hide(list []byte) []byte {
+	words := bytes.Fields(list)
+	out := words[:0]
+	for _, w := range words {
+		if !m.hides(string(w)) {
+			out = append(out, w)
+		}
+	}
+	return bytes.Join(out, []byte(" "))
+}
+
+func (m *Masker) hides(word string) bool {
+	for _, h := range m.hidden {
+		if h.Word == word {
+			h.used = true
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,310 @@
+// Package transcript reads, records and replays protocol dialogs.
+//
+// A transcript is a text file:
+//
+//	# go run ./test/record test/golden/imap/create.txt
+//	# CREATE makes a mailbox once (RFC 3501 section 6.3.3).
+//	# config: altnamespace: yes
+//	C: a1 LOGIN user1 pass
+//	S: a1 OK $any
+//	CX: "a2 NOOP\x00\r\n"
+//	C2: b1 LOGIN user2 pass
+//	T: 200ms
+//
+// The first line is the command that recorded it. "# config:" lines are
+// options of imapd.conf that the dialog needs. C: is a line the client
+// sends (CR LF is added), CX: are bytes in Go's quoting, sent as they are.
+// S: is a line the server sends (without CR LF), SX: one that holds other
+// bytes than printable ones, quoted, with its line end. "S: <closed>" is
+// the end of the connection. The recorder waits for the answer to each line;
+// what is to be sent in one go goes into one CX: line. T: waits. A digit after C or S names another
+// connection; each is opened at its first use.
+package transcript
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A Kind is what a line of a transcript does.
+type Kind byte
+
+// The kinds of line.
+const (
+	Send  Kind = 'C' // bytes from the client
+	Reply Kind = 'S' // one line from the server, with its line end
+	Wait  Kind = 'T' // a pause
+	Note  Kind = '#' // a comment or an empty line
+)
+
+// closedText stands in a reply line for the end of the connection.
+const closedText = "<closed>"
+
+// A Step is one line of a transcript.
+type Step struct {
+	Kind Kind
+	Conn int    // number of the connection; 1 where the line names none
+	Data []byte // what is sent or replied, with line end; a comment's text
+	Wait time.Duration
+	Line int // in the file, from 1
+}
+
+// closed reports whether s stands for the end of a connection.
+func (s Step) closed() bool { return s.Kind == Reply && string(s.Data) == closedText+"\r\n" }
+
+// A Transcript is a dialog and what it needs.
+type Transcript struct {
+	Name   string
+	Config []string // "name: value" lines for imapd.conf
+	Steps  []Step
+}
+
+// ReadFile parses the transcript in a file.
+func ReadFile(name string) (*Transcript, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, data)
+}
+
+// Parse parses a transcript; name is for messages.
+func Parse(name string, data []byte) (*Transcript, error) {
+	t := &Transcript{Name: name}
+	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		s, err := parseLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
+		}
+		s.Line = i + 1
+		if conf, ok := strings.CutPrefix(line, "# config: "); ok {
+			t.Config = append(t.Config, conf)
+		}
+		t.Steps = append(t.Steps, s)
+	}
+	return t, nil
+}
+
+func parseLine(line string) (Step, error) {
+	if line == "" || line[0] == '#' {
+		return Step{Kind: Note, Data: []byte(line)}, nil
+	}
+	head, rest, ok := strings.Cut(line, ":")
+	if !ok || head == "" {
+		return Step{}, fmt.Errorf("no kind of line: %q", line)
+	}
+	rest = strings.TrimPrefix(rest, " ")
+	s := Step{Kind: Kind(head[0]), Conn: 1}
+	head = head[1:]
+	if n := strings.TrimRight(head, "X"); n != "" {
+		c, err := strconv.Atoi(n)
+		if err != nil {
+			return Step{}, fmt.Errorf("bad connection number %q", n)
+		}
+		s.Conn = c
+	}
+	var err error
+	switch {
+	case s.Kind == Wait:
+		s.Wait, err = time.ParseDuration(rest)
+	case s.Kind != Send && s.Kind != Reply:
+		err = fmt.Errorf("unknown kind of line %q", line)
+	case strings.HasSuffix(head, "X"):
+		var raw string
+		raw, err = strconv.Unquote(rest)
+		s.Data = []byte(raw)
+	default:
+		s.Data = []byte(rest + "\r\n")
+	}
+	return s, err
+}
+
+// String is the transcript as it stands in a file.
+func (t *Transcript) String() string {
+	var b strings.Builder
+	for _, s := range t.Steps {
+		b.WriteString(s.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// String is the step as a line of a file, without line end.
+func (s Step) String() string {
+	switch s.Kind {
+	case Note:
+		return string(s.Data)
+	case Wait:
+		return "T: " + s.Wait.String()
+	}
+	head := string(s.Kind)
+	if s.Conn != 1 {
+		head += strconv.Itoa(s.Conn)
+	}
+	if line, ok := strings.CutSuffix(string(s.Data), "\r\n"); ok && plain(line) {
+		if line == "" {
+			return head + ":"
+		}
+		return head + ": " + line
+	}
+	return head + "X: " + strconv.Quote(string(s.Data))
+}
+
+func plain(s string) bool {
+	if !utf8.ValidString(s) || strings.HasSuffix(s, " ") && strings.TrimSpace(s) == "" {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// A Dialer opens a new connection to the server under test.
+type Dialer func() (net.Conn, error)
+
+// quiet is how long a recorder waits for more from the server before it
+// takes the reply to be whole: longer than any pause a real server makes
+// (failed log-ins apart, where a T: line belongs in the script).
+const quiet = 250 * time.Millisecond
+
+// Record plays the client's lines of t against a server and returns a
+// transcript in which the server's lines are those that it sent.
+func Record(t *Transcript, dial Dialer) (*Transcript, error) {
+	out := &Transcript{Name: t.Name, Config: t.Config}
+	conns := map[int]*conn{}
+	defer closeAll(conns)
+	for _, s := range t.Steps {
+		if s.Kind == Reply {
+			continue
+		}
+		c := conns[s.Conn]
+		if c == nil && s.Kind == Send {
+			var err error
+			if c, err = open(dial); err != nil {
+				return nil, err
+			}
+			conns[s.Conn] = c
+			out.drain(conns, quiet)
+		}
+		out.Steps = append(out.Steps, s)
+		switch s.Kind {
+		case Send:
+			if _, err := c.Write(s.Data); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
+			}
+			if !bytes.HasSuffix(s.Data, []byte("+}\r\n")) {
+				out.drain(conns, quiet)
+			}
+		case Wait:
+			time.Sleep(s.Wait)
+			out.drain(conns, quiet)
+		}
+	}
+	return out, nil
+}
+
+// drain appends what the servers say until all are quiet.
+func (t *Transcript) drain(conns map[int]*conn, d time.Duration) {
+	for n := 1; n <= 9; n++ {
+		c := conns[n]
+		for c != nil && !c.eof {
+			line, err := c.line(d)
+			if len(line) > 0 {
+				t.Steps = append(t.Steps, Step{Kind: Reply, Conn: n, Data: line})
+			}
+			if err == nil {
+				continue
+			}
+			if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
+				c.eof = true
+				t.Steps = append(t.Steps, Step{Kind: Reply, Conn: n, Data: []byte(closedText + "\r\n")})
+			}
+			break
+		}
+	}
+}
+
+type conn struct {
+	net.Conn
+	r   *bufio.Reader
+	eof bool
+}
+
+func open(dial Dialer) (*conn, error) {
+	c, err := dial()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, r: bufio.NewReader(c)}, nil
+}
+
+func closeAll(conns map[int]*conn) {
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// line reads up to and with the next LF.
+func (c *conn) line(d time.Duration) ([]byte, error) {
+	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return nil, err
+	}
+	return c.r.ReadBytes('\n')
+}
+
+// patience is how long a replayed server may take for a line.
+const patience = 20 * time.Second
+
+// Replay plays the client's lines of t and returns an error for the first
+// server line that differs from the recorded one once both have gone
+// through mask.
+func Replay(t *Transcript, dial Dialer, mask func([]byte) []byte) error {
+	conns := map[int]*conn{}
+	defer closeAll(conns)
+	for _, s := range t.Steps {
+		switch s.Kind {
+		case Wait:
+			time.Sleep(s.Wait)
+		case Send, Reply:
+			c := conns[s.Conn]
+			if c == nil {
+				var err error
+				if c, err = open(dial); err != nil {
+					return err
+				}
+				conns[s.Conn] = c
+			}
+			if err := c.step(s, mask); err != nil {
+				return fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *conn) step(s Step, mask func([]byte) []byte) error {
+	if s.Kind == Send {
+		_, err := c.Write(s.Data)
+		return err
+	}
+	got, err := c.line(patience)
+	if err != nil && s.closed() && len(got) == 0 {
+		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
+			return nil
+		}
+	}
+	if want := s.Data; !bytes.Equal(mask(got), mask(want)) {
+		return fmt.Errorf("the server says\n  %q (%v)\nthe recording\n  %q", mask(got), err, mask(want))
+	}
+	return nil
+}
