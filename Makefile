@@ -1,0 +1,72 @@
+# gocyrus: see README.md. Needs Go and make; everything else is in the module.
+
+VERSION  ?= 0.1.0
+PREFIX   ?= /usr
+DESTDIR  ?=
+LIBEXEC   = $(PREFIX)/lib/cyrus/bin
+BIN       = bin
+GOFLAGS_  = -trimpath -ldflags '-s -w -X gocyrus/libcyrus/version.Version=$(VERSION)'
+DAEMONS   = master imapd pop3d lmtpd notifyd cyrusdbd deliver
+# Admin commands: links to the program cyrus, named as Cyrus names them.
+COMMANDS  = $(shell cat tools/commands.txt)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
+
+export CGO_ENABLED ?= 0
+
+.PHONY: all build run test test-reference lint bench fuzz install clean docs
+
+all: build
+
+# All programs go flat into bin/, beside each other: master looks there.
+build:
+	@mkdir -p $(BIN)
+	go build $(GOFLAGS_) -o $(BIN)/ $(addprefix ./,$(DAEMONS))
+	go build $(GOFLAGS_) -o $(BIN)/cyrus ./tools
+	@for c in $(COMMANDS); do ln -sf cyrus $(BIN)/$$c; done
+
+# A working server with demo accounts, in the foreground until ^C.
+run: build
+	go run ./test/run
+
+# RACE=-race as CI does; needs cgo and a C compiler.
+test: build
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -shuffle=on -timeout 9m ./...
+
+# Against the real Cyrus: installs Debian's packages, needs root.
+test-reference: build
+	test/bin/reference-server install
+	test/bin/clients install
+	go test -tags reference -timeout 40m -p 1 ./...
+
+lint:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change these" >&2; exit 1; }
+	go vet ./...
+	go vet -tags reference ./...
+	go run $(STATICCHECK) ./...
+
+# The same load on ours, on Cyrus and on Dovecot, side by side; needs root.
+bench: build
+	test/bin/reference-server install
+	go run ./test/bench
+
+# Each fuzz target for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	test/bin/fuzz $(FUZZTIME)
+
+# Debian's layout.
+install: build
+	install -d $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/gocyrus/examples
+	install -m 755 $(addprefix $(BIN)/,$(DAEMONS)) $(BIN)/cyrus $(DESTDIR)$(LIBEXEC)
+	for c in $(COMMANDS); do ln -sf cyrus $(DESTDIR)$(LIBEXEC)/$$c; done
+	ln -sf ../lib/cyrus/bin/cyrus $(DESTDIR)$(PREFIX)/sbin/cyrus
+	ln -sf ../lib/cyrus/bin/master $(DESTDIR)$(PREFIX)/sbin/cyrmaster
+	ln -sf ../lib/cyrus/bin/deliver $(DESTDIR)$(PREFIX)/sbin/cyrdeliver
+	for s in 1 5 8; do for m in docs/man/*.$$s; do [ ! -e $$m ] || install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
+	install -m 644 etc/*.conf etc/*.toml README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/gocyrus/examples
+
+docs:
+	go run ./tools/mkdocs
+
+clean:
+	rm -rf $(BIN)

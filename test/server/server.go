@@ -1,0 +1,381 @@
+// Package server starts our own master on a site of its own, for tests
+// that talk to the whole suite from outside.
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Options says what a site is like. The zero value is a site in own mode
+// with the users user1 to user3 and the admin cyrus.
+type Options struct {
+	Config   []string // lines of imapd.conf; each replaces ours of the same name
+	Services []string // lines of SERVICES in place of ours; %[1]s is the folder
+	Events   []string // lines of EVENTS; none by default
+	Users    []string // accounts, password "pass"; nil means user1, user2, user3
+	Shared   bool     // shared mode: Cyrus's own database types
+	Bare     bool     // no mailboxes are made for the users
+}
+
+// A Site is a folder with configuration and data, and the master that
+// serves it while it runs.
+type Site struct {
+	Dir  string // everything lies below it
+	IMAP string // addresses of the listeners
+	POP3 string
+	LMTP string // pre-authenticated
+	Sock string // path of the unix socket for LMTP
+
+	bin    string
+	tb     testing.TB
+	master *exec.Cmd
+	waited chan struct{}
+	out    bytes.Buffer
+}
+
+var build struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// Root returns the top folder of the checkout.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.New("no go.mod above the working directory")
+}
+
+// Bin returns the folder of our programs, built from this checkout once
+// per test process (by make, which the rest of the build goes through too).
+func Bin(tb testing.TB) string {
+	tb.Helper()
+	build.Do(func() {
+		root, err := Root()
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.dir = filepath.Join(root, "bin")
+		cmd := exec.Command("make", "-s", "-C", root, "build")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			build.err = fmt.Errorf("make build: %w\n%s", err, out)
+		}
+	})
+	if build.err != nil {
+		tb.Fatal(build.err)
+	}
+	return build.dir
+}
+
+// Start makes a site, starts its master, makes the users' mailboxes and
+// ends it all with the test.
+func Start(tb testing.TB, o Options) *Site {
+	tb.Helper()
+	s := New(tb, o)
+	s.Run()
+	if !o.Bare {
+		s.makeUsers(o.users())
+	}
+	return s
+}
+
+// New writes the configuration of a site and its accounts; nothing runs.
+func New(tb testing.TB, o Options) *Site {
+	tb.Helper()
+	s := &Site{Dir: dir(tb), bin: Bin(tb), tb: tb}
+	for _, d := range []string{"etc", "conf", "spool", "sieve", "log", "run/proc", "run/lock",
+		"conf/db", "conf/socket", "conf/log", "conf/msg", "conf/quota", "conf/user"} {
+		if err := os.MkdirAll(filepath.Join(s.Dir, d), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s.IMAP, s.POP3, s.LMTP = address(tb), address(tb), address(tb)
+	s.Sock = filepath.Join(s.Dir, "run/lmtp")
+	s.write("etc/imapd.conf", s.imapdConf(o))
+	s.write("etc/cyrus.conf", s.cyrusConf(o))
+	for _, u := range append(o.users(), "cyrus") {
+		s.Tool("pass\n", "cyrus", "passwd", "-p", u)
+	}
+	tb.Cleanup(s.cleanup)
+	return s
+}
+
+func (o Options) users() []string {
+	if o.Users != nil {
+		return o.Users
+	}
+	return []string{"user1", "user2", "user3"}
+}
+
+// dir is a folder with a short name: the path of a unix socket has at
+// most 107 bytes, and a test's own folder may be longer.
+func dir(tb testing.TB) string {
+	d, err := os.MkdirTemp("", "site")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(d) })
+	return d
+}
+
+// address returns a loopback address with a port that is free now.
+func address(tb testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (s *Site) write(name, text string) {
+	if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// imapdConf is the same site that test/bin/reference-server makes for the
+// real Cyrus.
+func (s *Site) imapdConf(o Options) string {
+	lines := []string{
+		"servername: reference.example.org",
+		"configdirectory: " + s.Dir + "/conf",
+		"defaultpartition: default",
+		"partition-default: " + s.Dir + "/spool",
+		"proc_path: " + s.Dir + "/run/proc",
+		"mboxname_lockpath: " + s.Dir + "/run/lock",
+		"lmtpsocket: " + s.Sock,
+		"idlesocket: " + s.Dir + "/run/idle",
+		"notifysocket: " + s.Dir + "/run/notify",
+		"sievedir: " + s.Dir + "/sieve",
+		"admins: cyrus",
+		"hashimapspool: yes",
+		"unixhierarchysep: yes",
+		"altnamespace: no",
+		"allowplaintext: yes",
+		"sasl_pwcheck_method: auxprop",
+		"sasl_sasldb_path: " + s.Dir + "/conf/sasldb2",
+		"sasl_mech_list: PLAIN LOGIN",
+	}
+	if os.Getuid() == 0 {
+		lines = append(lines, "cyrus_user: root")
+	}
+	if o.Shared {
+		lines = append(lines, "mboxlist_db: twoskip", "annotation_db: twoskip", "duplicate_db: twoskip", "userdeny_db: flat")
+	}
+	for _, line := range o.Config {
+		name, _, _ := strings.Cut(line, ":")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, name+":") })
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (s *Site) cyrusConf(o Options) string {
+	services := o.Services
+	if services == nil {
+		services = []string{
+			`imap cmd="imapd -C %[1]s/etc/imapd.conf" listen="` + s.IMAP + `" prefork=1`,
+			`pop3 cmd="pop3d -C %[1]s/etc/imapd.conf" listen="` + s.POP3 + `"`,
+			`lmtp cmd="lmtpd -C %[1]s/etc/imapd.conf -a" listen="` + s.LMTP + `"`,
+			`lmtpunix cmd="lmtpd -C %[1]s/etc/imapd.conf" listen="%[1]s/run/lmtp"`,
+			`notify cmd="notifyd -C %[1]s/etc/imapd.conf" listen="%[1]s/run/notify" proto="udp" prefork=1`,
+		}
+	}
+	var b strings.Builder
+	section := func(name string, lines []string) {
+		fmt.Fprintf(&b, "%s {\n", name)
+		for _, l := range lines {
+			fmt.Fprintln(&b, "  "+strings.ReplaceAll(l, "%[1]s", s.Dir))
+		}
+		fmt.Fprintln(&b, "}")
+	}
+	section("START", []string{`recover cmd="ctl_cyrusdb -C %[1]s/etc/imapd.conf -r"`})
+	section("SERVICES", services)
+	section("EVENTS", o.Events)
+	return b.String()
+}
+
+// Conf is the path of the site's imapd.conf.
+func (s *Site) Conf() string { return filepath.Join(s.Dir, "etc/imapd.conf") }
+
+// Run starts master and waits until the IMAP port answers.
+func (s *Site) Run() {
+	s.tb.Helper()
+	cmd := exec.Command(filepath.Join(s.bin, "master"), "-C", s.Conf(),
+		"-M", filepath.Join(s.Dir, "etc/cyrus.conf"), "-p", filepath.Join(s.Dir, "run/master.pid"),
+		"-L", filepath.Join(s.Dir, "log/out"), "-D")
+	cmd.Env = s.env()
+	cmd.Stdout, cmd.Stderr = &s.out, &s.out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+	s.master, s.waited = cmd, make(chan struct{})
+	go func() { cmd.Wait(); close(s.waited) }()
+	if err := s.WaitReady(30 * time.Second); err != nil {
+		s.tb.Fatalf("master: %v\n%s", err, s.Log())
+	}
+}
+
+func (s *Site) env() []string {
+	return append(os.Environ(), "CYRUS_USER=", "PATH="+s.bin+":"+os.Getenv("PATH"))
+}
+
+// WaitReady waits until the IMAP port sends a greeting.
+func (s *Site) WaitReady(d time.Duration) error {
+	end := time.Now().Add(d)
+	for {
+		err := greeting(s.IMAP)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("no greeting on %s within %v: %w", s.IMAP, d, err)
+		}
+		select {
+		case <-s.waited:
+			return errors.New("master has exited")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func greeting(addr string) error {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return err
+	}
+	var b [4]byte
+	if _, err := c.Read(b[:]); err != nil {
+		return err
+	}
+	_, err = c.Write([]byte("x LOGOUT\r\n"))
+	return err
+}
+
+// Pid is the process id of master.
+func (s *Site) Pid() int { return s.master.Process.Pid }
+
+// Exited is closed once master has ended.
+func (s *Site) Exited() <-chan struct{} { return s.waited }
+
+// Stop ends master gracefully and reports whether it left within d.
+func (s *Site) Stop(d time.Duration) bool {
+	if s.master == nil {
+		return true
+	}
+	_ = s.master.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.waited:
+		s.master = nil
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+// Kill ends master alone with SIGKILL, as a crash would.
+func (s *Site) Kill() {
+	_ = s.master.Process.Kill()
+	<-s.waited
+	s.master = nil
+}
+
+// cleanup ends master and whatever it left of its session.
+func (s *Site) cleanup() {
+	pgid := 0
+	if s.master != nil {
+		pgid = s.master.Process.Pid
+	}
+	if !s.Stop(10*time.Second) && pgid != 0 {
+		s.tb.Errorf("master did not stop within 10 s\n%s", s.Log())
+	}
+	for _, pid := range s.Processes("") {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if s.tb.Failed() {
+		s.tb.Logf("log of the site:\n%s", s.Log())
+	}
+}
+
+// Processes returns the ids of the running processes of this site whose
+// program has the given name ("" for all), in ascending order.
+func (s *Site) Processes(name string) []int {
+	var pids []int
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		var pid int
+		if _, err := fmt.Sscanf(e.Name(), "%d", &pid); err != nil || pid == os.Getpid() {
+			continue
+		}
+		cmdline, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err != nil || !bytes.Contains(cmdline, []byte(s.Dir+"/")) {
+			continue
+		}
+		prog, _, _ := bytes.Cut(cmdline, []byte{0})
+		if name == "" || filepath.Base(string(prog)) == name {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// Log is what master and its children have written.
+func (s *Site) Log() string {
+	log, _ := os.ReadFile(filepath.Join(s.Dir, "log/out"))
+	if len(log) > 20000 {
+		log = log[len(log)-20000:]
+	}
+	return s.out.String() + string(log)
+}
+
+// Tool runs one of our programs with -C and input, and fails the test
+// when it fails. args are those after "-C imapd.conf".
+func (s *Site) Tool(input, program string, args ...string) string {
+	s.tb.Helper()
+	out, err := s.Try(input, program, args...)
+	if err != nil {
+		s.tb.Fatalf("%s %q: %v\n%s", program, args, err, out)
+	}
+	return out
+}
+
+// Try is Tool for a program that may fail.
+func (s *Site) Try(input, program string, args ...string) (string, error) {
+	if program == "cyrus" { // its subcommand comes before the flags
+		args = append([]string{args[0], "-C", s.Conf()}, args[1:]...)
+	} else {
+		args = append([]string{"-C", s.Conf()}, args...)
+	}
+	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd.Env = s.env()
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
