@@ -9,7 +9,7 @@ GOFLAGS_  = -trimpath -ldflags '-s -w -X gocyrus/libcyrus/version.Version=$(VERS
 DAEMONS   = master imapd pop3d lmtpd notifyd cyrusdbd deliver
 # Admin commands: links to the program cyrus, named as Cyrus names them.
 COMMANDS  = $(shell cat tools/commands.txt)
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED ?= 0
 
