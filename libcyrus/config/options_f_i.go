@@ -1,0 +1,114 @@
+package config
+
+// Options from f to i.
+
+var IscheduleDkimDomain = newString(Row{Name: "ischedule_dkim_domain", Since: "2.5.0", Group: "ischedule"})
+
+var IscheduleDkimKeyFile = newString(Row{Name: "ischedule_dkim_key_file", Since: "2.5.0", Group: "ischedule"})
+
+var IscheduleDkimRequired = newSwitch(Row{Name: "ischedule_dkim_required", Default: "yes", Since: "3.1.4", Group: "ischedule"})
+
+var IscheduleDkimSelector = newString(Row{Name: "ischedule_dkim_selector", Since: "2.5.0", Group: "ischedule"})
+
+var DuplicateDb = newList(Row{Name: "duplicate_db", Default: "pebble", Since: "3.1.6", Group: "database",
+	Values: []string{"pebble", "skiplist", "sql", "twoskip", "zeroskip"},
+})
+
+var DuplicateDbPath = newString(Row{Name: "duplicate_db_path", Since: "2.5.0", Group: "database"})
+
+var Duplicatesuppression = newSwitch(Row{Name: "duplicatesuppression", Default: "yes", Since: "2.3.17", Group: "duplicate"})
+
+var EventContentInclusionMode = newEnum(Row{Name: "event_content_inclusion_mode", Default: "standard", Since: "2.5.0", Group: "events",
+	Values: []string{"standard", "message", "header", "body", "headerbody"},
+})
+
+var EventContentSize = newInt(Row{Name: "event_content_size", Default: "0", Since: "2.5.0", Unit: "bytes", Group: "events"})
+
+var EventExcludeFlags = newString(Row{Name: "event_exclude_flags", Since: "2.5.0", Group: "events"})
+
+var EventExcludeSpecialuse = newString(Row{Name: "event_exclude_specialuse", Default: "\\Junk", Since: "2.5.0", Group: "events"})
+
+var EventExtraParams = newBits(Row{Name: "event_extra_params", Default: "timestamp", Since: "3.6.0", Group: "events",
+	Values: []string{
+		"bodyStructure", "clientAddress", "diskUsed", "flagNames", "messageContent", "messageSize",
+		"messages", "modseq", "service", "timestamp", "uidnext", "vnd.cmu.midset",
+		"vnd.cmu.unseenMessages", "vnd.cmu.envelope", "vnd.cmu.sessionId", "vnd.cmu.mailboxACL",
+		"vnd.cmu.mbtype", "vnd.cmu.davFilename", "vnd.cmu.davUid", "vnd.fastmail.clientId",
+		"vnd.fastmail.sessionId", "vnd.fastmail.convExists", "vnd.fastmail.convUnseen", "vnd.fastmail.cid",
+		"vnd.fastmail.counters", "vnd.fastmail.jmapEmail", "vnd.fastmail.jmapStates", "vnd.cmu.emailid",
+		"vnd.cmu.threadid",
+	},
+})
+
+var EventGroups = newBits(Row{Name: "event_groups", Default: "message mailbox", Since: "3.0.0", Group: "events",
+	Values: []string{"message", "quota", "flags", "access", "mailbox", "subscription", "calendar", "applepushservice"},
+})
+
+var EventNotifier = newString(Row{Name: "event_notifier", Since: "2.5.0", Group: "events"})
+
+var ExpungeMode = newEnum(Row{Name: "expunge_mode", Default: "delayed", Since: "3.1.1", Group: "expire",
+	Values: []string{"immediate", "semidelayed", "delayed"},
+})
+
+var Failedloginpause = newDuration(Row{Name: "failedloginpause", Default: "3s", Since: "3.1.8", Unit: "s", Group: "auth"})
+
+var Flushseenstate = newSwitch(Row{Name: "flushseenstate", Default: "yes", Since: "2.5.0", Deprecated: "2.5.0", Group: "expire"})
+
+var Foolstupidclients = newSwitch(Row{Name: "foolstupidclients", Default: "no", Since: "2.3.17", Group: "namespace"})
+
+var ForceSaslClientMech = newString(Row{Name: "force_sasl_client_mech", Since: "2.3.17", Group: "auth"})
+
+var Fulldirhash = newSwitch(Row{Name: "fulldirhash", Default: "no", Since: "2.3.17", Group: "mailbox"})
+
+var Hashimapspool = newSwitch(Row{Name: "hashimapspool", Default: "no", Since: "2.3.17", Group: "mailbox"})
+
+var Httpallowcompress = newSwitch(Row{Name: "httpallowcompress", Default: "yes", Since: "2.5.0", Group: "http"})
+
+var Httpallowcors = newString(Row{Name: "httpallowcors", Since: "2.5.0", Group: "http"})
+
+var Httpallowtrace = newSwitch(Row{Name: "httpallowtrace", Default: "no", Since: "2.5.0", Group: "http"})
+
+var Httpallowedurls = newString(Row{Name: "httpallowedurls", Since: "2.5.0", Group: "http"})
+
+var Httpcontentmd5 = newSwitch(Row{Name: "httpcontentmd5", Default: "no", Since: "2.5.0", Group: "http"})
+
+var Httpdocroot = newString(Row{Name: "httpdocroot", Since: "2.5.0", Group: "http"})
+
+var Httpkeepalive = newDuration(Row{Name: "httpkeepalive", Default: "20s", Since: "3.1.8", Unit: "s", Group: "http"})
+
+var Httplogheaders = newString(Row{Name: "httplogheaders", Since: "3.3.1", Group: "http"})
+
+var Httpmodules = newBits(Row{Name: "httpmodules", Since: "3.1.7", Group: "http",
+	Values: []string{
+		"admin", "caldav", "carddav", "cgi", "domainkey", "freebusy", "ischedule", "jmap", "prometheus",
+		"rss", "tzdist", "webdav",
+	},
+})
+
+var Httpprettytelemetry = newSwitch(Row{Name: "httpprettytelemetry", Default: "no", Since: "2.5.0", Group: "http"})
+
+var Httptimeout = newDuration(Row{Name: "httptimeout", Default: "5m", Since: "3.1.8", Unit: "m", Group: "http"})
+
+var HttpH2Altsvc = newString(Row{Name: "http_h2_altsvc", Since: "3.6.0", Group: "http"})
+
+var HttpJwtKeyDir = newString(Row{Name: "http_jwt_key_dir", Since: "3.6.0", Group: "http"})
+
+var HttpJwtMaxAge = newDuration(Row{Name: "http_jwt_max_age", Default: "0s", Since: "3.6.0", Unit: "s", Group: "http"})
+
+var IcalendarMaxSize = newInt(Row{Name: "icalendar_max_size", Default: "0", Since: "3.6.0", Unit: "bytes", Group: "dav"})
+
+var Idlesocket = newString(Row{Name: "idlesocket", Default: "{configdirectory}/socket/idle", Since: "2.3.17", Group: "idle"})
+
+var Ignorereference = newSwitch(Row{Name: "ignorereference", Default: "no", Since: "2.3.17", Group: "namespace"})
+
+var Imapidlepoll = newDuration(Row{Name: "imapidlepoll", Default: "60s", Since: "3.1.8", Unit: "s", Group: "idle"})
+
+var Imapidresponse = newSwitch(Row{Name: "imapidresponse", Default: "yes", Since: "2.3.17", Group: "imap"})
+
+var Imapmagicplus = newSwitch(Row{Name: "imapmagicplus", Default: "no", Since: "2.3.17", Group: "auth"})
+
+var Imipnotifier = newString(Row{Name: "imipnotifier", Since: "3.0.0", Group: "events"})
+
+var ImplicitOwnerRights = newString(Row{Name: "implicit_owner_rights", Default: "lkxan", Since: "3.1.2", Group: "acl"})
+
+var ImprovedMboxlistSort = newSwitch(Row{Name: "improved_mboxlist_sort", Default: "no", Since: "2.3.17", Group: "namespace"})

@@ -1,0 +1,103 @@
+package config
+
+// Options from m to o.
+
+var MailboxDefaultOptions = newInt(Row{Name: "mailbox_default_options", Default: "0", Since: "2.3.17", Group: "mailbox"})
+
+var MailboxInitialFlags = newString(Row{Name: "mailbox_initial_flags", Since: "2.5.0", Group: "mailbox"})
+
+var MailboxLegacyDirs = newSwitch(Row{Name: "mailbox_legacy_dirs", Default: "no", Since: "3.6.0", Group: "mailbox"})
+
+var MailboxMaxmessagesAddressbook = newInt(Row{Name: "mailbox_maxmessages_addressbook", Default: "0", Since: "3.3.0", Group: "mailbox"})
+
+var MailboxMaxmessagesCalendar = newInt(Row{Name: "mailbox_maxmessages_calendar", Default: "0", Since: "3.3.0", Group: "mailbox"})
+
+var MailboxMaxmessagesEmail = newInt(Row{Name: "mailbox_maxmessages_email", Default: "0", Since: "3.3.0", Group: "mailbox"})
+
+var Mailnotifier = newString(Row{Name: "mailnotifier", Since: "2.3.17", Group: "events"})
+
+var MasterBindErrorsFatal = newSwitch(Row{Name: "master_bind_errors_fatal", Default: "no", Since: "3.3.0", Group: "master"})
+
+var Maxheaderlines = newInt(Row{Name: "maxheaderlines", Default: "1000", Since: "2.3.17", Group: "mailbox"})
+
+var MaxloginsPerHost = newInt(Row{Name: "maxlogins_per_host", Default: "0", Since: "2.5.0", Group: "auth"})
+
+var MaxloginsPerUser = newInt(Row{Name: "maxlogins_per_user", Default: "0", Since: "2.5.0", Group: "auth"})
+
+var Maxmessagesize = newInt(Row{Name: "maxmessagesize", Default: "0", Since: "2.3.17", Unit: "bytes", Group: "imap"})
+
+var Maxquoted = newInt(Row{Name: "maxquoted", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap"})
+
+var Maxword = newInt(Row{Name: "maxword", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap"})
+
+var MboxkeyDb = newList(Row{Name: "mboxkey_db", Default: "twoskip", Since: "3.1.6", Group: "mailbox",
+	Values: []string{"skiplist", "twoskip", "zeroskip"},
+})
+
+var MboxlistDb = newList(Row{Name: "mboxlist_db", Default: "pebble", Since: "3.1.6", Group: "database",
+	Values: []string{"pebble", "flat", "skiplist", "sql", "twoskip", "zeroskip"},
+})
+
+var MboxlistDbPath = newString(Row{Name: "mboxlist_db_path", Since: "2.5.0", Group: "database"})
+
+var MboxnameLockpath = newString(Row{Name: "mboxname_lockpath", Since: "2.4.0", Group: "mailbox"})
+
+var MetapartitionFiles = newBits(Row{Name: "metapartition_files", Since: "3.0.0", Group: "mailbox",
+	Values: []string{"header", "index", "cache", "expunge", "squat", "annotations", "lock", "dav", "archivecache"},
+})
+
+var MupdateAuthname = newString(Row{Name: "mupdate_authname", Since: "2.3.17", Group: "murder"})
+
+var MupdateConfig = newEnum(Row{Name: "mupdate_config", Default: "standard", Since: "2.3.17", Group: "murder",
+	Values: []string{"standard", "unified", "replicated"},
+})
+
+var Munge8bit = newSwitch(Row{Name: "munge8bit", Default: "yes", Since: "2.3.17", Group: "lmtp"})
+
+var MupdateConnectionsMax = newInt(Row{Name: "mupdate_connections_max", Default: "128", Since: "2.3.17", Group: "murder"})
+
+var MupdatePassword = newString(Row{Name: "mupdate_password", Since: "2.3.17", Group: "murder"})
+
+var MupdatePort = newInt(Row{Name: "mupdate_port", Default: "3905", Since: "2.3.17", Group: "murder"})
+
+var MupdateRealm = newString(Row{Name: "mupdate_realm", Since: "2.3.17", Group: "murder"})
+
+var MupdateRetryDelay = newInt(Row{Name: "mupdate_retry_delay", Default: "20", Since: "2.3.17", Group: "murder"})
+
+var MupdateServer = newString(Row{Name: "mupdate_server", Since: "2.3.17", Group: "murder"})
+
+var MupdateUsername = newString(Row{Name: "mupdate_username", Since: "2.3.17", Group: "murder"})
+
+var MupdateWorkersMax = newInt(Row{Name: "mupdate_workers_max", Default: "50", Since: "2.3.17", Group: "murder"})
+
+var MupdateWorkersMaxspare = newInt(Row{Name: "mupdate_workers_maxspare", Default: "10", Since: "2.3.17", Group: "murder"})
+
+var MupdateWorkersMinspare = newInt(Row{Name: "mupdate_workers_minspare", Default: "2", Since: "2.3.17", Group: "murder"})
+
+var MupdateWorkersStart = newInt(Row{Name: "mupdate_workers_start", Default: "5", Since: "2.3.17", Group: "murder"})
+
+var Netscapeurl = newString(Row{Name: "netscapeurl", Since: "2.3.17", Group: "imap"})
+
+var Newsaddheaders = newBits(Row{Name: "newsaddheaders", Default: "to", Since: "2.5.0", Group: "nntp",
+	Values: []string{"to", "replyto"},
+})
+
+var Newsgroups = newString(Row{Name: "newsgroups", Default: "*", Since: "2.4.0", Group: "nntp"})
+
+var Newsmaster = newString(Row{Name: "newsmaster", Default: "news", Since: "2.3.17", Group: "nntp"})
+
+var Newspeer = newString(Row{Name: "newspeer", Since: "2.3.17", Group: "nntp"})
+
+var Newspostuser = newString(Row{Name: "newspostuser", Since: "2.5.0", Group: "nntp"})
+
+var Newsprefix = newString(Row{Name: "newsprefix", Since: "2.3.17", Group: "nntp"})
+
+var NewsrcDbPath = newString(Row{Name: "newsrc_db_path", Since: "2.5.0", Group: "nntp"})
+
+var Nntptimeout = newDuration(Row{Name: "nntptimeout", Default: "3m", Since: "3.1.8", Unit: "m", Group: "nntp"})
+
+var Notesmailbox = newString(Row{Name: "notesmailbox", Since: "3.0.0", Group: "mailbox"})
+
+var Notifysocket = newString(Row{Name: "notifysocket", Default: "{configdirectory}/socket/notify", Since: "2.3.17", Group: "events"})
+
+var NotifyExternal = newString(Row{Name: "notify_external", Since: "2.4.0", Group: "events"})

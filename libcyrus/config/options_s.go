@@ -1,0 +1,237 @@
+package config
+
+// Options with s.
+
+var SaslMaximumLayer = newInt(Row{Name: "sasl_maximum_layer", Default: "256", Since: "2.3.17", Group: "auth"})
+
+var SaslMinimumLayer = newInt(Row{Name: "sasl_minimum_layer", Default: "0", Since: "2.3.17", Group: "auth"})
+
+var SearchBatchsize = newInt(Row{Name: "search_batchsize", Default: "20", Since: "3.0.0", Group: "search"})
+
+var SearchAttachmentExtractorUrl = newString(Row{Name: "search_attachment_extractor_url", Since: "3.3.1", Group: "search"})
+
+var SearchIndexLanguage = newSwitch(Row{Name: "search_index_language", Default: "no", Since: "3.3.1", Group: "search"})
+
+var SearchIndexParts = newSwitch(Row{Name: "search_index_parts", Default: "no", Since: "3.2.1", Deprecated: "3.2.1", Group: "search"})
+
+var SearchIndexSkipDomains = newString(Row{Name: "search_index_skip_domains", Since: "3.3.1", Group: "search"})
+
+var SearchIndexSkipUsers = newString(Row{Name: "search_index_skip_users", Since: "3.3.1", Group: "search"})
+
+var SearchQueryLanguage = newSwitch(Row{Name: "search_query_language", Default: "no", Since: "3.3.0", Deprecated: "3.3.0", Group: "search"})
+
+var SearchNormalisationMax = newInt(Row{Name: "search_normalisation_max", Default: "1000", Since: "3.0.0", Group: "imap"})
+
+var SearchEngine = newEnum(Row{Name: "search_engine", Default: "none", Since: "3.1.2", Group: "search",
+	Values: []string{"none", "squat", "xapian"},
+})
+
+var SearchFuzzyAlways = newSwitch(Row{Name: "search_fuzzy_always", Default: "no", Since: "3.1.5", Group: "search"})
+
+var SearchIndexHeaders = newSwitch(Row{Name: "search_index_headers", Default: "yes", Since: "3.0.0", Group: "search"})
+
+var SearchIndexedDb = newList(Row{Name: "search_indexed_db", Default: "twoskip", Since: "3.1.6", Group: "search",
+	Values: []string{"flat", "skiplist", "twoskip", "zeroskip"},
+})
+
+var SearchMaxtime = newString(Row{Name: "search_maxtime", Since: "3.0.0", Group: "imap"})
+
+var SearchMaxsize = newInt(Row{Name: "search_maxsize", Default: "4096", Since: "3.6.0", Unit: "KiB", Group: "search"})
+
+var SearchQueryscan = newInt(Row{Name: "search_queryscan", Default: "5000", Since: "3.1.7", Group: "search"})
+
+var SearchSkipdiacrit = newSwitch(Row{Name: "search_skipdiacrit", Default: "yes", Since: "2.5.0", Group: "imap"})
+
+var SearchSkiphtml = newSwitch(Row{Name: "search_skiphtml", Default: "no", Since: "3.0.0", Group: "imap"})
+
+var SearchWhitespace = newEnum(Row{Name: "search_whitespace", Default: "merge", Since: "2.5.0", Group: "imap",
+	Values: []string{"skip", "merge", "keep"},
+})
+
+var SearchSnippetLength = newInt(Row{Name: "search_snippet_length", Default: "255", Since: "3.0.0", Group: "search"})
+
+var SearchStopwordPath = newString(Row{Name: "search_stopword_path", Since: "3.1.7", Group: "search"})
+
+var SeenstateDb = newList(Row{Name: "seenstate_db", Default: "twoskip", Since: "3.1.6", Group: "database",
+	Values: []string{"flat", "skiplist", "twoskip", "zeroskip"},
+})
+
+var Sendmail = newString(Row{Name: "sendmail", Default: "/usr/lib/sendmail", Since: "2.3.17", Group: "sieve"})
+
+var SendmailAuthId = newString(Row{Name: "sendmail_auth_id", Default: "CYRUS_SENDMAIL_AUTH_ID", Since: "3.1.3", Group: "sieve"})
+
+var Serverlist = newString(Row{Name: "serverlist", Since: "2.3.17", Group: "murder"})
+
+var ServerlistSelectMode = newList(Row{Name: "serverlist_select_mode", Default: "freespace-most", Since: "2.5.0", Group: "murder",
+	Values: []string{
+		"random", "freespace-most", "freespace-percent-most", "freespace-percent-weighted",
+		"freespace-percent-weighted-delta",
+	},
+})
+
+var ServerlistSelectUsageReinit = newInt(Row{Name: "serverlist_select_usage_reinit", Default: "0", Since: "2.5.0", Group: "murder"})
+
+var ServerlistSelectSoftUsageLimit = newInt(Row{Name: "serverlist_select_soft_usage_limit", Default: "0", Since: "2.5.0", Group: "murder"})
+
+var Servername = newString(Row{Name: "servername", Since: "2.3.17", Group: "auth"})
+
+var Serverinfo = newEnum(Row{Name: "serverinfo", Default: "on", Since: "2.3.17", Group: "auth",
+	Values: []string{"off", "min", "on"},
+})
+
+var Sharedprefix = newString(Row{Name: "sharedprefix", Default: "Shared Folders", Since: "2.3.17", Group: "namespace"})
+
+var SieveAllowreferrals = newSwitch(Row{Name: "sieve_allowreferrals", Default: "yes", Since: "2.3.17", Group: "sieve"})
+
+var SieveDuplicateMaxExpiration = newDuration(Row{Name: "sieve_duplicate_max_expiration", Default: "90d", Since: "3.1.8", Unit: "s", Group: "sieve"})
+
+var SieveExtensions = newBits(Row{Name: "sieve_extensions", Default: "fileinto reject vacation vacation-seconds notify include envelope environment body relational regex subaddress copy date index imap4flags mailbox mboxmetadata servermetadata variables editheader extlists duplicate ihave fcc special-use redirect-dsn redirect-deliverby mailboxid vnd.cyrus.log vnd.cyrus.jmapquery vnd.cyrus.imip snooze", Since: "3.6.0", Group: "sieve",
+	Values: []string{
+		"fileinto", "reject", "vacation", "vacation-seconds", "notify", "include", "envelope",
+		"environment", "body", "relational", "regex", "subaddress", "copy", "date", "index",
+		"imap4flags=imapflags", "mailbox", "mboxmetadata", "servermetadata", "variables", "editheader",
+		"extlists", "duplicate", "ihave", "fcc", "special-use", "redirect-dsn", "redirect-deliverby",
+		"mailboxid", "vnd.cyrus.log=x-cyrus-log", "vnd.cyrus.jmapquery=x-cyrus-jmapquery",
+		"vnd.cyrus.imip", "snooze=vnd.cyrus.snooze=x-cyrus-snooze",
+	},
+})
+
+var SieveFolder = newString(Row{Name: "sieve_folder", Default: "#sieve", Since: "3.6.0", Group: "sieve"})
+
+var SieveMaxscriptsize = newInt(Row{Name: "sieve_maxscriptsize", Default: "32", Since: "2.3.17", Unit: "KiB", Group: "sieve"})
+
+var SieveMaxscripts = newInt(Row{Name: "sieve_maxscripts", Default: "5", Since: "2.3.17", Group: "sieve"})
+
+var SieveUtf8fileinto = newSwitch(Row{Name: "sieve_utf8fileinto", Default: "no", Since: "2.3.17", Group: "sieve"})
+
+var SieveSaslSendUnsolicitedCapability = newSwitch(Row{Name: "sieve_sasl_send_unsolicited_capability", Default: "no", Since: "2.3.17", Group: "sieve"})
+
+var SieveUseLmtpReject = newSwitch(Row{Name: "sieve_use_lmtp_reject", Default: "yes", Since: "3.1.1", Group: "sieve"})
+
+var SieveVacationMinResponse = newDuration(Row{Name: "sieve_vacation_min_response", Default: "3d", Since: "3.1.8", Unit: "s", Group: "sieve"})
+
+var SieveVacationMaxResponse = newDuration(Row{Name: "sieve_vacation_max_response", Default: "90d", Since: "3.1.8", Unit: "s", Group: "sieve"})
+
+var Sievedir = newString(Row{Name: "sievedir", Default: "/usr/sieve", Since: "2.3.17", Group: "sieve"})
+
+var Sievenotifier = newString(Row{Name: "sievenotifier", Since: "2.3.17", Group: "events"})
+
+var Sieveusehomedir = newSwitch(Row{Name: "sieveusehomedir", Default: "no", Since: "2.3.17", Group: "sieve"})
+
+var Anysievefolder = newSwitch(Row{Name: "anysievefolder", Default: "no", Since: "2.5.0", Group: "autocreate"})
+
+var Singleinstancestore = newSwitch(Row{Name: "singleinstancestore", Default: "yes", Since: "2.3.17", Group: "singleinstance"})
+
+var SkiplistAlwaysCheckpoint = newSwitch(Row{Name: "skiplist_always_checkpoint", Default: "yes", Since: "2.3.17", Group: "database"})
+
+var SkiplistUnsafe = newSwitch(Row{Name: "skiplist_unsafe", Default: "no", Since: "2.3.17", Group: "database"})
+
+var SmtpBackend = newList(Row{Name: "smtp_backend", Default: "sendmail", Since: "3.1.4", Group: "sieve",
+	Values: []string{"host", "sendmail"},
+})
+
+var SmtpHost = newString(Row{Name: "smtp_host", Default: "localhost:587", Since: "3.1.4", Group: "sieve"})
+
+var SmtpAuthAuthname = newString(Row{Name: "smtp_auth_authname", Since: "3.1.4", Group: "sieve"})
+
+var SmtpAuthPassword = newString(Row{Name: "smtp_auth_password", Since: "3.1.4", Group: "sieve"})
+
+var SmtpAuthRealm = newString(Row{Name: "smtp_auth_realm", Since: "3.1.4", Group: "sieve"})
+
+var SoftNoauth = newSwitch(Row{Name: "soft_noauth", Default: "yes", Since: "2.3.17", Group: "lmtp"})
+
+var SortcacheDb = newList(Row{Name: "sortcache_db", Default: "twoskip", Since: "3.1.6", Group: "database",
+	Values: []string{"skiplist", "twoskip", "zeroskip"},
+})
+
+var SpecialuseExtra = newString(Row{Name: "specialuse_extra", Since: "2.5.0", Group: "mailbox"})
+
+var SpecialuseNochildren = newString(Row{Name: "specialuse_nochildren", Since: "3.6.0", Group: "mailbox"})
+
+var SpecialuseProtect = newString(Row{Name: "specialuse_protect", Default: "\\Archive \\Drafts \\Important \\Junk \\Sent \\Trash", Since: "3.1.7", Group: "mailbox"})
+
+var Specialusealways = newSwitch(Row{Name: "specialusealways", Default: "yes", Since: "3.1.1", Group: "mailbox"})
+
+var SqlDatabase = newString(Row{Name: "sql_database", Since: "2.3.17", Group: "database"})
+
+var SqlEngine = newList(Row{Name: "sql_engine", Since: "2.3.17", Group: "database",
+	Values: []string{"mysql", "pgsql", "sqlite"},
+})
+
+var SqlHostnames = newString(Row{Name: "sql_hostnames", Since: "2.3.17", Group: "database"})
+
+var SqlPasswd = newString(Row{Name: "sql_passwd", Since: "2.3.17", Group: "database"})
+
+var SqlUser = newString(Row{Name: "sql_user", Since: "2.3.17", Group: "database"})
+
+var SqlUsessl = newSwitch(Row{Name: "sql_usessl", Default: "no", Since: "2.3.17", Group: "database"})
+
+var SrsAlwaysrewrite = newSwitch(Row{Name: "srs_alwaysrewrite", Default: "no", Since: "2.5.0", Group: "sieve"})
+
+var SrsDomain = newString(Row{Name: "srs_domain", Since: "3.1.2", Group: "sieve"})
+
+var SrsHashlength = newInt(Row{Name: "srs_hashlength", Default: "0", Since: "3.1.2", Group: "sieve"})
+
+var SrsSecrets = newString(Row{Name: "srs_secrets", Since: "3.1.2", Group: "sieve"})
+
+var SrsSeparator = newString(Row{Name: "srs_separator", Since: "3.1.2", Group: "sieve"})
+
+var Srvtab = newString(Row{Name: "srvtab", Since: "2.3.17", Group: "auth"})
+
+var Submitservers = newString(Row{Name: "submitservers", Since: "2.3.17", Group: "imap"})
+
+var SubscriptionDb = newList(Row{Name: "subscription_db", Default: "flat", Since: "3.1.6", Group: "database",
+	Values: []string{"flat", "skiplist", "twoskip", "zeroskip"},
+})
+
+var SuppressCapabilities = newString(Row{Name: "suppress_capabilities", Since: "3.0.0", Group: "imap"})
+
+var Statuscache = newSwitch(Row{Name: "statuscache", Default: "no", Since: "2.3.17", Group: "statuscache"})
+
+var StatuscacheDb = newList(Row{Name: "statuscache_db", Default: "twoskip", Since: "3.1.6", Group: "statuscache",
+	Values: []string{"skiplist", "sql", "twoskip", "zeroskip"},
+})
+
+var StatuscacheDbPath = newString(Row{Name: "statuscache_db_path", Since: "2.5.0", Group: "statuscache"})
+
+var SyncAuthname = newString(Row{Name: "sync_authname", Since: "2.5.0", Group: "replication"})
+
+var SyncBatchsize = newInt(Row{Name: "sync_batchsize", Default: "8192", Since: "3.0.0", Group: "replication"})
+
+var SyncCacheDb = newList(Row{Name: "sync_cache_db", Default: "twoskip", Since: "3.3.1", Group: "replication",
+	Values: []string{"skiplist", "sql", "twoskip", "zeroskip"},
+})
+
+var SyncCacheDbPath = newString(Row{Name: "sync_cache_db_path", Since: "3.3.1", Group: "replication"})
+
+var SyncHost = newString(Row{Name: "sync_host", Since: "2.5.0", Group: "replication"})
+
+var SyncLog = newSwitch(Row{Name: "sync_log", Default: "no", Since: "2.3.17", Group: "replication"})
+
+var SyncLogChain = newSwitch(Row{Name: "sync_log_chain", Default: "no", Since: "2.4.0", Group: "replication"})
+
+var SyncLogChannels = newString(Row{Name: "sync_log_channels", Since: "2.5.0", Group: "replication"})
+
+var SyncLogUnsuppressableChannels = newString(Row{Name: "sync_log_unsuppressable_channels", Default: "squatter", Since: "2.5.0", Group: "replication"})
+
+var SyncPassword = newString(Row{Name: "sync_password", Since: "2.5.0", Group: "replication"})
+
+var SyncPort = newString(Row{Name: "sync_port", Since: "3.0.0", Group: "replication"})
+
+var SyncRealm = newString(Row{Name: "sync_realm", Since: "2.5.0", Group: "replication"})
+
+var SyncReconnectMaxwait = newDuration(Row{Name: "sync_reconnect_maxwait", Default: "20m", Since: "3.6.0", Unit: "s", Group: "replication"})
+
+var SyncRepeatInterval = newDuration(Row{Name: "sync_repeat_interval", Default: "1s", Since: "3.1.8", Unit: "s", Group: "replication"})
+
+var SyncRightnowChannel = newString(Row{Name: "sync_rightnow_channel", Since: "3.3.1", Group: "replication"})
+
+var SyncShutdownFile = newString(Row{Name: "sync_shutdown_file", Since: "2.5.0", Group: "replication"})
+
+var SyncTimeout = newDuration(Row{Name: "sync_timeout", Default: "30m", Since: "3.1.8", Unit: "s", Group: "replication"})
+
+var SyncTryImap = newSwitch(Row{Name: "sync_try_imap", Default: "yes", Since: "3.0.0", Group: "replication"})
+
+var SyslogPrefix = newString(Row{Name: "syslog_prefix", Since: "3.1.8", Group: "logging"})
+
+var SyslogFacility = newString(Row{Name: "syslog_facility", Since: "2.5.0", Group: "logging"})
