@@ -1,0 +1,79 @@
+package mailbox
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/lock"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+)
+
+// Quota is what a Store needs of quota roots; *quota.Store is one.
+type Quota interface {
+	// Check returns an error of kind errs.OverQuota if a change by diff
+	// would take root over a limit. It changes nothing.
+	Check(ctx context.Context, root mboxname.Name, diff quota.Usage) error
+	// Update changes what is used of root by diff; it lasts on return.
+	Update(ctx context.Context, root, mailbox mboxname.Name, diff quota.Usage) error
+}
+
+// Annotation is the value of one message annotation.
+type Annotation struct {
+	UID   uint32
+	Entry string // "/comment", without /shared and /private
+	User  string // "" for shared values
+	Value []byte // nil removes the annotation
+}
+
+// Annotations is what a Store needs of message annotations.
+type Annotations interface {
+	// Message returns the annotations of a message, or with uid 0 of all
+	// messages, in no particular order; removed ones are left out. The
+	// index lock is held.
+	Message(ctx context.Context, ref Ref, uid uint32) ([]Annotation, error)
+	// SetMessage stores values, all or none, with a modseq. They last when
+	// it returns. The index lock is held exclusive.
+	SetMessage(ctx context.Context, ref Ref, modseq uint64, a []Annotation) error
+	// Drop forgets everything about messages, also what is left of removed
+	// annotations. The mailbox lock is held exclusive.
+	Drop(ctx context.Context, ref Ref, uids []uint32) error
+}
+
+// Options says what a Store works with and how.
+type Options struct {
+	FS     disk.FS
+	Locks  *lock.Table
+	Layout *mboxname.Layout
+	Log    *slog.Logger
+	// Quota may be nil: then nothing is limited and nothing counted.
+	Quota Quota
+	// Annotations may be nil: then messages have none.
+	Annotations Annotations
+	// Changed, if not nil, is called for each mailbox whose index was
+	// changed, before its locks are released: to drop its entries in
+	// statuscache.db.
+	Changed func(mboxname.Name)
+	// Repaired, if not nil, is called without any lock after a mailbox was
+	// repaired that has a quota root, whose use may now be wrong.
+	Repaired func(ref Ref, root mboxname.Name)
+
+	ImmediateExpunge bool // expunge_mode: immediate
+	AuditLog         bool // auditlog
+	CopyFiles        bool // singleinstancestore: no
+	// MaxMessages is the largest number of messages in a mailbox by its
+	// type's first letter (mailbox_maxmessages_*); none or 0 = no limit.
+	MaxMessages map[string]uint32
+	// UncleanBoot is when the system was started, if it had not been shut
+	// down cleanly before: a mailbox that was not changed since is checked
+	// when it is opened first. Zero means that all is well.
+	UncleanBoot time.Time
+	// LockWait is how long locks are waited for if the context has no
+	// deadline; 0 is 10 s.
+	LockWait time.Duration
+	// MaxOpen is how many mailboxes keep their files open between two
+	// operations; 0 is 256.
+	MaxOpen int
+}
