@@ -300,7 +300,7 @@ func (l *loader) normalisePartition() error {
 	i := Defaultpartition.row.index
 	name := l.c.values[i].(string)
 	for _, ch := range []byte(name) {
-		if !isKeyByte(ch) || ch == '-' || ch == '_' {
+		if !isAlnum(ch) {
 			s := l.c.source[i]
 			return lineError(s.file, s.line,
 				"defaultpartition option contains non-alnum character in line %d of configuration file %s", s.line, s.file)
