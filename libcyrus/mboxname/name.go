@@ -83,27 +83,25 @@ func (n Name) OwnerOf(deletedPrefix string) string {
 }
 
 // IsDeleted reports whether n is the name of a mailbox whose deletion is
-// delayed: its first component is deletedPrefix and there are more than two.
+// delayed: its first component is deletedPrefix, there are more than two,
+// and the last is a time.
 func (n Name) IsDeleted(deletedPrefix string) bool {
-	_, r := n.split()
-	rest, ok := strings.CutPrefix(r, deletedPrefix+".")
-	return ok && deletedPrefix != "" && strings.Contains(rest, ".")
+	_, ok := n.DeletedAt(deletedPrefix)
+	return ok
 }
 
 // Deleted is the name under which n waits for its final deletion, as from
 // t, in seconds since 1970.
 func (n Name) Deleted(deletedPrefix string, t uint32) Name {
 	d, r := n.split()
-	return Name(fmt.Sprintf("%s.%s.%X", deletedPrefix, r, t)).InDomain(d)
+	return Name(deletedPrefix + "." + r + "." + hex(t)).InDomain(d)
 }
 
 // DeletedAt is the time in the last component of a deleted mailbox's name,
 // in seconds since 1970. ok is false if n is no such name.
 func (n Name) DeletedAt(deletedPrefix string) (t uint32, ok bool) {
-	if !n.IsDeleted(deletedPrefix) {
-		return 0, false
-	}
-	return n.Parts(deletedPrefix).Deleted, true
+	_, r := n.split()
+	return deletedTime(strings.Split(r, "."), deletedPrefix)
 }
 
 // Undeleted is the name that a deleted mailbox had; n itself if it is not
@@ -186,11 +184,9 @@ func (n Name) Parts(deletedPrefix string) Parts {
 	for i, b := range p.Boxes {
 		p.Boxes[i] = strings.ReplaceAll(b, "^", ".")
 	}
-	if deletedPrefix != "" && len(p.Boxes) > 2 && p.Boxes[0] == deletedPrefix {
-		last := len(p.Boxes) - 1
-		p.Deleted = hexTime(p.Boxes[last])
-		p.WasDeleted = true
-		p.Boxes = p.Boxes[1:last]
+	if t, ok := deletedTime(p.Boxes, deletedPrefix); ok {
+		p.WasDeleted, p.Deleted = true, t
+		p.Boxes = p.Boxes[1 : len(p.Boxes)-1]
 	}
 	if len(p.Boxes) > 1 && p.Boxes[0] == "user" {
 		p.Localpart = p.Boxes[1]
@@ -199,19 +195,22 @@ func (n Name) Parts(deletedPrefix string) Parts {
 	return p
 }
 
-// hexTime reads the hex digits at the front of s, as strtoul does; 0 if
-// there are none or too many.
-func hexTime(s string) uint32 {
-	end := 0
-	for end < len(s) && strings.IndexByte("0123456789abcdefABCDEF", s[end]) >= 0 {
-		end++
+// deletedTime recognises the components of a deleted mailbox's name: the
+// prefix, two more at least, and the last is a time as Deleted writes it.
+func deletedTime(c []string, prefix string) (t uint32, ok bool) {
+	if prefix == "" || len(c) < 3 || c[0] != prefix {
+		return 0, false
 	}
-	t, err := strconv.ParseUint(s[:end], 16, 32)
-	if err != nil {
-		return 0
+	last := c[len(c)-1]
+	v, err := strconv.ParseUint(last, 16, 32)
+	if err != nil || v == 0 || hex(uint32(v)) != last {
+		return 0, false
 	}
-	return uint32(t)
+	return uint32(v), true
 }
+
+// hex writes a time as names of deleted mailboxes have it.
+func hex(t uint32) string { return fmt.Sprintf("%X", t) }
 
 // UserParts is the INBOX of a user id. The domain is whatever follows the
 // last '@'; the caller has taken the default domain off.
@@ -244,8 +243,7 @@ func (p Parts) Name(deletedPrefix string) Name {
 	}
 	c = append(c, p.Boxes...)
 	if p.WasDeleted {
-		c = append(c, strconv.FormatUint(uint64(p.Deleted), 16))
-		c[len(c)-1] = strings.ToUpper(c[len(c)-1])
+		c = append(c, hex(p.Deleted))
 	}
 	for i, s := range c {
 		c[i] = strings.ReplaceAll(s, ".", "^")

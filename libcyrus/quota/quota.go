@@ -89,7 +89,8 @@ type scan struct {
 
 // Room returns nil if the resource may change by delta octets or pieces,
 // and an error of kind errs.OverQuota if it would then exceed its limit.
-// Less is always allowed, also when use is over the limit.
+// Less is always allowed, also when use is over the limit; with a delta of
+// 0 it is an error to be over the limit already.
 //
 // Source: quota_check in Cyrus imap/quota_db.c.
 func (r *Root) Room(res Resource, delta int64) error {
@@ -99,12 +100,14 @@ func (r *Root) Room(res Resource, delta int64) error {
 	return errs.New(errs.OverQuota, "quota.Room", string(r.Name), nil)
 }
 
-// RoomFor is Room for each resource that grows.
+// DontCare is a change that every root has room for: set the resources that
+// are to be checked.
+var DontCare = Usage{-1, -1, -1, -1}
+
+// RoomFor is Room for each resource: what need not be checked is negative,
+// as in DontCare.
 func (r *Root) RoomFor(diff Usage) error {
 	for res, delta := range diff {
-		if delta <= 0 {
-			continue
-		}
 		if err := r.Room(Resource(res), delta); err != nil {
 			return err
 		}

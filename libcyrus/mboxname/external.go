@@ -1,0 +1,111 @@
+package mboxname
+
+import "strings"
+
+// External is the external name of n, and false if n cannot be written in
+// this namespace: a deleted mailbox in the alternative one, a mailbox of
+// another domain.
+//
+// Source: mbname_extname in Cyrus imap/mboxname.c.
+func (ns *Namespace) External(n Name) (string, bool) {
+	p := n.Parts(ns.DeletedPrefix)
+	if p.Localpart == "" && len(p.Boxes) == 0 {
+		return "", false
+	}
+	var c []string
+	var ok bool
+	if ns.AltNamespace {
+		c, ok = ns.externalAlt(p)
+	} else {
+		c, ok = ns.externalStandard(p)
+	}
+	if !ok {
+		return "", false
+	}
+	if !ns.UnixHierarchySep {
+		for i, s := range c {
+			c[i] = strings.ReplaceAll(s, ".", "^")
+		}
+	}
+	s := strings.Join(c, string(ns.Separator()))
+	if ns.adminDomains() && p.Domain != "" {
+		s += "@" + p.Domain
+	}
+	return s, true
+}
+
+// ExternalOr is External, or the internal name for a log line or a list
+// for an admin.
+func (ns *Namespace) ExternalOr(n Name) string {
+	if s, ok := ns.External(n); ok {
+		return s
+	}
+	return string(n)
+}
+
+// withDomain adds "@domain" where names show domains.
+func (ns *Namespace) withDomain(component string, p Parts) string {
+	if !ns.CrossDomains || ns.CrossDomainsOther && p.Domain == UserParts(ns.User).Domain {
+		return component
+	}
+	if p.Domain == "" {
+		return component + "@" + ns.DefaultDomain
+	}
+	return component + "@" + p.Domain
+}
+
+func (ns *Namespace) externalAlt(p Parts) ([]string, bool) {
+	switch {
+	case p.WasDeleted:
+		return nil, false
+	case !ns.CrossDomains && p.Domain != UserParts(ns.User).Domain:
+		return nil, false
+	case p.Localpart == "":
+		if len(p.Boxes) == 1 && p.Boxes[0] == "user" {
+			return []string{ns.UserPrefix}, true
+		}
+		c := append([]string{ns.SharedPrefix}, p.Boxes...)
+		c[1] = ns.withDomain(c[1], p)
+		return c, true
+	case p.UserID() != ns.User:
+		return append([]string{ns.UserPrefix, ns.withDomain(p.Localpart, p)}, p.Boxes...), true
+	case len(p.Boxes) == 0:
+		return []string{"INBOX"}, true
+	case ns.clashes(p.Boxes):
+		return append([]string{ns.AltPrefix}, p.Boxes...), true
+	}
+	return p.Boxes, true
+}
+
+// clashes reports whether the user's own mailbox could be taken for
+// something else and goes below the alternative prefix.
+func (ns *Namespace) clashes(boxes []string) bool {
+	top := boxes[0]
+	if strings.EqualFold(top, "INBOX") {
+		return len(boxes) == 1 || top != "INBOX"
+	}
+	return top == ns.UserPrefix || top == ns.SharedPrefix || top == ns.AltPrefix
+}
+
+func (ns *Namespace) externalStandard(p Parts) ([]string, bool) {
+	sameDomain := ns.adminDomains() || p.Domain == UserParts(ns.User).Domain
+	own := p.Localpart != "" && p.UserID() == ns.User
+	var c []string
+	switch {
+	case p.Localpart == "":
+		if strings.EqualFold(p.Boxes[0], "INBOX") || !sameDomain {
+			return nil, false
+		}
+	case own && !p.WasDeleted:
+		c = []string{"INBOX"}
+	case !sameDomain && !ns.CrossDomains:
+		return nil, false
+	default:
+		c = []string{"user", ns.withDomain(p.Localpart, p)}
+	}
+	c = append(c, p.Boxes...)
+	if p.WasDeleted {
+		c = append(append([]string{ns.DeletedPrefix}, c...), hex(p.Deleted))
+	}
+	return c, true
+}
