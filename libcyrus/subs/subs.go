@@ -1,0 +1,5 @@
+// Package subs keeps the lists of subscribed mailboxes.
+package subs
+
+// Store is those of a site.
+type Store struct{}
