@@ -1,6 +1,9 @@
 package mboxname
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 var errBadID = errors.New("unique id cannot be a path")
 
@@ -39,11 +42,17 @@ func (l *Layout) UserFile(f UserFile, userID, inboxID string, legacy bool) strin
 	return l.legacyUserFile(f, userID)
 }
 
+// safe keeps a user id from leaving its directory. Ids with a slash are
+// refused at log-in, so that this changes nothing.
+func safe(userID string) string {
+	return strings.NewReplacer("/", "^", "\x00", "^").Replace(userID)
+}
+
 // legacyUserFile is always hashed, whatever hashimapspool says.
 //
 // Source: mboxname_conf_getpath in Cyrus imap/mboxname.c.
 func (l *Layout) legacyUserFile(f UserFile, userID string) string {
-	p := UserParts(userID)
+	p := UserParts(safe(userID))
 	dir := l.ConfigDir
 	if p.Domain != "" {
 		dir += "/domain/" + DirHash(p.Domain, l.FullHash) + "/" + p.Domain
@@ -78,7 +87,7 @@ func (l *Layout) UserSieveDir(userID, inboxID string, legacy bool) string {
 	if !legacy && ValidID(inboxID) {
 		return byID(l.SieveDir, inboxID)
 	}
-	p := UserParts(userID)
+	p := UserParts(safe(userID))
 	dir := l.SieveDir
 	if p.Domain != "" {
 		dir += "/domain/" + DirHash(p.Domain, l.FullHash) + "/" + p.Domain
