@@ -1,0 +1,51 @@
+package lock
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"gocyrus/libcyrus/disk"
+)
+
+// owner returns the process that keeps f from being locked, 0 if nobody
+// does, and -1 if the kernel does not tell: the lock is of the kind we use.
+func owner(f disk.File, mode Mode) int {
+	if f.Fd() == disk.NoFd {
+		return 0
+	}
+	q := unix.Flock_t{Type: mode.kernel()}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &q); err != nil || q.Type == unix.F_UNLCK {
+		return 0
+	}
+	return int(q.Pid)
+}
+
+// wanted reports whether another process waits for a lock on f. It reads
+// /proc/locks, where lines with an arrow are waits:
+//
+//	3: -> OFDLCK ADVISORY  WRITE -1 fe:00:1234 0 EOF
+//
+// and says yes if that cannot be read.
+func wanted(f disk.File) bool {
+	if f.Fd() == disk.NoFd {
+		return false
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return true
+	}
+	ino := []byte(":" + strconv.FormatUint(disk.Inode(fi), 10) + " ")
+	for line := range bytes.Lines(locks) {
+		if bytes.Contains(line, []byte("->")) && bytes.Contains(line, ino) {
+			return true
+		}
+	}
+	return false
+}
