@@ -181,6 +181,9 @@ func (l *loader) set(file string, n int, key, value string) error {
 	}
 	l.c.values[row.index] = v
 	*s = source{file, n, specific, value}
+	if row.kind == Duration && outOfRange(value, row.Unit) {
+		l.warn(file, n, "duration '%s' for %s is cut to %s", value, row.Name, v)
+	}
 	l.warnAliases(row, file, n, value)
 	if row.Deprecated != "" {
 		return l.setOverflow(file, n, key, value)
@@ -197,7 +200,7 @@ func (l *loader) setOverflow(file string, n int, key, value string) error {
 }
 
 func (l *loader) twice(file string, n int, key string) error {
-	return lineError(file, n, "option '%s' was specified twice in config file (second occurrence on line %d of %s)",
+	return lineError(file, n, "option '%s' was specified twice in config file (second occurrence on line %d) of %s",
 		key, n, file)
 }
 
@@ -249,10 +252,9 @@ func (l *loader) checkDirectory() error {
 	switch {
 	case s.line == 0:
 		return &Error{File: l.c.path, Text: "configdirectory option not specified in configuration file " + l.c.path}
-	case s.text[0] != '/':
-		return lineError(s.file, s.line, "configdirectory must be fully qualified in line %d of configuration file %s", s.line, s.file)
-	case s.text == "/":
-		return lineError(s.file, s.line, "configdirectory must not be '/' in line %d of configuration file %s", s.line, s.file)
+	case s.text[0] != '/' || s.text == "/":
+		// Cyrus 3.6 takes it; later versions refuse it.
+		l.warn(s.file, s.line, "configdirectory should be an absolute path, not '%s'", s.text)
 	}
 	return nil
 }

@@ -22,7 +22,10 @@ var BackupDbPath = newString(Row{Name: "backup_db_path", Since: "3.0.0", Group: 
 
 var BackupKeepPrevious = newSwitch(Row{Name: "backup_keep_previous", Default: "no", Since: "3.0.0", Group: "backup"})
 
-var BoundaryLimit = newInt(Row{Name: "boundary_limit", Default: "1000", Since: "2.5.0", Group: "mailbox"})
+var BoundaryLimit = newInt(Row{Name: "boundary_limit", Default: "1000", Since: "2.5.0", Group: "mailbox",
+	Doc: `Most parts and levels that the structure of one message may have; what lies
+deeper is treated as text.`,
+})
 
 var CaldavAcceptInvalidRrules = newSwitch(Row{Name: "caldav_accept_invalid_rrules", Default: "no", Since: "3.6.0", Group: "dav"})
 
@@ -66,21 +69,34 @@ var CarddavRealm = newString(Row{Name: "carddav_realm", Since: "2.5.0", Group: "
 
 var CarddavRepairVcard = newSwitch(Row{Name: "carddav_repair_vcard", Default: "no", Since: "3.0.0", Deprecated: "3.3.1", Group: "dav"})
 
-var Chatty = newSwitch(Row{Name: "chatty", Default: "no", Since: "2.5.0", Group: "logging"})
+var Chatty = newSwitch(Row{Name: "chatty", Default: "no", Since: "2.5.0", Group: "logging",
+	Doc: `Log every command and, where there is one, its mailbox.`,
+})
 
 var ClientBind = newSwitch(Row{Name: "client_bind", Default: "no", Since: "3.0.0", Group: "imap"})
 
 var ClientBindName = newString(Row{Name: "client_bind_name", Since: "3.0.0", Group: "imap"})
 
-var ClientTimeout = newDuration(Row{Name: "client_timeout", Default: "10s", Since: "3.1.8", Unit: "s", Group: "imap"})
+var ClientTimeout = newDuration(Row{Name: "client_timeout", Default: "10s", Since: "3.1.8", Unit: "s", Group: "imap",
+	Doc: `Longest time to connect to another server.`,
+})
 
-var Commandmintimer = newString(Row{Name: "commandmintimer", Since: "2.4.0", Group: "logging"})
+var Commandmintimer = newString(Row{Name: "commandmintimer", Since: "2.4.0", Group: "logging",
+	Doc: `Log commands that take at least this many seconds; a decimal fraction is
+allowed. Unset: none.`,
+})
 
-var Configdirectory = newString(Row{Name: "configdirectory", Since: "2.3.17", Group: "mailbox"})
+var Configdirectory = newString(Row{Name: "configdirectory", Since: "2.3.17", Group: "mailbox",
+	Doc: `Directory of everything but mail: databases, quotas, users' state, sockets,
+logs of sessions. Must be given. "{configdirectory}" at the start of another
+option stands for it.`,
+})
 
 var Createonpost = newSwitch(Row{Name: "createonpost", Default: "no", Since: "2.5.0", Deprecated: "2.5.0", Replacement: "autocreate_post", Group: "autocreate"})
 
-var Conversations = newSwitch(Row{Name: "conversations", Default: "no", Since: "3.0.0", Group: "conversations"})
+var Conversations = newSwitch(Row{Name: "conversations", Default: "no", Since: "3.0.0", Group: "conversations",
+	Doc: `Keep track of threads across the folders of each user.`,
+})
 
 var ConversationsCountedFlags = newString(Row{Name: "conversations_counted_flags", Since: "3.0.0", Group: "conversations"})
 
@@ -102,10 +118,19 @@ var ConversationsMaxGuidexists = newInt(Row{Name: "conversations_max_guidexists"
 
 var ConversationsMaxGuidinfolder = newInt(Row{Name: "conversations_max_guidinfolder", Default: "10", Since: "3.3.0", Group: "conversations"})
 
-var Crossdomains = newSwitch(Row{Name: "crossdomains", Default: "no", Since: "3.0.0", Group: "namespace"})
+var Crossdomains = newSwitch(Row{Name: "crossdomains", Default: "no", Since: "3.0.0", Group: "namespace",
+	Doc: `Let users see folders of other domains, as user@domain.`,
+})
 
-var CrossdomainsOnlyother = newSwitch(Row{Name: "crossdomains_onlyother", Default: "no", Since: "3.0.0", Group: "namespace"})
+var CrossdomainsOnlyother = newSwitch(Row{Name: "crossdomains_onlyother", Default: "no", Since: "3.0.0", Group: "namespace",
+	Doc: `With crossdomains, show the domain in the names of other domains only.`,
+})
 
-var CyrusGroup = newString(Row{Name: "cyrus_group", Since: "3.1.7", Group: "mailbox"})
+var CyrusGroup = newString(Row{Name: "cyrus_group", Since: "3.1.7", Group: "mailbox",
+	Doc: `Group that programs run as; unset: the main group of cyrus_user. The
+environment's CYRUS_GROUP comes first.`,
+})
 
-var CyrusUser = newString(Row{Name: "cyrus_user", Since: "3.0.0", Group: "mailbox"})
+var CyrusUser = newString(Row{Name: "cyrus_user", Since: "3.0.0", Group: "mailbox",
+	Doc: `User that programs run as. The environment's CYRUS_USER comes first.`,
+})

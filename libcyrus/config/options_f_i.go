@@ -12,21 +12,35 @@ var IscheduleDkimSelector = newString(Row{Name: "ischedule_dkim_selector", Since
 
 var DuplicateDb = newList(Row{Name: "duplicate_db", Default: "pebble", Since: "3.1.6", Group: "database",
 	Values: []string{"pebble", "skiplist", "sql", "twoskip", "zeroskip"},
+	Doc:    `Kind of database that remembers which message was delivered where. See annotation_db.`,
 })
 
-var DuplicateDbPath = newString(Row{Name: "duplicate_db_path", Since: "2.5.0", Group: "database"})
+var DuplicateDbPath = newString(Row{Name: "duplicate_db_path", Since: "2.5.0", Group: "database",
+	Doc: `File of that database; the default is deliver.db in configdirectory.`,
+})
 
-var Duplicatesuppression = newSwitch(Row{Name: "duplicatesuppression", Default: "yes", Since: "2.3.17", Group: "duplicate"})
+var Duplicatesuppression = newSwitch(Row{Name: "duplicatesuppression", Default: "yes", Since: "2.3.17", Group: "duplicate",
+	Doc: `Deliver a message with the same Message-ID, or Resent-Message-ID and date,
+to a mailbox only once.`,
+})
 
 var EventContentInclusionMode = newEnum(Row{Name: "event_content_inclusion_mode", Default: "standard", Since: "2.5.0", Group: "events",
 	Values: []string{"standard", "message", "header", "body", "headerbody"},
+	Doc: `How much of a message an event carries: nothing beyond event_content_size
+for "standard", or the message, its header, its body or both.`,
 })
 
-var EventContentSize = newInt(Row{Name: "event_content_size", Default: "0", Since: "2.5.0", Unit: "bytes", Group: "events"})
+var EventContentSize = newInt(Row{Name: "event_content_size", Default: "0", Since: "2.5.0", Unit: "bytes", Group: "events",
+	Doc: `Most bytes of a message that an event carries; zero: no limit.`,
+})
 
-var EventExcludeFlags = newString(Row{Name: "event_exclude_flags", Since: "2.5.0", Group: "events"})
+var EventExcludeFlags = newString(Row{Name: "event_exclude_flags", Since: "2.5.0", Group: "events",
+	Doc: `Flags, separated by blanks, whose change makes no event.`,
+})
 
-var EventExcludeSpecialuse = newString(Row{Name: "event_exclude_specialuse", Default: "\\Junk", Since: "2.5.0", Group: "events"})
+var EventExcludeSpecialuse = newString(Row{Name: "event_exclude_specialuse", Default: "\\Junk", Since: "2.5.0", Group: "events",
+	Doc: `Special uses, separated by blanks, of the mailboxes that make no events.`,
+})
 
 var EventExtraParams = newBits(Row{Name: "event_extra_params", Default: "timestamp", Since: "3.6.0", Group: "events",
 	Values: []string{
@@ -38,29 +52,44 @@ var EventExtraParams = newBits(Row{Name: "event_extra_params", Default: "timesta
 		"vnd.fastmail.counters", "vnd.fastmail.jmapEmail", "vnd.fastmail.jmapStates", "vnd.cmu.emailid",
 		"vnd.cmu.threadid",
 	},
+	Doc: `Additional members of the events.`,
 })
 
 var EventGroups = newBits(Row{Name: "event_groups", Default: "message mailbox", Since: "3.0.0", Group: "events",
 	Values: []string{"message", "quota", "flags", "access", "mailbox", "subscription", "calendar", "applepushservice"},
+	Doc:    `Groups of events that are sent.`,
 })
 
-var EventNotifier = newString(Row{Name: "event_notifier", Since: "2.5.0", Group: "events"})
+var EventNotifier = newString(Row{Name: "event_notifier", Since: "2.5.0", Group: "events",
+	Doc: `Method that notifyd is asked to use for events. Unset: there are none.`,
+})
 
 var ExpungeMode = newEnum(Row{Name: "expunge_mode", Default: "delayed", Since: "3.1.1", Group: "expire",
 	Values: []string{"immediate", "semidelayed", "delayed"},
+	Doc: `"delayed" keeps expunged messages for unexpunge until cyr_expire -X.
+"semidelayed" keeps those, but writes the index without them. "immediate"
+removes them at once.`,
 })
 
-var Failedloginpause = newDuration(Row{Name: "failedloginpause", Default: "3s", Since: "3.1.8", Unit: "s", Group: "auth"})
+var Failedloginpause = newDuration(Row{Name: "failedloginpause", Default: "3s", Since: "3.1.8", Unit: "s", Group: "auth",
+	Doc: `Time to wait before a wrong log-in is answered.`,
+})
 
 var Flushseenstate = newSwitch(Row{Name: "flushseenstate", Default: "yes", Since: "2.5.0", Deprecated: "2.5.0", Group: "expire"})
 
-var Foolstupidclients = newSwitch(Row{Name: "foolstupidclients", Default: "no", Since: "2.3.17", Group: "namespace"})
+var Foolstupidclients = newSwitch(Row{Name: "foolstupidclients", Default: "no", Since: "2.3.17", Group: "namespace",
+	Doc: `Answer LIST "" * with the user's own folders only.`,
+})
 
 var ForceSaslClientMech = newString(Row{Name: "force_sasl_client_mech", Since: "2.3.17", Group: "auth"})
 
-var Fulldirhash = newSwitch(Row{Name: "fulldirhash", Default: "no", Since: "2.3.17", Group: "mailbox"})
+var Fulldirhash = newSwitch(Row{Name: "fulldirhash", Default: "no", Since: "2.3.17", Group: "mailbox",
+	Doc: `Hash user names over 23 directories by all letters and not by the first.`,
+})
 
-var Hashimapspool = newSwitch(Row{Name: "hashimapspool", Default: "no", Since: "2.3.17", Group: "mailbox"})
+var Hashimapspool = newSwitch(Row{Name: "hashimapspool", Default: "no", Since: "2.3.17", Group: "mailbox",
+	Doc: `Put a directory with one letter between partition and mailbox.`,
+})
 
 var Httpallowcompress = newSwitch(Row{Name: "httpallowcompress", Default: "yes", Since: "2.5.0", Group: "http"})
 
@@ -97,18 +126,31 @@ var HttpJwtMaxAge = newDuration(Row{Name: "http_jwt_max_age", Default: "0s", Sin
 
 var IcalendarMaxSize = newInt(Row{Name: "icalendar_max_size", Default: "0", Since: "3.6.0", Unit: "bytes", Group: "dav"})
 
-var Idlesocket = newString(Row{Name: "idlesocket", Default: "{configdirectory}/socket/idle", Since: "2.3.17", Group: "idle"})
+var Idlesocket = newString(Row{Name: "idlesocket", Default: "{configdirectory}/socket/idle", Since: "2.3.17", Group: "idle",
+	Doc: `Unix datagram socket of idled, told of changes if it exists.`,
+})
 
-var Ignorereference = newSwitch(Row{Name: "ignorereference", Default: "no", Since: "2.3.17", Group: "namespace"})
+var Ignorereference = newSwitch(Row{Name: "ignorereference", Default: "no", Since: "2.3.17", Group: "namespace",
+	Doc: `Ignore the reference name of LIST and LSUB.`,
+})
 
-var Imapidlepoll = newDuration(Row{Name: "imapidlepoll", Default: "60s", Since: "3.1.8", Unit: "s", Group: "idle"})
+var Imapidlepoll = newDuration(Row{Name: "imapidlepoll", Default: "60s", Since: "3.1.8", Unit: "s", Group: "idle",
+	Doc: `Time between looks for changes during IDLE where the system cannot tell of
+them. Zero turns IDLE off.`,
+})
 
-var Imapidresponse = newSwitch(Row{Name: "imapidresponse", Default: "yes", Since: "2.3.17", Group: "imap"})
+var Imapidresponse = newSwitch(Row{Name: "imapidresponse", Default: "yes", Since: "2.3.17", Group: "imap",
+	Doc: `Tell name and version in answer to ID.`,
+})
 
-var Imapmagicplus = newSwitch(Row{Name: "imapmagicplus", Default: "no", Since: "2.3.17", Group: "auth"})
+var Imapmagicplus = newSwitch(Row{Name: "imapmagicplus", Default: "no", Since: "2.3.17", Group: "auth",
+	Doc: `Let user+folder log in: he sees only that folder.`,
+})
 
 var Imipnotifier = newString(Row{Name: "imipnotifier", Since: "3.0.0", Group: "events"})
 
-var ImplicitOwnerRights = newString(Row{Name: "implicit_owner_rights", Default: "lkxan", Since: "3.1.2", Group: "acl"})
+var ImplicitOwnerRights = newString(Row{Name: "implicit_owner_rights", Default: "lkxan", Since: "3.1.2", Group: "acl",
+	Doc: `Rights that a user always has on his own folders.`,
+})
 
 var ImprovedMboxlistSort = newSwitch(Row{Name: "improved_mboxlist_sort", Default: "no", Since: "2.3.17", Group: "namespace"})

@@ -118,28 +118,54 @@ var LdapVersion = newInt(Row{Name: "ldap_version", Default: "3", Since: "2.3.17"
 
 var Literalminus = newSwitch(Row{Name: "literalminus", Default: "no", Since: "3.0.0", Group: "imap"})
 
-var LmtpDowncaseRcpt = newSwitch(Row{Name: "lmtp_downcase_rcpt", Default: "yes", Since: "2.5.0", Group: "lmtp"})
+var LmtpDowncaseRcpt = newSwitch(Row{Name: "lmtp_downcase_rcpt", Default: "yes", Since: "2.5.0", Group: "lmtp",
+	Doc: `Turn the local part of recipient addresses into lower case.`,
+})
 
-var LmtpExcludeSpecialuse = newString(Row{Name: "lmtp_exclude_specialuse", Default: "\\Snoozed", Since: "3.1.8", Group: "lmtp"})
+var LmtpExcludeSpecialuse = newString(Row{Name: "lmtp_exclude_specialuse", Default: "\\Snoozed", Since: "3.1.8", Group: "lmtp",
+	Doc: `Special uses of mailboxes that mail cannot be addressed to.`,
+})
 
-var LmtpFuzzyMailboxMatch = newSwitch(Row{Name: "lmtp_fuzzy_mailbox_match", Default: "no", Since: "2.3.17", Group: "lmtp"})
+var LmtpFuzzyMailboxMatch = newSwitch(Row{Name: "lmtp_fuzzy_mailbox_match", Default: "no", Since: "2.3.17", Group: "lmtp",
+	Doc: `Deliver user+folder to a folder whose name differs in case, or in blanks,
+"-" or "_", or else to the nearest parent.`,
+})
 
-var LmtpOverQuotaPermFailure = newSwitch(Row{Name: "lmtp_over_quota_perm_failure", Default: "no", Since: "2.3.17", Group: "lmtp"})
+var LmtpOverQuotaPermFailure = newSwitch(Row{Name: "lmtp_over_quota_perm_failure", Default: "no", Since: "2.3.17", Group: "lmtp",
+	Doc: `Refuse mail for full mailboxes for good (552) and not for a while (452).`,
+})
 
-var LmtpPreparse = newSwitch(Row{Name: "lmtp_preparse", Default: "no", Since: "3.3.1", Group: "lmtp"})
+var LmtpPreparse = newSwitch(Row{Name: "lmtp_preparse", Default: "no", Since: "3.3.1", Group: "lmtp",
+	Doc: `Parse the structure of a message before the mailbox is locked.`,
+})
 
-var LmtpStrictQuota = newSwitch(Row{Name: "lmtp_strict_quota", Default: "no", Since: "2.3.17", Group: "lmtp"})
+var LmtpStrictQuota = newSwitch(Row{Name: "lmtp_strict_quota", Default: "no", Since: "2.3.17", Group: "lmtp",
+	Doc: `Refuse a message that would exceed the quota. With "no", only a mailbox that is
+over it already refuses mail.`,
+})
 
-var LmtpStrictRfc2821 = newSwitch(Row{Name: "lmtp_strict_rfc2821", Default: "yes", Since: "2.5.0", Group: "lmtp"})
+var LmtpStrictRfc2821 = newSwitch(Row{Name: "lmtp_strict_rfc2821", Default: "yes", Since: "2.5.0", Group: "lmtp",
+	Doc: `Answer RCPT for an address of a wrong form with the codes of RFC 2821.`,
+})
 
-var Lmtpsocket = newString(Row{Name: "lmtpsocket", Default: "{configdirectory}/socket/lmtp", Since: "2.3.17", Group: "lmtp"})
+var Lmtpsocket = newString(Row{Name: "lmtpsocket", Default: "{configdirectory}/socket/lmtp", Since: "2.3.17", Group: "lmtp",
+	Doc: `Unix socket at which lmtpd listens and to which deliver connects.`,
+})
 
-var LmtptxnTimeout = newDuration(Row{Name: "lmtptxn_timeout", Default: "5m", Since: "3.1.8", Unit: "s", Group: "lmtp"})
+var LmtptxnTimeout = newDuration(Row{Name: "lmtptxn_timeout", Default: "5m", Since: "3.1.8", Unit: "s", Group: "lmtp",
+	Doc: `Longest time to wait for the rest of a delivery from another server.`,
+})
 
-var LockDebugtime = newString(Row{Name: "lock_debugtime", Since: "3.1.4", Group: "logging"})
+var LockDebugtime = newString(Row{Name: "lock_debugtime", Since: "3.1.4", Group: "logging",
+	Doc: `Log locks that take at least this many seconds; a decimal fraction is allowed.`,
+})
 
-var Loginrealms = newString(Row{Name: "loginrealms", Since: "2.3.17", Group: "auth"})
+var Loginrealms = newString(Row{Name: "loginrealms", Since: "2.3.17", Group: "auth",
+	Doc: `Realms, separated by blanks, whose users may log in with user@realm.`,
+})
 
-var Loginuseacl = newSwitch(Row{Name: "loginuseacl", Default: "no", Since: "2.3.17", Group: "acl"})
+var Loginuseacl = newSwitch(Row{Name: "loginuseacl", Default: "no", Since: "2.3.17", Group: "acl",
+	Doc: `Let a user who has "a" on another's INBOX act for him.`,
+})
 
 var Logtimestamps = newSwitch(Row{Name: "logtimestamps", Default: "no", Since: "2.3.17", Group: "logging"})

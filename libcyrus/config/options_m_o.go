@@ -2,33 +2,58 @@ package config
 
 // Options from m to o.
 
-var MailboxDefaultOptions = newInt(Row{Name: "mailbox_default_options", Default: "0", Since: "2.3.17", Group: "mailbox"})
+var MailboxDefaultOptions = newInt(Row{Name: "mailbox_default_options", Default: "0", Since: "2.3.17", Group: "mailbox",
+	Doc: `Option bits of new mailboxes, as numbers that are added.`,
+})
 
-var MailboxInitialFlags = newString(Row{Name: "mailbox_initial_flags", Since: "2.5.0", Group: "mailbox"})
+var MailboxInitialFlags = newString(Row{Name: "mailbox_initial_flags", Since: "2.5.0", Group: "mailbox",
+	Doc: `User flags, separated by blanks, that each new mailbox has.`,
+})
 
-var MailboxLegacyDirs = newSwitch(Row{Name: "mailbox_legacy_dirs", Default: "no", Since: "3.6.0", Group: "mailbox"})
+var MailboxLegacyDirs = newSwitch(Row{Name: "mailbox_legacy_dirs", Default: "no", Since: "3.6.0", Group: "mailbox",
+	Doc: `Name directories of new mailboxes after the mailbox and not after its unique id.`,
+})
 
 var MailboxMaxmessagesAddressbook = newInt(Row{Name: "mailbox_maxmessages_addressbook", Default: "0", Since: "3.3.0", Group: "mailbox"})
 
 var MailboxMaxmessagesCalendar = newInt(Row{Name: "mailbox_maxmessages_calendar", Default: "0", Since: "3.3.0", Group: "mailbox"})
 
-var MailboxMaxmessagesEmail = newInt(Row{Name: "mailbox_maxmessages_email", Default: "0", Since: "3.3.0", Group: "mailbox"})
+var MailboxMaxmessagesEmail = newInt(Row{Name: "mailbox_maxmessages_email", Default: "0", Since: "3.3.0", Group: "mailbox",
+	Doc: `Most messages of one mailbox; zero: no limit.`,
+})
 
-var Mailnotifier = newString(Row{Name: "mailnotifier", Since: "2.3.17", Group: "events"})
+var Mailnotifier = newString(Row{Name: "mailnotifier", Since: "2.3.17", Group: "events",
+	Doc: `Method that notifyd is asked to use for newly delivered mail. Unset: none.`,
+})
 
-var MasterBindErrorsFatal = newSwitch(Row{Name: "master_bind_errors_fatal", Default: "no", Since: "3.3.0", Group: "master"})
+var MasterBindErrorsFatal = newSwitch(Row{Name: "master_bind_errors_fatal", Default: "no", Since: "3.3.0", Group: "master",
+	Doc: `Stop master when it cannot listen for a service at start.`,
+})
 
-var Maxheaderlines = newInt(Row{Name: "maxheaderlines", Default: "1000", Since: "2.3.17", Group: "mailbox"})
+var Maxheaderlines = newInt(Row{Name: "maxheaderlines", Default: "1000", Since: "2.3.17", Group: "mailbox",
+	Doc: `Most header lines of a message that are kept in the cache; zero: no limit.`,
+})
 
-var MaxloginsPerHost = newInt(Row{Name: "maxlogins_per_host", Default: "0", Since: "2.5.0", Group: "auth"})
+var MaxloginsPerHost = newInt(Row{Name: "maxlogins_per_host", Default: "0", Since: "2.5.0", Group: "auth",
+	Doc: `Most sessions from one address; zero: no limit.`,
+})
 
-var MaxloginsPerUser = newInt(Row{Name: "maxlogins_per_user", Default: "0", Since: "2.5.0", Group: "auth"})
+var MaxloginsPerUser = newInt(Row{Name: "maxlogins_per_user", Default: "0", Since: "2.5.0", Group: "auth",
+	Doc: `Most sessions of one user; zero: no limit.`,
+})
 
-var Maxmessagesize = newInt(Row{Name: "maxmessagesize", Default: "0", Since: "2.3.17", Unit: "bytes", Group: "imap"})
+var Maxmessagesize = newInt(Row{Name: "maxmessagesize", Default: "0", Since: "2.3.17", Unit: "bytes", Group: "imap",
+	Doc: `Size of the biggest message: bytes for mail that is delivered, KiB for mail that IMAP
+clients upload. Zero: no limit.`,
+})
 
-var Maxquoted = newInt(Row{Name: "maxquoted", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap"})
+var Maxquoted = newInt(Row{Name: "maxquoted", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap",
+	Doc: `Most bytes of one quoted string.`,
+})
 
-var Maxword = newInt(Row{Name: "maxword", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap"})
+var Maxword = newInt(Row{Name: "maxword", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap",
+	Doc: `Most bytes of one atom.`,
+})
 
 var MboxkeyDb = newList(Row{Name: "mboxkey_db", Default: "twoskip", Since: "3.1.6", Group: "mailbox",
 	Values: []string{"skiplist", "twoskip", "zeroskip"},
@@ -36,23 +61,35 @@ var MboxkeyDb = newList(Row{Name: "mboxkey_db", Default: "twoskip", Since: "3.1.
 
 var MboxlistDb = newList(Row{Name: "mboxlist_db", Default: "pebble", Since: "3.1.6", Group: "database",
 	Values: []string{"pebble", "flat", "skiplist", "sql", "twoskip", "zeroskip"},
+	Doc:    `Kind of database that holds the list of mailboxes. See annotation_db.`,
 })
 
-var MboxlistDbPath = newString(Row{Name: "mboxlist_db_path", Since: "2.5.0", Group: "database"})
+var MboxlistDbPath = newString(Row{Name: "mboxlist_db_path", Since: "2.5.0", Group: "database",
+	Doc: `File of the list of mailboxes; the default is mailboxes.db in configdirectory.`,
+})
 
-var MboxnameLockpath = newString(Row{Name: "mboxname_lockpath", Since: "2.4.0", Group: "mailbox"})
+var MboxnameLockpath = newString(Row{Name: "mboxname_lockpath", Since: "2.4.0", Group: "mailbox",
+	Doc: `Directory of the files that stand for locks on names; the default is lock in
+configdirectory. It may be in memory and is emptied at boot.`,
+})
 
 var MetapartitionFiles = newBits(Row{Name: "metapartition_files", Since: "3.0.0", Group: "mailbox",
 	Values: []string{"header", "index", "cache", "expunge", "squat", "annotations", "lock", "dav", "archivecache"},
+	Doc:    `Kinds of files that are kept on metapartition-NAME and not with the messages.`,
 })
 
 var MupdateAuthname = newString(Row{Name: "mupdate_authname", Since: "2.3.17", Group: "murder"})
 
 var MupdateConfig = newEnum(Row{Name: "mupdate_config", Default: "standard", Since: "2.3.17", Group: "murder",
 	Values: []string{"standard", "unified", "replicated"},
+	Doc: `Kind of murder: "standard" has frontends and backends, "unified" servers that
+are both, "replicated" servers that share one store.`,
 })
 
-var Munge8bit = newSwitch(Row{Name: "munge8bit", Default: "yes", Since: "2.3.17", Group: "lmtp"})
+var Munge8bit = newSwitch(Row{Name: "munge8bit", Default: "yes", Since: "2.3.17", Group: "lmtp",
+	Doc: `Replace bytes above 127 in headers by "X" when mail is delivered. With "no"
+they stay.`,
+})
 
 var MupdateConnectionsMax = newInt(Row{Name: "mupdate_connections_max", Default: "128", Since: "2.3.17", Group: "murder"})
 
@@ -64,7 +101,9 @@ var MupdateRealm = newString(Row{Name: "mupdate_realm", Since: "2.3.17", Group: 
 
 var MupdateRetryDelay = newInt(Row{Name: "mupdate_retry_delay", Default: "20", Since: "2.3.17", Group: "murder"})
 
-var MupdateServer = newString(Row{Name: "mupdate_server", Since: "2.3.17", Group: "murder"})
+var MupdateServer = newString(Row{Name: "mupdate_server", Since: "2.3.17", Group: "murder",
+	Doc: `Host that keeps the list of mailboxes of a murder. Unset: there is no murder.`,
+})
 
 var MupdateUsername = newString(Row{Name: "mupdate_username", Since: "2.3.17", Group: "murder"})
 
@@ -98,6 +137,11 @@ var Nntptimeout = newDuration(Row{Name: "nntptimeout", Default: "3m", Since: "3.
 
 var Notesmailbox = newString(Row{Name: "notesmailbox", Since: "3.0.0", Group: "mailbox"})
 
-var Notifysocket = newString(Row{Name: "notifysocket", Default: "{configdirectory}/socket/notify", Since: "2.3.17", Group: "events"})
+var Notifysocket = newString(Row{Name: "notifysocket", Default: "{configdirectory}/socket/notify", Since: "2.3.17", Group: "events",
+	Doc: `Unix datagram socket of notifyd; with "dlist:" in front a stream socket with the
+newer protocol.`,
+})
 
-var NotifyExternal = newString(Row{Name: "notify_external", Since: "2.4.0", Group: "events"})
+var NotifyExternal = newString(Row{Name: "notify_external", Since: "2.4.0", Group: "events",
+	Doc: `Program that notifyd's method "external" runs.`,
+})

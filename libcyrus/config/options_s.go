@@ -2,9 +2,13 @@ package config
 
 // Options with s.
 
-var SaslMaximumLayer = newInt(Row{Name: "sasl_maximum_layer", Default: "256", Since: "2.3.17", Group: "auth"})
+var SaslMaximumLayer = newInt(Row{Name: "sasl_maximum_layer", Default: "256", Since: "2.3.17", Group: "auth",
+	Doc: `Greatest strength of a SASL security layer, in bits.`,
+})
 
-var SaslMinimumLayer = newInt(Row{Name: "sasl_minimum_layer", Default: "0", Since: "2.3.17", Group: "auth"})
+var SaslMinimumLayer = newInt(Row{Name: "sasl_minimum_layer", Default: "0", Since: "2.3.17", Group: "auth",
+	Doc: `Least strength of encryption, in bits, before a user may log in.`,
+})
 
 var SearchBatchsize = newInt(Row{Name: "search_batchsize", Default: "20", Since: "3.0.0", Group: "search"})
 
@@ -40,12 +44,18 @@ var SearchMaxsize = newInt(Row{Name: "search_maxsize", Default: "4096", Since: "
 
 var SearchQueryscan = newInt(Row{Name: "search_queryscan", Default: "5000", Since: "3.1.7", Group: "search"})
 
-var SearchSkipdiacrit = newSwitch(Row{Name: "search_skipdiacrit", Default: "yes", Since: "2.5.0", Group: "imap"})
+var SearchSkipdiacrit = newSwitch(Row{Name: "search_skipdiacrit", Default: "yes", Since: "2.5.0", Group: "imap",
+	Doc: `Ignore accents when searching.`,
+})
 
-var SearchSkiphtml = newSwitch(Row{Name: "search_skiphtml", Default: "no", Since: "3.0.0", Group: "imap"})
+var SearchSkiphtml = newSwitch(Row{Name: "search_skiphtml", Default: "no", Since: "3.0.0", Group: "imap",
+	Doc: `Do not search in HTML parts.`,
+})
 
 var SearchWhitespace = newEnum(Row{Name: "search_whitespace", Default: "merge", Since: "2.5.0", Group: "imap",
 	Values: []string{"skip", "merge", "keep"},
+	Doc: `What white space means when searching: "merge" takes a run of it as one blank,
+"skip" ignores it, "keep" compares it.`,
 })
 
 var SearchSnippetLength = newInt(Row{Name: "search_snippet_length", Default: "255", Since: "3.0.0", Group: "search"})
@@ -54,9 +64,12 @@ var SearchStopwordPath = newString(Row{Name: "search_stopword_path", Since: "3.1
 
 var SeenstateDb = newList(Row{Name: "seenstate_db", Default: "twoskip", Since: "3.1.6", Group: "database",
 	Values: []string{"flat", "skiplist", "twoskip", "zeroskip"},
+	Doc:    `Kind of database of users' seen state.`,
 })
 
-var Sendmail = newString(Row{Name: "sendmail", Default: "/usr/lib/sendmail", Since: "2.3.17", Group: "sieve"})
+var Sendmail = newString(Row{Name: "sendmail", Default: "/usr/lib/sendmail", Since: "2.3.17", Group: "sieve",
+	Doc: `Program that sends mail, with -bs or the arguments of sendmail.`,
+})
 
 var SendmailAuthId = newString(Row{Name: "sendmail_auth_id", Default: "CYRUS_SENDMAIL_AUTH_ID", Since: "3.1.3", Group: "sieve"})
 
@@ -73,13 +86,18 @@ var ServerlistSelectUsageReinit = newInt(Row{Name: "serverlist_select_usage_rein
 
 var ServerlistSelectSoftUsageLimit = newInt(Row{Name: "serverlist_select_soft_usage_limit", Default: "0", Since: "2.5.0", Group: "murder"})
 
-var Servername = newString(Row{Name: "servername", Since: "2.3.17", Group: "auth"})
+var Servername = newString(Row{Name: "servername", Since: "2.3.17", Group: "auth",
+	Doc: `Name of this server as clients see it; unset: that of the host.`,
+})
 
 var Serverinfo = newEnum(Row{Name: "serverinfo", Default: "on", Since: "2.3.17", Group: "auth",
 	Values: []string{"off", "min", "on"},
+	Doc:    `How much of name and version greetings tell: "on", "min" or "off".`,
 })
 
-var Sharedprefix = newString(Row{Name: "sharedprefix", Default: "Shared Folders", Since: "2.3.17", Group: "namespace"})
+var Sharedprefix = newString(Row{Name: "sharedprefix", Default: "Shared Folders", Since: "2.3.17", Group: "namespace",
+	Doc: `With altnamespace, the name below which shared folders appear.`,
+})
 
 var SieveAllowreferrals = newSwitch(Row{Name: "sieve_allowreferrals", Default: "yes", Since: "2.3.17", Group: "sieve"})
 
@@ -94,33 +112,59 @@ var SieveExtensions = newBits(Row{Name: "sieve_extensions", Default: "fileinto r
 		"mailboxid", "vnd.cyrus.log=x-cyrus-log", "vnd.cyrus.jmapquery=x-cyrus-jmapquery",
 		"vnd.cyrus.imip", "snooze=vnd.cyrus.snooze=x-cyrus-snooze",
 	},
+	Doc: `Sieve extensions that uploaded scripts may use.`,
 })
 
-var SieveFolder = newString(Row{Name: "sieve_folder", Default: "#sieve", Since: "3.6.0", Group: "sieve"})
+var SieveFolder = newString(Row{Name: "sieve_folder", Default: "#sieve", Since: "3.6.0", Group: "sieve",
+	Doc: `Folder of each user that holds his Sieve scripts.`,
+})
 
-var SieveMaxscriptsize = newInt(Row{Name: "sieve_maxscriptsize", Default: "32", Since: "2.3.17", Unit: "KiB", Group: "sieve"})
+var SieveMaxscriptsize = newInt(Row{Name: "sieve_maxscriptsize", Default: "32", Since: "2.3.17", Unit: "KiB", Group: "sieve",
+	Doc: `Most KiB of one Sieve script.`,
+})
 
-var SieveMaxscripts = newInt(Row{Name: "sieve_maxscripts", Default: "5", Since: "2.3.17", Group: "sieve"})
+var SieveMaxscripts = newInt(Row{Name: "sieve_maxscripts", Default: "5", Since: "2.3.17", Group: "sieve",
+	Doc: `Most Sieve scripts of one user.`,
+})
 
-var SieveUtf8fileinto = newSwitch(Row{Name: "sieve_utf8fileinto", Default: "no", Since: "2.3.17", Group: "sieve"})
+var SieveUtf8fileinto = newSwitch(Row{Name: "sieve_utf8fileinto", Default: "no", Since: "2.3.17", Group: "sieve",
+	Doc: `Mailbox names in Sieve scripts are UTF-8 and not modified UTF-7.`,
+})
 
 var SieveSaslSendUnsolicitedCapability = newSwitch(Row{Name: "sieve_sasl_send_unsolicited_capability", Default: "no", Since: "2.3.17", Group: "sieve"})
 
-var SieveUseLmtpReject = newSwitch(Row{Name: "sieve_use_lmtp_reject", Default: "yes", Since: "3.1.1", Group: "sieve"})
+var SieveUseLmtpReject = newSwitch(Row{Name: "sieve_use_lmtp_reject", Default: "yes", Since: "3.1.1", Group: "sieve",
+	Doc: `Answer Sieve's reject in the LMTP session, where all recipients allow, and not by
+a message.`,
+})
 
-var SieveVacationMinResponse = newDuration(Row{Name: "sieve_vacation_min_response", Default: "3d", Since: "3.1.8", Unit: "s", Group: "sieve"})
+var SieveVacationMinResponse = newDuration(Row{Name: "sieve_vacation_min_response", Default: "3d", Since: "3.1.8", Unit: "s", Group: "sieve",
+	Doc: `Least time between two vacation answers to the same sender.`,
+})
 
-var SieveVacationMaxResponse = newDuration(Row{Name: "sieve_vacation_max_response", Default: "90d", Since: "3.1.8", Unit: "s", Group: "sieve"})
+var SieveVacationMaxResponse = newDuration(Row{Name: "sieve_vacation_max_response", Default: "90d", Since: "3.1.8", Unit: "s", Group: "sieve",
+	Doc: `Longest time between two vacation answers to the same sender.`,
+})
 
-var Sievedir = newString(Row{Name: "sievedir", Default: "/usr/sieve", Since: "2.3.17", Group: "sieve"})
+var Sievedir = newString(Row{Name: "sievedir", Default: "/usr/sieve", Since: "2.3.17", Group: "sieve",
+	Doc: `Directory of compiled Sieve scripts.`,
+})
 
-var Sievenotifier = newString(Row{Name: "sievenotifier", Since: "2.3.17", Group: "events"})
+var Sievenotifier = newString(Row{Name: "sievenotifier", Since: "2.3.17", Group: "events",
+	Doc: `Method that notifyd is asked to use for Sieve's notify.`,
+})
 
-var Sieveusehomedir = newSwitch(Row{Name: "sieveusehomedir", Default: "no", Since: "2.3.17", Group: "sieve"})
+var Sieveusehomedir = newSwitch(Row{Name: "sieveusehomedir", Default: "no", Since: "2.3.17", Group: "sieve",
+	Doc: `Look for the script in the user's home directory, file .sieve.`,
+})
 
-var Anysievefolder = newSwitch(Row{Name: "anysievefolder", Default: "no", Since: "2.5.0", Group: "autocreate"})
+var Anysievefolder = newSwitch(Row{Name: "anysievefolder", Default: "no", Since: "2.5.0", Group: "autocreate",
+	Doc: `Let Sieve's fileinto make any folder that is missing.`,
+})
 
-var Singleinstancestore = newSwitch(Row{Name: "singleinstancestore", Default: "yes", Since: "2.3.17", Group: "singleinstance"})
+var Singleinstancestore = newSwitch(Row{Name: "singleinstancestore", Default: "yes", Since: "2.3.17", Group: "singleinstance",
+	Doc: `Store mail for several recipients, and copies within a partition, once, by hard links.`,
+})
 
 var SkiplistAlwaysCheckpoint = newSwitch(Row{Name: "skiplist_always_checkpoint", Default: "yes", Since: "2.3.17", Group: "database"})
 
@@ -128,29 +172,49 @@ var SkiplistUnsafe = newSwitch(Row{Name: "skiplist_unsafe", Default: "no", Since
 
 var SmtpBackend = newList(Row{Name: "smtp_backend", Default: "sendmail", Since: "3.1.4", Group: "sieve",
 	Values: []string{"host", "sendmail"},
+	Doc: `How mail is sent: "sendmail" runs the program of that option, "host"
+connects to smtp_host.`,
 })
 
-var SmtpHost = newString(Row{Name: "smtp_host", Default: "localhost:587", Since: "3.1.4", Group: "sieve"})
+var SmtpHost = newString(Row{Name: "smtp_host", Default: "localhost:587", Since: "3.1.4", Group: "sieve",
+	Doc: `Server that takes outgoing mail, host:port; with /tls or /noauth behind.`,
+})
 
-var SmtpAuthAuthname = newString(Row{Name: "smtp_auth_authname", Since: "3.1.4", Group: "sieve"})
+var SmtpAuthAuthname = newString(Row{Name: "smtp_auth_authname", Since: "3.1.4", Group: "sieve",
+	Doc: `User name for smtp_host.`,
+})
 
-var SmtpAuthPassword = newString(Row{Name: "smtp_auth_password", Since: "3.1.4", Group: "sieve"})
+var SmtpAuthPassword = newString(Row{Name: "smtp_auth_password", Since: "3.1.4", Group: "sieve",
+	Doc: `Password for smtp_host.`,
+})
 
-var SmtpAuthRealm = newString(Row{Name: "smtp_auth_realm", Since: "3.1.4", Group: "sieve"})
+var SmtpAuthRealm = newString(Row{Name: "smtp_auth_realm", Since: "3.1.4", Group: "sieve",
+	Doc: `Realm for smtp_host.`,
+})
 
-var SoftNoauth = newSwitch(Row{Name: "soft_noauth", Default: "yes", Since: "2.3.17", Group: "lmtp"})
+var SoftNoauth = newSwitch(Row{Name: "soft_noauth", Default: "yes", Since: "2.3.17", Group: "lmtp",
+	Doc: `Answer commands that need a log-in with a temporary error to LMTP clients.`,
+})
 
 var SortcacheDb = newList(Row{Name: "sortcache_db", Default: "twoskip", Since: "3.1.6", Group: "database",
 	Values: []string{"skiplist", "twoskip", "zeroskip"},
 })
 
-var SpecialuseExtra = newString(Row{Name: "specialuse_extra", Since: "2.5.0", Group: "mailbox"})
+var SpecialuseExtra = newString(Row{Name: "specialuse_extra", Since: "2.5.0", Group: "mailbox",
+	Doc: `Further special uses that users may set, separated by blanks.`,
+})
 
-var SpecialuseNochildren = newString(Row{Name: "specialuse_nochildren", Since: "3.6.0", Group: "mailbox"})
+var SpecialuseNochildren = newString(Row{Name: "specialuse_nochildren", Since: "3.6.0", Group: "mailbox",
+	Doc: `Special uses of mailboxes that may not have folders below.`,
+})
 
-var SpecialuseProtect = newString(Row{Name: "specialuse_protect", Default: "\\Archive \\Drafts \\Important \\Junk \\Sent \\Trash", Since: "3.1.7", Group: "mailbox"})
+var SpecialuseProtect = newString(Row{Name: "specialuse_protect", Default: "\\Archive \\Drafts \\Important \\Junk \\Sent \\Trash", Since: "3.1.7", Group: "mailbox",
+	Doc: `Special uses whose mailboxes may not be deleted or renamed.`,
+})
 
-var Specialusealways = newSwitch(Row{Name: "specialusealways", Default: "yes", Since: "3.1.1", Group: "mailbox"})
+var Specialusealways = newSwitch(Row{Name: "specialusealways", Default: "yes", Since: "3.1.1", Group: "mailbox",
+	Doc: `Show special uses in LIST also without being asked.`,
+})
 
 var SqlDatabase = newString(Row{Name: "sql_database", Since: "2.3.17", Group: "database"})
 
@@ -182,17 +246,26 @@ var Submitservers = newString(Row{Name: "submitservers", Since: "2.3.17", Group:
 
 var SubscriptionDb = newList(Row{Name: "subscription_db", Default: "flat", Since: "3.1.6", Group: "database",
 	Values: []string{"flat", "skiplist", "twoskip", "zeroskip"},
+	Doc:    `Kind of database of users' subscriptions.`,
 })
 
-var SuppressCapabilities = newString(Row{Name: "suppress_capabilities", Since: "3.0.0", Group: "imap"})
+var SuppressCapabilities = newString(Row{Name: "suppress_capabilities", Since: "3.0.0", Group: "imap",
+	Doc: `Capabilities, separated by blanks, that are not shown.`,
+})
 
-var Statuscache = newSwitch(Row{Name: "statuscache", Default: "no", Since: "2.3.17", Group: "statuscache"})
+var Statuscache = newSwitch(Row{Name: "statuscache", Default: "no", Since: "2.3.17", Group: "statuscache",
+	Doc: `Let STATUS answers be cached. Nothing is gained by it here, as they come from the
+index; the file is kept correct for other programs.`,
+})
 
 var StatuscacheDb = newList(Row{Name: "statuscache_db", Default: "twoskip", Since: "3.1.6", Group: "statuscache",
 	Values: []string{"skiplist", "sql", "twoskip", "zeroskip"},
+	Doc:    `Kind of database of that cache.`,
 })
 
-var StatuscacheDbPath = newString(Row{Name: "statuscache_db_path", Since: "2.5.0", Group: "statuscache"})
+var StatuscacheDbPath = newString(Row{Name: "statuscache_db_path", Since: "2.5.0", Group: "statuscache",
+	Doc: `File of that cache; the default is statuscache.db in configdirectory.`,
+})
 
 var SyncAuthname = newString(Row{Name: "sync_authname", Since: "2.5.0", Group: "replication"})
 
@@ -206,11 +279,15 @@ var SyncCacheDbPath = newString(Row{Name: "sync_cache_db_path", Since: "3.3.1", 
 
 var SyncHost = newString(Row{Name: "sync_host", Since: "2.5.0", Group: "replication"})
 
-var SyncLog = newSwitch(Row{Name: "sync_log", Default: "no", Since: "2.3.17", Group: "replication"})
+var SyncLog = newSwitch(Row{Name: "sync_log", Default: "no", Since: "2.3.17", Group: "replication",
+	Doc: `Write down what has changed for sync_client.`,
+})
 
 var SyncLogChain = newSwitch(Row{Name: "sync_log_chain", Default: "no", Since: "2.4.0", Group: "replication"})
 
-var SyncLogChannels = newString(Row{Name: "sync_log_channels", Since: "2.5.0", Group: "replication"})
+var SyncLogChannels = newString(Row{Name: "sync_log_channels", Since: "2.5.0", Group: "replication",
+	Doc: `Channels of those logs, separated by blanks; the empty one is written as "".`,
+})
 
 var SyncLogUnsuppressableChannels = newString(Row{Name: "sync_log_unsuppressable_channels", Default: "squatter", Since: "2.5.0", Group: "replication"})
 
@@ -232,6 +309,12 @@ var SyncTimeout = newDuration(Row{Name: "sync_timeout", Default: "30m", Since: "
 
 var SyncTryImap = newSwitch(Row{Name: "sync_try_imap", Default: "yes", Since: "3.0.0", Group: "replication"})
 
-var SyslogPrefix = newString(Row{Name: "syslog_prefix", Since: "3.1.8", Group: "logging"})
+var SyslogPrefix = newString(Row{Name: "syslog_prefix", Since: "3.1.8", Group: "logging",
+	Doc: `Put in front of the service's name in the system log, with a slash between. The
+environment's CYRUS_SYSLOG_PREFIX comes first.`,
+})
 
-var SyslogFacility = newString(Row{Name: "syslog_facility", Since: "2.5.0", Group: "logging"})
+var SyslogFacility = newString(Row{Name: "syslog_facility", Since: "2.5.0", Group: "logging",
+	Doc: `Facility of the system log: DAEMON, MAIL, NEWS, USER or LOCAL0 to LOCAL7.
+Unset: that of the distribution. master always takes the latter.`,
+})

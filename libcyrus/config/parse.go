@@ -90,18 +90,18 @@ var units = map[byte]time.Duration{
 	'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second,
 }
 
+// longest is the limit of a duration, in Cyrus 31 bits of seconds.
+const longest = math.MaxInt32 * time.Second
+
 // ParseDuration reads an optional minus and then numbers each with a unit,
 // d h m s, which are added. A number at the end without a unit has unit,
-// "" being "s". The sum fits 31 bits of seconds; the empty string is zero.
+// "" being "s". The empty string is zero. A sum of more than 68 years,
+// which overflows in Cyrus, is cut to that.
 func ParseDuration(s, unit string) (time.Duration, error) {
-	const most = math.MaxInt32 * time.Second
 	if unit == "" {
 		unit = "s"
 	}
 	rest, negative := strings.CutPrefix(s, "-")
-	if negative && (rest == "" || !isDigit(rest[0])) {
-		return 0, errors.New("no digit after '-'")
-	}
 	if rest != "" && isDigit(rest[len(rest)-1]) {
 		rest += unit
 	}
@@ -118,17 +118,24 @@ func ParseDuration(s, unit string) (time.Duration, error) {
 		if !known {
 			return 0, fmt.Errorf("bad unit '%c'", rest[i])
 		}
-		n, err := strconv.ParseInt(rest[:i], 10, 32)
-		if err != nil || time.Duration(n) > (most-sum)/scale {
-			return 0, fmt.Errorf("would overflow at '%c'", rest[i])
+		n, err := strconv.ParseInt(rest[:i], 10, 64)
+		if err != nil || time.Duration(n) > (longest-sum)/scale {
+			sum = longest
+		} else {
+			sum += time.Duration(n) * scale
 		}
-		sum += time.Duration(n) * scale
 		rest = rest[i+1:]
 	}
 	if negative {
 		sum = -sum
 	}
 	return sum, nil
+}
+
+// outOfRange reports whether ParseDuration cuts s.
+func outOfRange(s, unit string) bool {
+	d, err := ParseDuration(s, unit)
+	return err == nil && d.Abs() == longest
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
