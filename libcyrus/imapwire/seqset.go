@@ -137,7 +137,6 @@ func (s SeqSet) Add(n uint32) SeqSet {
 	return append(s, SeqRange{n, n})
 }
 
-
 // Count returns how many numbers a resolved set has.
 func (s SeqSet) Count() int {
 	n := 0

@@ -171,14 +171,14 @@ func (r *Reader) LiteralHead() (h LiteralInfo, err error) {
 // parseSize reads a decimal number; one that is too large for an int64 is
 // as good as the largest.
 func parseSize(s string) (int64, bool) {
-	if s == "" {
+	if s == "" || !allDigits(s) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
 		n = math.MaxInt64
 	}
-	return n, s[0] != '-' && s[0] != '+'
+	return n, true
 }
 
 // Literal returns the bytes of the literal with head h, after asking for

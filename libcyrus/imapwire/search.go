@@ -1,0 +1,358 @@
+package imapwire
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// A SearchOp is the kind of a search key.
+type SearchOp uint8
+
+// The kinds of search keys (RFC 3501 section 6.4.4), and which fields of
+// SearchKey they use.
+const (
+	SearchAnd     SearchOp = iota // Keys: all of them; none is ALL
+	SearchOr                      // Keys: two
+	SearchNot                     // Keys: one
+	SearchSeq                     // Set of sequence numbers
+	SearchUID                     // Set of UIDs
+	SearchFlag                    // Flag is set
+	SearchKeyword                 // Text is the name of a user flag that is set
+	SearchRecent                  //
+	SearchDate                    // internal date in [From, To)
+	SearchSent                    // day of the Date field in [From, To)
+	SearchLarger                  // more than Size octets
+	SearchSmaller                 // less than Size octets
+	SearchHeader                  // field Field contains Text; empty Text: there is such a field
+	SearchBody                    // Text in the body
+	SearchText                    // Text in header or body
+)
+
+// A SearchFlagName is a system flag that SEARCH can ask for.
+type SearchFlagName uint8
+
+// The system flags.
+const (
+	FlagAnswered SearchFlagName = iota
+	FlagFlagged
+	FlagDeleted
+	FlagDraft
+	FlagSeen
+)
+
+// A SearchKey is one node of a search program.
+type SearchKey struct {
+	Op       SearchOp
+	Keys     []SearchKey
+	Set      SeqSet
+	Flag     SearchFlagName
+	Field    string // name of a header field, lower case
+	Text     string // in the charset of the command
+	From, To int64  // seconds since 1970, To exclusive
+	Size     uint32
+}
+
+// Search is the arguments of SEARCH.
+type Search struct {
+	Charset string // as the client wrote it; "" is US-ASCII
+	Key     SearchKey
+}
+
+// errBadSearch is what the client is told of most errors in a search.
+const errBadSearch = SyntaxError("Invalid Search criteria")
+
+// searchParser takes a search program. word is the last keyword that was
+// read: error texts name it.
+type searchParser struct {
+	r     *Reader
+	loc   *time.Location
+	word  string
+	depth int
+}
+
+// Search takes the arguments of SEARCH up to the end of the line. Days begin
+// at midnight in zone loc.
+//
+// Source: get_search_program in Cyrus imap/search_engines.c and imapparse.c.
+func (r *Reader) Search(loc *time.Location) (Search, error) {
+	var s Search
+	p := searchParser{r: r, loc: loc}
+	word := r.Word()
+	if equalFold(word, "CHARSET") {
+		if !r.Space() {
+			return s, SyntaxError("Missing charset")
+		}
+		name, err := r.AString()
+		if err != nil {
+			return s, r.orSyntax(err, "Missing charset")
+		}
+		if s.Charset = name; !r.Space() {
+			return s, r.Missing()
+		}
+		word = r.Word()
+	}
+	s.Key.Op = SearchAnd
+	if err := p.list(&s.Key, word); err != nil {
+		return s, err
+	}
+	return s, r.Err()
+}
+
+// orSyntax returns err if it is of the connection or a limit, and else a
+// SyntaxError with text.
+func (r *Reader) orSyntax(err error, text string) error {
+	if r.err != nil {
+		return r.err
+	}
+	if _, ok := err.(*LimitError); ok {
+		return err
+	}
+	return SyntaxError(text)
+}
+
+// list takes keys that are separated by blanks and adds them to parent. The
+// first word has been read.
+func (p *searchParser) list(parent *SearchKey, word string) error {
+	for {
+		key, err := p.key(word)
+		if err != nil {
+			return err
+		}
+		parent.Keys = append(parent.Keys, key)
+		if !p.r.Space() {
+			return nil
+		}
+		word = p.r.Word()
+	}
+}
+
+// maxSearchNesting bounds recursion if the Reader has no limit.
+const maxSearchNesting = 1000
+
+// key takes the key that begins with word.
+func (p *searchParser) key(word string) (SearchKey, error) {
+	if p.r.err != nil {
+		return SearchKey{}, p.r.err
+	}
+	if word == "" {
+		return p.parenthesised()
+	}
+	p.word = strings.ToLower(word)
+	if c := word[0]; '0' <= c && c <= '9' || c == '*' {
+		set, ok := ParseSeqSet(word)
+		if !ok {
+			return SearchKey{}, errBadSearch
+		}
+		return SearchKey{Op: SearchSeq, Set: set}, nil
+	}
+	if k, ok := plainKeys[p.word]; ok {
+		return k(), nil
+	}
+	if parse := argumentKey(p.word); parse != nil {
+		if !p.r.Space() {
+			return SearchKey{}, p.missing()
+		}
+		return parse(p)
+	}
+	return SearchKey{}, errBadSearch
+}
+
+// missing is the error of a key without its argument.
+func (p *searchParser) missing() error {
+	if p.r.err != nil {
+		return p.r.err
+	}
+	return SyntaxError("Missing required argument to Search " + p.word)
+}
+
+// parenthesised takes "(SEEN FLAGGED)".
+func (p *searchParser) parenthesised() (SearchKey, error) {
+	k := SearchKey{Op: SearchAnd}
+	if !p.r.Accept('(') || !p.enter() {
+		return k, p.r.orSyntax(nil, string(errBadSearch))
+	}
+	if err := p.list(&k, p.r.Word()); err != nil {
+		return k, err
+	}
+	p.depth--
+	if !p.r.Accept(')') {
+		return k, p.r.orSyntax(nil, "Missing required close paren in Search command")
+	}
+	return k, nil
+}
+
+// enter counts nesting, and returns false when there is too much.
+func (p *searchParser) enter() bool {
+	limit := p.r.limits.Nesting
+	if limit == 0 {
+		limit = maxSearchNesting
+	}
+	p.depth++
+	return p.depth <= limit
+}
+
+// plainKeys has the keys without an argument.
+var plainKeys = map[string]func() SearchKey{
+	"all":        func() SearchKey { return SearchKey{} },
+	"answered":   func() SearchKey { return flagKey(FlagAnswered) },
+	"deleted":    func() SearchKey { return flagKey(FlagDeleted) },
+	"draft":      func() SearchKey { return flagKey(FlagDraft) },
+	"flagged":    func() SearchKey { return flagKey(FlagFlagged) },
+	"seen":       func() SearchKey { return flagKey(FlagSeen) },
+	"recent":     func() SearchKey { return SearchKey{Op: SearchRecent} },
+	"unanswered": func() SearchKey { return not(flagKey(FlagAnswered)) },
+	"undeleted":  func() SearchKey { return not(flagKey(FlagDeleted)) },
+	"undraft":    func() SearchKey { return not(flagKey(FlagDraft)) },
+	"unflagged":  func() SearchKey { return not(flagKey(FlagFlagged)) },
+	"unseen":     func() SearchKey { return not(flagKey(FlagSeen)) },
+	"old":        func() SearchKey { return not(SearchKey{Op: SearchRecent}) },
+	"new": func() SearchKey {
+		return SearchKey{Keys: []SearchKey{{Op: SearchRecent}, not(flagKey(FlagSeen))}}
+	},
+}
+
+func flagKey(f SearchFlagName) SearchKey { return SearchKey{Op: SearchFlag, Flag: f} }
+
+func not(k SearchKey) SearchKey { return SearchKey{Op: SearchNot, Keys: []SearchKey{k}} }
+
+// argumentKey returns what reads the argument of a key, after the blank; nil
+// if there is no such key.
+func argumentKey(word string) func(*searchParser) (SearchKey, error) {
+	switch word {
+	case "bcc", "cc", "from", "subject", "to":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchHeader, Field: word}) }
+	case "body":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchBody}) }
+	case "text":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchText}) }
+	case "header":
+		return (*searchParser).header
+	case "keyword":
+		return (*searchParser).keyword
+	case "unkeyword":
+		return func(p *searchParser) (SearchKey, error) { k, err := p.keyword(); return not(k), err }
+	case "before", "on", "since", "sentbefore", "senton", "sentsince":
+		return func(p *searchParser) (SearchKey, error) { return p.date(word) }
+	case "larger":
+		return func(p *searchParser) (SearchKey, error) { return p.size(SearchLarger) }
+	case "smaller":
+		return func(p *searchParser) (SearchKey, error) { return p.size(SearchSmaller) }
+	case "not":
+		return (*searchParser).not
+	case "or":
+		return (*searchParser).or
+	case "uid":
+		return (*searchParser).uid
+	}
+	return nil
+}
+
+// not takes the key after NOT.
+func (p *searchParser) not() (SearchKey, error) {
+	k, err := p.inner()
+	return not(k), err
+}
+
+// inner takes a key that is the argument of another.
+func (p *searchParser) inner() (SearchKey, error) {
+	if !p.enter() {
+		return SearchKey{}, errBadSearch
+	}
+	defer func() { p.depth-- }()
+	return p.key(p.r.Word())
+}
+
+// or takes the two keys after OR.
+func (p *searchParser) or() (SearchKey, error) {
+	a, err := p.inner()
+	if err != nil {
+		return a, err
+	}
+	if !p.r.Space() {
+		return a, p.missing()
+	}
+	b, err := p.inner()
+	return SearchKey{Op: SearchOr, Keys: []SearchKey{a, b}}, err
+}
+
+// uid takes the set after UID.
+func (p *searchParser) uid() (SearchKey, error) {
+	set, ok := ParseSeqSet(p.r.Word())
+	if !ok {
+		return SearchKey{}, p.r.orSyntax(nil, string(errBadSearch))
+	}
+	return SearchKey{Op: SearchUID, Set: set}, nil
+}
+
+// text takes the string of a key.
+func (p *searchParser) text(k SearchKey) (SearchKey, error) {
+	s, err := p.r.AString()
+	if err != nil {
+		return k, p.argument(err)
+	}
+	k.Text = s
+	return k, nil
+}
+
+// argument words an error that a string is missing.
+func (p *searchParser) argument(err error) error {
+	return p.r.orSyntax(err, "Missing required argument to Search "+p.word)
+}
+
+// header takes a field's name and the string in it.
+func (p *searchParser) header() (SearchKey, error) {
+	name, err := p.r.AString()
+	if err != nil {
+		return SearchKey{}, p.argument(err)
+	}
+	if !p.r.Space() {
+		return SearchKey{}, p.missing()
+	}
+	return p.text(SearchKey{Op: SearchHeader, Field: strings.ToLower(name)})
+}
+
+// keyword takes the name of a user flag.
+func (p *searchParser) keyword() (SearchKey, error) {
+	name := p.r.Word()
+	if p.r.err != nil {
+		return SearchKey{}, p.r.err
+	}
+	if !IsAtom(name) {
+		return SearchKey{}, SyntaxError("Invalid flag name " + name + " in Search command")
+	}
+	return SearchKey{Op: SearchKeyword, Text: name}, nil
+}
+
+// size takes a number of octets.
+func (p *searchParser) size(op SearchOp) (SearchKey, error) {
+	n, err := p.r.Number()
+	if err != nil {
+		return SearchKey{}, p.r.orSyntax(err, "Invalid number in Search command")
+	}
+	return SearchKey{Op: op, Size: n}, nil
+}
+
+// date takes a day, with or without quotes; word is "before", "senton", ….
+func (p *searchParser) date(word string) (SearchKey, error) {
+	text, err := p.r.AString()
+	if err != nil {
+		return SearchKey{}, p.r.orSyntax(err, "Invalid date in Search command")
+	}
+	start, end, ok := ParseDate(text, p.loc)
+	if !ok {
+		return SearchKey{}, SyntaxError("Invalid date in Search command")
+	}
+	k := SearchKey{Op: SearchDate, From: start.Unix(), To: end.Unix()}
+	word, sent := strings.CutPrefix(word, "sent")
+	if sent {
+		k.Op = SearchSent
+	}
+	switch word {
+	case "before":
+		k.From, k.To = math.MinInt64, k.From
+	case "since":
+		k.To = math.MaxInt64
+	}
+	return k, nil
+}
