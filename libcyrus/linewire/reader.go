@@ -1,229 +1,218 @@
-// Package linewire reads and writes the protocols that consist of lines:
-// POP3, LMTP, ManageSieve, NNTP. It knows nothing of their commands.
+// Package linewire is the syntax of protocols made of lines: POP3, LMTP,
+// ManageSieve, NNTP. It knows nothing of what the lines mean.
 package linewire
 
 import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
-// ErrTooLong is returned for a line that exceeds the limit. All of the line
-// has been consumed: the next call reads the one behind it.
+// ErrTooLong is returned for a line over the reader's limit. The line has
+// been read to its end and thrown away: the next one can be read.
 var ErrTooLong = errors.New("line too long")
 
-// bufferSize is how much is read from the network at a time.
+// bufferSize is the window through which everything is read. It holds one
+// line, so it bounds the limit of NewReader.
 const bufferSize = 8 << 10
 
-// Reader reads lines, dot-stuffed text and counted octets from a client. A
-// line ends with CR LF, or LF alone as in Cyrus. Its memory does not grow
-// beyond the line limit. It may be used by one goroutine at a time.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// A Reader reads lines and dot-stuffed texts. Between two lines it can give
+// its buffer back, so that an idle client costs none.
 type Reader struct {
-	src  io.Reader
-	max  int    // limit of a line without its end
-	buf  []byte // octets read ahead are buf[pos:end]
-	pos  int
-	end  int
-	err  error // of src; comes after all octets read ahead
-	read int64
+	src    io.Reader
+	limit  int
+	buf    *[bufferSize]byte // nil while nothing is buffered
+	pos    int               // what is buffered lies in buf[pos:end]
+	end    int
+	bareLF bool // the last line ended in LF alone
 }
 
-// NewReader returns a Reader that allows lines of maxLine octets, without
-// the line end. No memory is taken before the first read.
-func NewReader(src io.Reader, maxLine int) *Reader {
-	return &Reader{src: src, max: maxLine}
+// NewReader returns a Reader whose lines have at most limit octets with
+// their end; limit must be from 2 to 8192.
+func NewReader(src io.Reader, limit int) *Reader {
+	if limit < 2 || limit > bufferSize {
+		panic("linewire: limit out of range")
+	}
+	return &Reader{src: src, limit: limit}
 }
 
-// Reset makes r read from src and forget what it has read ahead, as must be
-// done when TLS begins (RFC 3207 section 4.2).
+// Buffered reports whether something has been read from the source that
+// was not asked for yet: replies need not be flushed before the next Line.
+func (r *Reader) Buffered() bool { return r.end > r.pos }
+
+// Reset throws away what is buffered and reads from src from now on, as
+// after STARTTLS.
 func (r *Reader) Reset(src io.Reader) {
-	r.src, r.pos, r.end, r.err = src, 0, 0, nil
+	r.src, r.pos, r.end = src, 0, 0
+	r.Release()
 }
 
-// SetMaxLine changes the limit of a line, for instance after log-in.
-func (r *Reader) SetMaxLine(n int) { r.max = n }
-
-// Buffered is the number of octets that have been read ahead: when it is 0,
-// the client waits for an answer.
-func (r *Reader) Buffered() int { return r.end - r.pos }
-
-// Count is the number of octets read from the source so far.
-func (r *Reader) Count() int64 { return r.read }
-
-// Release gives back the buffer if nothing is held in it, so that an idle
-// client costs little memory.
+// Release gives the buffer back if it is empty. The line returned last is
+// void after it.
 func (r *Reader) Release() {
-	if r.Buffered() == 0 {
+	if r.buf != nil && r.pos == r.end {
+		buffers.Put(r.buf)
 		r.buf, r.pos, r.end = nil, 0, 0
 	}
 }
 
-// fill reads more octets behind those read ahead. It returns an error if
-// there are none.
+// fill reads more into the buffer, which must not be full from its start.
 func (r *Reader) fill() error {
-	if r.err != nil {
-		return r.err
+	if r.buf == nil {
+		r.buf = buffers.Get().(*[bufferSize]byte)
 	}
-	if r.pos == r.end {
-		r.pos, r.end = 0, 0
-	}
-	switch {
-	case r.buf == nil:
-		r.buf = make([]byte, bufferSize)
-	case r.end == len(r.buf) && r.pos > 0:
-		r.end = copy(r.buf, r.buf[r.pos:r.end])
+	if r.pos > 0 {
+		r.end = copy(r.buf[:], r.buf[r.pos:r.end])
 		r.pos = 0
-	case r.end == len(r.buf):
-		r.buf = append(r.buf, make([]byte, len(r.buf))...)
 	}
-	for range 100 {
-		n, err := r.src.Read(r.buf[r.end:])
-		r.end += n
-		r.read += int64(n)
-		r.err = err
-		if n > 0 {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	n, err := r.src.Read(r.buf[r.end:])
+	r.end += n
+	if n > 0 {
+		return nil
 	}
-	return io.ErrNoProgress
-}
-
-// Line reads a line and returns it without its end. It is valid until the
-// next call. What comes before the end of the input without a line end is
-// no line: io.EOF if there is none of it, else io.ErrUnexpectedEOF.
-func (r *Reader) Line() ([]byte, error) {
-	scanned := 0
-	for {
-		b := r.buf[r.pos:r.end]
-		if i := bytes.IndexByte(b[scanned:], '\n'); i >= 0 {
-			n := scanned + i
-			r.pos += n + 1
-			line := b[:n]
-			if n > 0 && line[n-1] == '\r' {
-				line = line[:n-1]
-			}
-			if len(line) > r.max {
-				return nil, ErrTooLong
-			}
-			return line, nil
-		}
-		scanned = len(b)
-		if scanned > r.max+1 { // a CR may still be part of the line end
-			if err := r.skipLine(); err != nil {
-				return nil, err
-			}
-			return nil, ErrTooLong
-		}
-		if err := r.fill(); err != nil {
-			return nil, r.unexpected(err, scanned)
-		}
-	}
-}
-
-// unexpected is err for input that ends after n octets of something.
-func (r *Reader) unexpected(err error, n int) error {
-	if err == io.EOF && n > 0 {
-		return io.ErrUnexpectedEOF
+	if err == nil {
+		err = io.ErrNoProgress
 	}
 	return err
 }
 
-// skipLine consumes the rest of a line without keeping it.
-func (r *Reader) skipLine() error {
+// Line returns the next line without its end, which is CR LF or LF. It is
+// valid until the next call. After ErrTooLong the next line can be read; a
+// line that the source ends in the middle of is io.ErrUnexpectedEOF.
+func (r *Reader) Line() ([]byte, error) {
+	from, tooLong := 0, false
 	for {
-		if i := bytes.IndexByte(r.buf[r.pos:r.end], '\n'); i >= 0 {
-			r.pos += i + 1
-			return nil
+		if i := bytes.IndexByte(r.window(from), '\n'); i >= 0 {
+			return r.take(from+i, tooLong)
 		}
-		r.pos = r.end
+		from = r.end - r.pos
+		if from >= r.limit {
+			tooLong, from, r.pos = true, 0, r.end
+		}
 		if err := r.fill(); err != nil {
-			return r.unexpected(err, 1)
+			if err == io.EOF && (from > 0 || tooLong) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
 		}
 	}
 }
 
-// Read reads octets as they come, for literals; it implements io.Reader.
-func (r *Reader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
+// window is what is buffered, less the first skip octets.
+func (r *Reader) window(skip int) []byte {
+	if r.buf == nil {
+		return nil
 	}
-	if r.Buffered() == 0 {
-		if len(p) >= bufferSize && r.err == nil {
-			n, err := r.src.Read(p)
-			r.read += int64(n)
-			return n, err
-		}
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, r.buf[r.pos:r.end])
-	r.pos += n
-	return n, nil
+	return r.buf[r.pos+skip : r.end]
 }
 
-// CopyText reads dot-stuffed text up to and with the line that holds only a
-// dot (RFC 5321 section 4.5.2), and writes it to w without the stuffing;
-// line ends are passed on as they came. If w fails, the text is still read
-// to its end. werr is the error of w, err that of the input.
-func (r *Reader) CopyText(w io.Writer) (n int64, werr, err error) {
-	write := func(b []byte) {
-		if len(b) == 0 || werr != nil {
-			return
-		}
-		var m int
-		m, werr = w.Write(b)
-		n += int64(m)
+// take returns the line whose LF is at octet i of the window.
+func (r *Reader) take(i int, tooLong bool) ([]byte, error) {
+	line := r.buf[r.pos : r.pos+i]
+	r.pos += i + 1
+	if tooLong || i >= r.limit {
+		return nil, ErrTooLong
 	}
-	lineStart := true
+	line, hadCR := bytes.CutSuffix(line, []byte("\r"))
+	r.bareLF = !hadCR
+	return line, nil
+}
+
+// Body copies a text that ends in a line of one dot to w, without that
+// line and without the dots by which other lines were stuffed (RFC 5321
+// section 4.5.2). Line ends are copied as they are. A dot also is stuffing
+// after a bare LF, as in Cyrus; but a line of one dot ends the text only
+// between two CR LF, lest a bare LF in a message smuggle commands in. From a
+// client that ended its last command in a bare LF such lines end it too.
+//
+// An error of w is returned after the text has been read to its end, so
+// that the dialog can go on; any other error means that the source failed.
+func (r *Reader) Body(w io.Writer) error {
+	b := body{w: w, lf: r.bareLF, start: true, afterCR: true}
 	for {
-		if lineStart {
-			last, err := r.dotLine()
-			if err != nil || last {
-				return n, werr, err
-			}
+		n, done := b.scan(r.window(0))
+		r.pos += n
+		if done {
+			return b.err
 		}
-		b := r.buf[r.pos:r.end]
-		if len(b) == 0 {
-			if err := r.fill(); err != nil {
-				return n, werr, r.unexpected(err, 1)
+		if err := r.fill(); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
 			}
-			lineStart = false
+			return err
+		}
+	}
+}
+
+// body is the state of one text.
+type body struct {
+	w       io.Writer
+	err     error // the first of w
+	lf      bool  // the client ends lines in LF
+	start   bool  // the next octet begins a line
+	afterCR bool  // the line before ended in CR LF
+	prevCR  bool  // the octet before is a CR that was passed on
+}
+
+// scan takes what it can of p, which is the next octets of the text, and
+// returns how many, and whether the end was met. It leaves the beginning of
+// a line with a dot that may be the last until there is enough of it.
+func (b *body) scan(p []byte) (n int, done bool) {
+	for n < len(p) {
+		if b.start && p[n] == '.' {
+			rest := p[n:]
+			size, last, enough := b.dot(rest)
+			if !enough {
+				return n, false
+			}
+			if last {
+				return n + size, true
+			}
+			n++ // the stuffing
+			b.start = false
 			continue
 		}
-		m := len(b)
-		lineStart = b[m-1] == '\n'
-		if i := bytes.Index(b, []byte("\n.")); i >= 0 {
-			m, lineStart = i+1, true
-		}
-		r.pos += m
-		write(b[:m])
+		n += b.text(p[n:])
 	}
+	return n, false
 }
 
-// dotLine looks at the start of a line of dot-stuffed text. If it is the
-// last line it is consumed, else only a stuffed dot is.
-func (r *Reader) dotLine() (last bool, err error) {
-	for {
-		b := r.buf[r.pos:r.end]
-		switch {
-		case len(b) > 0 && b[0] != '.':
-			return false, nil
-		case len(b) > 1 && b[1] == '\n':
-			r.pos += 2
-			return true, nil
-		case len(b) > 2 && b[1] == '\r' && b[2] == '\n':
-			r.pos += 3
-			return true, nil
-		case len(b) > 2 || len(b) > 1 && b[1] != '\r':
-			r.pos++
-			return false, nil
-		}
-		if err := r.fill(); err != nil {
-			return false, r.unexpected(err, 1)
-		}
+// dot looks at the beginning of a line that starts with a dot: whether it
+// is the last, and of what size with its end.
+func (b *body) dot(p []byte) (size int, last, enough bool) {
+	if len(p) < 2 {
+		return 0, false, false
 	}
+	if p[1] == '\n' {
+		return 2, b.lf, true
+	}
+	if p[1] != '\r' {
+		return 0, false, true
+	}
+	if len(p) < 3 {
+		return 0, false, false
+	}
+	return 3, p[2] == '\n' && (b.afterCR || b.lf), true
+}
+
+// text passes on p up to the end of a line after which a dot would matter,
+// or whole, and returns how much that is.
+func (b *body) text(p []byte) int {
+	n := len(p)
+	b.start = false
+	if i := bytes.Index(p, []byte("\n.")); i >= 0 {
+		n = i + 1
+	}
+	if p[n-1] == '\n' {
+		b.start = true
+		b.afterCR = n > 1 && p[n-2] == '\r' || n == 1 && b.prevCR
+	}
+	b.prevCR = p[n-1] == '\r'
+	if b.err == nil {
+		_, b.err = b.w.Write(p[:n])
+	}
+	return n
 }

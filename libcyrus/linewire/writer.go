@@ -6,136 +6,104 @@ import (
 	"io"
 )
 
-// Writer gathers replies and sends them together: so many replies to
-// pipelined commands cost one write. Errors of the destination stick, later
-// writes do nothing and Flush returns the first. It may be used by one
-// goroutine at a time.
+// writeSize is how much a Writer collects before it writes by itself.
+const writeSize = 16 << 10
+
+// A Writer collects replies until Flush. Its errors stick: after the first
+// nothing more is written, and Flush returns it.
 type Writer struct {
 	dst io.Writer
 	buf []byte
 	err error
-	n   int64
 }
-
-// flushAt is how much is gathered before it is sent unasked.
-const flushAt = 16 << 10
 
 // NewWriter returns a Writer to dst.
 func NewWriter(dst io.Writer) *Writer { return &Writer{dst: dst} }
 
-// Reset makes w write to dst; what has not been sent is dropped.
-func (w *Writer) Reset(dst io.Writer) { w.dst, w.buf, w.err = dst, w.buf[:0], nil }
+// Reset writes to dst from now on. What was not flushed is lost.
+func (w *Writer) Reset(dst io.Writer) { w.dst, w.buf, w.err = dst, nil, nil }
 
-// Line adds a line: its pieces and CR LF.
-func (w *Writer) Line(pieces ...string) {
-	for _, p := range pieces {
-		w.buf = append(w.buf, p...)
-	}
-	w.buf = append(w.buf, '\r', '\n')
-	w.full()
+// Line adds a line; CR LF is put behind it.
+func (w *Writer) Line(line string) {
+	w.buf = append(append(w.buf, line...), '\r', '\n')
+	w.spill()
 }
 
-// Linef adds a formatted line and CR LF.
+// Linef is Line with a format.
 func (w *Writer) Linef(format string, args ...any) {
-	w.buf = fmt.Appendf(w.buf, format, args...)
-	w.buf = append(w.buf, '\r', '\n')
-	w.full()
+	w.buf = append(fmt.Appendf(w.buf, format, args...), '\r', '\n')
+	w.spill()
 }
 
-// Write adds octets as they are; it implements io.Writer.
+// Write adds octets as they are. It never fails: see Flush.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.buf = append(w.buf, p...)
-	w.full()
-	return len(p), w.err
+	w.spill()
+	return len(p), nil
 }
 
-// WriteString adds a string as it is.
-func (w *Writer) WriteString(s string) (int, error) {
-	w.buf = append(w.buf, s...)
-	w.full()
-	return len(s), w.err
-}
-
-// full sends what has been gathered if it is much.
-func (w *Writer) full() {
-	if len(w.buf) >= flushAt {
-		_ = w.Flush() // the error sticks
+// spill writes what has been collected once it is much.
+func (w *Writer) spill() {
+	if len(w.buf) >= writeSize {
+		w.write()
 	}
 }
 
-// Flush sends what has been gathered.
-func (w *Writer) Flush() error {
+func (w *Writer) write() {
 	if w.err == nil && len(w.buf) > 0 {
 		_, w.err = w.dst.Write(w.buf)
-		w.n += int64(len(w.buf))
 	}
 	w.buf = w.buf[:0]
+}
+
+// Flush writes what is collected, gives up the buffer, and returns the
+// first error met since NewWriter.
+func (w *Writer) Flush() error {
+	w.write()
+	w.buf = nil
 	return w.err
 }
 
-// FlushFor sends what has been gathered if r has nothing read ahead, that
-// is, before it would wait for the client.
-func (w *Writer) FlushFor(r *Reader) error {
-	if r.Buffered() > 0 {
-		return w.err
-	}
-	return w.Flush()
+// A DotWriter stuffs a text that is sent behind a reply (RFC 1939 section
+// 3). The text must have CR LF as line ends.
+type DotWriter struct {
+	w    *Writer
+	tail [2]byte // the last two octets written
 }
 
-// Err is the first error of the destination.
-func (w *Writer) Err() error { return w.err }
+// Dot begins a text.
+func (w *Writer) Dot() *DotWriter { return &DotWriter{w: w, tail: [2]byte{'\r', '\n'}} }
 
-// Count is the number of octets sent so far.
-func (w *Writer) Count() int64 { return w.n }
-
-// Release gives back the buffer if it is empty.
-func (w *Writer) Release() {
-	if len(w.buf) == 0 {
-		w.buf = nil
-	}
-}
-
-// TextWriter writes dot-stuffed text; Close ends it.
-type TextWriter struct {
-	w       *Writer
-	midLine bool
-	cr      bool // the last octet was CR
-}
-
-// Text begins dot-stuffed text (RFC 5321 section 4.5.2, RFC 1939 section 3).
-// What is written to it should have CR LF line ends; nothing else is changed
-// but for the dots.
-func (w *Writer) Text() *TextWriter { return &TextWriter{w: w} }
-
-// Write adds text.
-func (t *TextWriter) Write(p []byte) (int, error) {
-	n := len(p)
-	for len(p) > 0 {
-		if !t.midLine && p[0] == '.' {
-			t.w.buf = append(t.w.buf, '.')
+// Write adds the next octets of the text. It never fails.
+func (d *DotWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		if d.tail[1] == '\n' && rest[0] == '.' {
+			d.w.buf = append(d.w.buf, '.')
 		}
-		m := len(p)
-		if i := bytes.Index(p, []byte("\n.")); i >= 0 {
-			m = i + 1
+		n := len(rest)
+		if i := bytes.Index(rest, []byte("\n.")); i >= 0 {
+			n = i + 1
 		}
-		t.w.buf = append(t.w.buf, p[:m]...)
-		t.midLine = p[m-1] != '\n'
-		t.cr = p[m-1] == '\r'
-		t.w.full()
-		p = p[m:]
+		d.keepTail(rest[:n])
+		_, _ = d.w.Write(rest[:n])
+		rest = rest[n:]
 	}
-	return n, t.w.err
+	return len(p), nil
 }
 
-// Close ends the last line if that is missing, and writes the line with the
-// dot. Nothing is sent by it.
-func (t *TextWriter) Close() error {
-	switch {
-	case t.cr:
-		t.w.buf = append(t.w.buf, '\n')
-	case t.midLine:
-		t.w.buf = append(t.w.buf, '\r', '\n')
+func (d *DotWriter) keepTail(p []byte) {
+	if len(p) >= 2 {
+		d.tail = [2]byte(p[len(p)-2:])
+	} else {
+		d.tail = [2]byte{d.tail[1], p[0]}
 	}
-	t.w.Line(".")
-	return t.w.err
+}
+
+// Close ends the text with a line of one dot. A text that does not end in
+// a line end gets one.
+func (d *DotWriter) Close() {
+	if d.tail != [2]byte{'\r', '\n'} {
+		d.w.Line("")
+	}
+	d.w.Line(".")
 }
