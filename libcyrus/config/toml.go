@@ -65,9 +65,7 @@ func tomlLines(text string) map[string]int {
 	return lines
 }
 
-func unquoteKey(s string) string {
-	return strings.NewReplacer(`"`, "", "'", "", " ", "", "\t", "").Replace(s)
-}
+func unquoteKey(s string) string { return strings.Trim(s, " \t\"'") }
 
 // line returns the line of key, or of the nearest table around it whose
 // line is known, or 1.
