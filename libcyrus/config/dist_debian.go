@@ -4,15 +4,12 @@ package config
 
 // dist is Debian's cyrus-imapd packages (3.6.1-4).
 var dist = distribution{
-	name:         "debian",
-	conf:         "/etc/imapd.conf",
-	cyrusConf:    "/etc/cyrus.conf",
-	binDir:       "/usr/lib/cyrus/bin",
-	sbinDir:      "/usr/lib/cyrus/bin",
-	pidFile:      "/run/cyrus-master.pid",
-	user:         "cyrus",
-	facility:     "mail",
-	configDirRef: "/var/lib/cyrus",
-	spoolDirRef:  "/var/spool/cyrus/mail",
-	runDirRef:    "/run/cyrus",
+	name:      "debian",
+	conf:      "/etc/imapd.conf",
+	cyrusConf: "/etc/cyrus.conf",
+	binDir:    "/usr/lib/cyrus/bin",
+	sbinDir:   "/usr/lib/cyrus/bin",
+	pidFile:   "/run/cyrus-master.pid",
+	user:      "cyrus",
+	facility:  "mail",
 }

@@ -4,15 +4,12 @@ package config
 
 // dist is Red Hat's and Fedora's cyrus-imapd package.
 var dist = distribution{
-	name:         "rhel",
-	conf:         "/etc/imapd.conf",
-	cyrusConf:    "/etc/cyrus.conf",
-	binDir:       "/usr/libexec/cyrus-imapd",
-	sbinDir:      "/usr/sbin",
-	pidFile:      "/run/cyrus-master.pid",
-	user:         "cyrus",
-	facility:     "mail",
-	configDirRef: "/var/lib/imap",
-	spoolDirRef:  "/var/spool/imap",
-	runDirRef:    "/run/cyrus",
+	name:      "rhel",
+	conf:      "/etc/imapd.conf",
+	cyrusConf: "/etc/cyrus.conf",
+	binDir:    "/usr/libexec/cyrus-imapd",
+	sbinDir:   "/usr/sbin",
+	pidFile:   "/run/cyrus-master.pid",
+	user:      "cyrus",
+	facility:  "mail",
 }

@@ -4,17 +4,14 @@ package config
 // for. Exactly one of the files dist_*.go is built: dist_debian.go unless
 // the build tag upstream or rhel is given.
 type distribution struct {
-	name         string
-	conf         string // imapd.conf
-	cyrusConf    string // cyrus.conf
-	binDir       string // the services, and the commands that cyrus.conf names
-	sbinDir      string // the admin commands
-	pidFile      string // of master
-	user         string // cyrus_user, where imapd.conf has none
-	facility     string // syslog_facility, likewise
-	configDirRef string // configdirectory in the sample files
-	spoolDirRef  string // partition-default in the sample files
-	runDirRef    string // sockets, locks and proc files in the sample files
+	name      string
+	conf      string // imapd.conf
+	cyrusConf string // cyrus.conf
+	binDir    string // the services, and the commands that cyrus.conf names
+	sbinDir   string // the admin commands
+	pidFile   string // of master
+	user      string // cyrus_user, where imapd.conf has none
+	facility  string // syslog_facility, likewise
 }
 
 // Name returns the distribution this program was built for: "debian",
