@@ -9,18 +9,11 @@ type Matcher struct {
 	sep     byte
 }
 
-// NewMatcher reads a pattern. "INBOX" at its beginning, as a whole
-// component, is taken in any case.
+// NewMatcher reads a pattern. Cyrus takes "inbox" here only in upper case.
 //
 // Source: glob_init in Cyrus lib/glob.c.
 func (ns *Namespace) NewMatcher(pattern string) Matcher {
-	m := Matcher{sep: ns.Separator()}
-	if len(pattern) >= 5 && strings.EqualFold(pattern[:5], "INBOX") &&
-		(len(pattern) == 5 || pattern[5] == m.sep) {
-		pattern = "INBOX" + pattern[5:]
-	}
-	m.pattern = squeeze(pattern)
-	return m
+	return Matcher{squeeze(pattern), ns.Separator()}
 }
 
 // squeeze joins runs of wildcards: one '*' among them makes it a '*'.
