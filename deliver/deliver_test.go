@@ -178,8 +178,8 @@ func TestNoServer(t *testing.T) {
 func TestQuotePath(t *testing.T) {
 	for in, want := range map[string]string{
 		"fred":               "<fred>",
-		"fred+Sent Items":    `<"fred+Sent Items">`,
-		"a\"b\\c@x.org":      `<"a\"b\\c"@x.org>`,
+		"fred+Sent Items":    `<fred+Sent\ Items>`,
+		"a\"b\\c@x.org":      `<a\"b\\c@x.org>`,
 		"fred+x@example.org": "<fred+x@example.org>",
 	} {
 		if got := quotePath(in); got != want {

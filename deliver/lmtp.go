@@ -132,17 +132,25 @@ func xtext(s string) string {
 	return b.String()
 }
 
-// quotePath writes an address for RCPT TO: the local part is quoted if it
-// holds a byte that may not stand there bare.
+// quotePath writes an address for RCPT TO. A byte that may not stand bare
+// in a local part gets a backslash in front: lmtpd takes no "+" inside of
+// quotes for the beginning of a folder.
 func quotePath(address string) string {
 	local, domain := address, ""
 	if i := strings.LastIndexByte(address, '@'); i >= 0 {
 		local, domain = address[:i], address[i:]
 	}
-	if strings.ContainsAny(local, " <>()[]\\,;:\"@") {
-		local = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(local) + `"`
+	var b strings.Builder
+	b.WriteByte('<')
+	for i := range len(local) {
+		if c := local[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("<>()[]\\,;:\"@", c) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(local[i])
 	}
-	return "<" + local + domain + ">"
+	b.WriteString(domain)
+	b.WriteByte('>')
+	return b.String()
 }
 
 func (c *client) recipient(address string, ignoreQuota bool) (result, error) {
