@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+)
+
+// lockWait bounds how long a delivery waits for a mailbox; then the MTA is
+// told to try again.
+const lockWait = time.Minute
+
+// dataTimeout bounds the silence of a client while it sends a message.
+const dataTimeout = 5 * time.Minute
+
+// data is DATA (RFC 2033 section 4.2): one reply for each recipient, after
+// the message lasts in his mailbox.
+func (s *session) data(ctx context.Context, _ string) {
+	if len(s.mail.to) == 0 {
+		s.w.Line("503 5.5.1 No recipients")
+		return
+	}
+	staged, err := s.stage(ctx)
+	if err != nil {
+		s.failed(err, "stage")
+		s.reply(err)
+		return
+	}
+	defer staged.Remove()
+	s.w.Line("354 go ahead")
+	if s.w.Flush() != nil {
+		s.quit = true
+		return
+	}
+	m, err := s.receive(staged)
+	if s.quit {
+		return
+	}
+	for _, r := range s.mail.to {
+		rcptErr := err
+		if rcptErr == nil {
+			rcptErr = s.deliver(ctx, m, r)
+		}
+		if rcptErr != nil {
+			s.failed(rcptErr, string(r.name))
+		}
+		s.reply(rcptErr)
+	}
+	s.reset()
+}
+
+// stage makes the file that the message is written to, on the partition of
+// the first recipient: for others on it the same file is linked.
+func (s *session) stage(ctx context.Context) (*mailbox.Staged, error) {
+	e, err := s.lookup(ctx, s.mail.to[0])
+	if err != nil {
+		return nil, err
+	}
+	return s.site.Store.Stage(e.Partition)
+}
+
+// receive reads the message off the wire. An error refuses the message; a
+// connection that broke sets s.quit.
+func (s *session) receive(staged *mailbox.Staged) (*incoming, error) {
+	m, err := s.newIncoming(staged)
+	if err != nil {
+		return nil, err
+	}
+	err = s.r.Body(deadlineWriter{s, &sizeWriter{w: m, left: s.maxSize}})
+	if err != nil && errs.KindOf(err) == errs.Internal {
+		// Not of the message: the client or the network failed.
+		s.log.Info("connection lost in DATA", "client", s.conn.Client(), "error", err)
+		s.quit = true
+		return nil, err
+	}
+	if cerr := m.close(); err == nil {
+		err = cerr
+	}
+	return m, err
+}
+
+// deadlineWriter gives the client its time anew with each piece that came.
+type deadlineWriter struct {
+	s *session
+	w io.Writer
+}
+
+func (d deadlineWriter) Write(p []byte) (int, error) {
+	if err := d.s.conn.SetReadDeadline(time.Now().Add(dataTimeout)); err != nil {
+		return 0, err
+	}
+	return d.w.Write(p)
+}
+
+// sizeWriter refuses more octets than a message may have.
+type sizeWriter struct {
+	w    io.Writer
+	left int64
+}
+
+func (z *sizeWriter) Write(p []byte) (int, error) {
+	if z.left -= int64(len(p)); z.left < 0 {
+		return 0, errs.New(errs.TooBig, "lmtpd.receive", "", nil)
+	}
+	n, err := z.w.Write(p)
+	if err != nil {
+		err = errs.New(diskKind(err), "lmtpd.receive", "", err)
+	}
+	return n, err
+}

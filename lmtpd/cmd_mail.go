@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"gocyrus/libcyrus/config"
+)
+
+const (
+	badParameters = "501 5.5.4 Syntax error in parameters"
+	badParameter  = "501 5.5.4 Unrecognized parameters"
+)
+
+// mailFrom is MAIL (RFC 5321 section 4.1.1.2) with the parameters AUTH,
+// BODY and SIZE. As in Cyrus a MAIL whose path was good begins the
+// transaction even if a parameter is then refused.
+func (s *session) mailFrom(_ context.Context, args string) {
+	if s.trust == untrusted {
+		s.authRequired()
+		return
+	}
+	if s.mail.begun {
+		s.w.Line("503 5.5.1 Nested MAIL command")
+		return
+	}
+	path, params, ok := cutPath(args, "FROM:")
+	if !ok {
+		s.w.Line(badParameters)
+		return
+	}
+	s.mail.begun = true
+	s.mail.returnPath = strings.TrimSuffix(strings.TrimPrefix(path, "<"), ">")
+	if refusal := s.mailParams(params); refusal != "" {
+		s.w.Line(refusal)
+		return
+	}
+	s.w.Line("250 2.1.0 ok")
+}
+
+func (s *session) authRequired() {
+	if config.SoftNoauth.In(s.conf) {
+		s.w.Line("430 Authentication required")
+	} else {
+		s.w.Line("530 Authentication required")
+	}
+}
+
+// mailParams reads the parameters behind the path; the result is what the
+// client is told if one is wrong.
+func (s *session) mailParams(params string) (refusal string) {
+	for _, p := range strings.Fields(params) {
+		key, value, _ := strings.Cut(p, "=")
+		switch strings.ToUpper(key) {
+		case "AUTH":
+			s.mail.authUser = decodeXtext(value)
+		case "BODY":
+			if !strings.EqualFold(value, "7BIT") && !strings.EqualFold(value, "8BITMIME") {
+				return "501 5.5.4 Unrecognized BODY type"
+			}
+		case "SIZE":
+			if value == "" || value[0] < '0' || value[0] > '9' {
+				return "501 5.5.2 SIZE requires a value"
+			}
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || n > s.maxSize {
+				return "552 5.2.3 Message SIZE exceeds fixed maximum message size (" + strconv.FormatInt(s.maxSize, 10) + ")"
+			}
+			s.mail.size = n
+		default:
+			return badParameter
+		}
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/notify"
+)
+
+// deliver puts the message into a recipient's mailbox: the folder that the
+// address names, if the sender may post there and it takes the message, else
+// the INBOX. A shared mailbox has nothing to fall back to.
+//
+// Source: deliver_local in Cyrus imap/lmtpd.c.
+func (s *session) deliver(ctx context.Context, m *incoming, r *recipient) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	if r.user == "" {
+		return s.post(ctx, m, r, r.name)
+	}
+	inbox := mboxname.Inbox(r.user)
+	if r.name != inbox && s.post(ctx, m, r, r.name) == nil {
+		return nil
+	}
+	e, err := s.site.List.Lookup(ctx, inbox)
+	if err != nil {
+		return err
+	}
+	return s.appendTo(ctx, m, r, e)
+}
+
+// post appends to a mailbox that needs the right to post.
+func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxname.Name) error {
+	e, err := s.site.List.Lookup(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := s.need(acl.Post, e); err != nil {
+		return err
+	}
+	return s.appendTo(ctx, m, r, e)
+}
+
+// appendTo stores the message; it lasts when nil is returned.
+func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry) error {
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), NoQuota: r.ignoreQuota}
+	if !config.LmtpStrictQuota.In(s.conf) {
+		o.QuotaStorage = new(int64) // enough that the limit is not reached yet
+	}
+	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: m.staged, InternalDate: m.now}}, o)
+	if err != nil {
+		return err
+	}
+	s.log.Info("Delivered: " + m.id + " to mailbox: " + string(e.Name))
+	s.notifyOf(m, r, e)
+	return nil
+}
+
+// notifyOf tells notifyd of new mail, if mailnotifier says how.
+func (s *session) notifyOf(m *incoming, r *recipient, e *mboxlist.Entry) {
+	method := config.Mailnotifier.In(s.conf)
+	if method == "" {
+		return
+	}
+	n := &notify.Message{
+		Method:  method,
+		Class:   "MAIL",
+		User:    r.user,
+		Mailbox: s.site.Namespace(r.user, false).External(e.Name),
+		Text:    m.summary(),
+	}
+	if err := s.notify.Send(n); err != nil {
+		s.log.Error(err.Error(), "user", r.user, "mailbox", e.Name)
+	}
+}
+
+// summary is what a notification says of the message: who, what, to whom
+// (generate_notify in Cyrus imap/lmtpd.c).
+func (m *incoming) summary() string {
+	var text []byte
+	for _, name := range []string{"From", "Subject", "To"} {
+		for _, v := range m.Fields().All(name) {
+			text = append(append(append(append(text, name...), ": "...), v...), '\n')
+		}
+	}
+	return string(text)
+}
+
+// failed logs why a recipient did not get the message, where the reply
+// tells too little: the client is told a fixed text.
+func (s *session) failed(err error, about string) {
+	switch errs.KindOf(err) {
+	case errs.Internal, errs.IO, errs.BadFormat, errs.DiskFull, errs.Locked, errs.Unavailable:
+		s.log.Error("delivery failed", "to", about, "sessionid", s.conn.SessionID(), "error", err)
+	default:
+		s.log.Debug("refused", "to", about, "error", err)
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/message"
+	"gocyrus/libcyrus/version"
+)
+
+// incoming is a message on its way from the wire to its stage file.
+//
+// Source: savemsg in Cyrus imap/lmtpengine.c.
+type incoming struct {
+	*message.Copier
+	staged *mailbox.Staged
+	now    time.Time
+	id     string // Resent-Message-ID or Message-ID, with its angle brackets
+	bad    error  // what is wrong with the header fields
+}
+
+// newIncoming writes the fields that lmtpd puts in front.
+func (s *session) newIncoming(staged *mailbox.Staged) (*incoming, error) {
+	m := &incoming{staged: staged, now: time.Now()}
+	if _, err := staged.Write(s.trace(m.now)); err != nil {
+		return nil, errs.New(diskKind(err), "lmtpd.receive", "", err)
+	}
+	m.Copier = message.NewCopier(staged, message.CopyOptions{
+		Mode:       message.Repair,
+		Reject8bit: config.Reject8bit.In(s.conf),
+		Munge8bit:  config.Munge8bit.In(s.conf),
+		Drop:       []string{"return-path"},
+		HeaderDone: func(f *message.Fields) []byte { return m.missing(f, s.conf.ServerName()) },
+	})
+	return m, nil
+}
+
+// trace is the fields that say how the message came here: Return-Path,
+// Received and the session that the log speaks of.
+func (s *session) trace(now time.Time) []byte {
+	var b bytes.Buffer
+	path := s.mail.returnPath
+	if path != "" && !strings.Contains(path, "@") {
+		path += "@" + s.conf.ServerName()
+	}
+	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", path)
+	fmt.Fprintf(&b, "Received: from %s (%s)", s.lhlo, s.conn.Client())
+	if s.mail.authUser != "" {
+		fmt.Fprintf(&b, "\r\n\t (authenticated user=%s bits=%d)", s.mail.authUser, s.cipherBits())
+	}
+	fmt.Fprintf(&b, "\r\n\t by %s", s.conf.ServerName())
+	if config.Serverinfo.In(s.conf) == "on" {
+		fmt.Fprintf(&b, " (Cyrus %s)", version.Cyrus())
+	}
+	secure := ""
+	if s.tls {
+		secure = "S"
+	}
+	fmt.Fprintf(&b, " with LMTP%sA;\r\n\t %s\r\n", secure, message.FormatDate(now))
+	fmt.Fprintf(&b, "X-Cyrus-Session-Id: %s\r\n", s.conn.SessionID())
+	return b.Bytes()
+}
+
+// cipherBits is the strength of the encryption, 0 without TLS.
+func (s *session) cipherBits() int {
+	if !s.tls {
+		return 0
+	}
+	return 256
+}
+
+// made counts the Message-IDs that this process has made.
+var made atomic.Uint64
+
+// missing returns the fields that every message has to have and this one
+// lacks, and notes its id. A Message-ID without text refuses the message.
+func (m *incoming) missing(f *message.Fields, host string) []byte {
+	var add []byte
+	m.id = strings.TrimSpace(f.Get("resent-message-id"))
+	ids := f.All("message-id")
+	switch {
+	case len(ids) > 0 && strings.TrimSpace(ids[0]) == "":
+		m.bad = errs.New(errs.BadHeader, "lmtpd.receive", "Message-ID", nil)
+	case len(ids) == 0:
+		id := fmt.Sprintf("<cmu-lmtpd-%d-%d-%d@%s>", os.Getpid(), m.now.Unix(), made.Add(1)-1, host)
+		add = fmt.Appendf(add, "Message-ID: %s\r\n", id)
+		ids = []string{id}
+	}
+	if m.id == "" && len(ids) > 0 {
+		m.id = strings.TrimSpace(ids[0])
+	}
+	if len(f.All("date")) == 0 {
+		add = fmt.Appendf(add, "Date: %s\r\n", message.FormatDate(m.now))
+	}
+	return add
+}
+
+// close ends the message and says whether it can be delivered.
+func (m *incoming) close() error {
+	err := m.Copier.Close()
+	if err == nil {
+		err = m.bad
+	}
+	if err == nil || errs.KindOf(err) != errs.Internal {
+		return err
+	}
+	return errs.New(diskKind(err), "lmtpd.receive", "", err)
+}
+
+// diskKind classifies an error of the stage file.
+func diskKind(err error) errs.Kind {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return errs.DiskFull
+	}
+	return errs.IO
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+)
+
+// scanPath reads the path at the start of s: <route:local@domain>, <> or a
+// local part alone. It returns how long it is with its angle brackets, 0 if
+// there is none.
+//
+// Source: parseaddr in Cyrus imap/lmtpengine.c; RFC 5321 section 4.1.2.
+func scanPath(s string) int {
+	p := pathScanner{s: s}
+	if !p.skip('<') || !p.route() || !p.localPart() {
+		return 0
+	}
+	if p.skip('@') && !p.domain() {
+		return 0
+	}
+	if !p.skip('>') || p.i < len(s) && s[p.i] != ' ' {
+		return 0
+	}
+	return p.i
+}
+
+type pathScanner struct {
+	s string
+	i int
+}
+
+func (p *pathScanner) peek() byte {
+	if p.i < len(p.s) {
+		return p.s[p.i]
+	}
+	return 0
+}
+
+func (p *pathScanner) skip(c byte) bool {
+	if p.peek() != c {
+		return false
+	}
+	p.i++
+	return true
+}
+
+// route skips "@a,@b:".
+func (p *pathScanner) route() bool {
+	for p.skip('@') {
+		if !p.domain() {
+			return false
+		}
+		if !p.skip(',') && !p.skip(':') {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *pathScanner) domain() bool {
+	if p.skip('[') {
+		for isAlnum(p.peek()) || p.peek() == '.' || p.peek() == ':' {
+			p.i++
+		}
+		return p.skip(']')
+	}
+	for isAlnum(p.peek()) || p.peek() == '.' || p.peek() == '-' {
+		p.i++
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func (p *pathScanner) localPart() bool {
+	if p.skip('"') {
+		for p.peek() != '"' {
+			p.skip('\\')
+			if p.i == len(p.s) {
+				return false
+			}
+			p.i++
+		}
+		p.i++
+		return true
+	}
+	for p.i < len(p.s) && p.s[p.i] != '@' && p.s[p.i] != '>' {
+		c := p.s[p.i]
+		if c == '\\' {
+			if p.i++; p.i == len(p.s) {
+				return false
+			}
+		} else if c <= ' ' || c >= 0x7f || strings.IndexByte(`<>()[]\,;:"`, c) >= 0 {
+			return false
+		}
+		p.i++
+	}
+	return true
+}
+
+// cutPath splits the argument of MAIL or RCPT into path (with its angle
+// brackets) and parameters; keyword is "FROM:" or "TO:".
+func cutPath(args, keyword string) (path, params string, ok bool) {
+	if len(args) < len(keyword) || !strings.EqualFold(args[:len(keyword)], keyword) {
+		return "", "", false
+	}
+	args = args[len(keyword):]
+	n := scanPath(args)
+	return args[:n], args[n:], n > 0
+}
+
+// An address is a recipient's path taken apart.
+type address struct {
+	user   string // local part before "+"; "" addresses a shared mailbox
+	detail string // after the "+"
+	plus   bool   // there was one
+	domain string // "" without one
+}
+
+// splitAddress takes a path apart, route and quotes removed. fold makes all
+// but the detail lower case.
+//
+// Source: process_recipient in Cyrus imap/lmtpengine.c.
+func splitAddress(path string, fold bool) address {
+	path = strings.TrimSuffix(strings.TrimPrefix(path, "<"), ">")
+	if strings.HasPrefix(path, "@") {
+		_, path, _ = strings.Cut(path, ":")
+	}
+	var a address
+	var local []byte
+	quoted := false
+	i := 0
+	for ; i < len(path); i++ {
+		c := path[i]
+		switch {
+		case c == '"':
+			quoted = !quoted
+			continue
+		case c == '\\' && i+1 < len(path):
+			i++
+			c = path[i]
+		case c == '+' && !a.plus && !quoted:
+			a.plus = true
+			a.user = string(local)
+			local = nil
+			continue
+		case c == '@' && !quoted:
+			a.domain = path[i+1:]
+			i = len(path)
+			continue
+		}
+		local = append(local, c)
+	}
+	if a.plus {
+		a.detail = string(local)
+	} else {
+		a.user = string(local)
+	}
+	if fold {
+		a.user, a.domain = strings.ToLower(a.user), strings.ToLower(a.domain)
+	}
+	return a
+}
+
+// decodeXtext reads a parameter's value (RFC 3461 section 4); "<>" and what
+// is no xtext is "".
+func decodeXtext(s string) string {
+	if s == "<>" {
+		return ""
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '+' {
+			if i+2 >= len(s) {
+				return ""
+			}
+			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if err != nil {
+				return ""
+			}
+			c, i = byte(n), i+2
+		} else if c < '!' || c > '~' || c == '=' {
+			return ""
+		}
+		b.WriteByte(c)
+	}
+	return strings.Trim(b.String(), "<>")
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestScanPath(t *testing.T) {
+	for in, want := range map[string]string{
+		"<>":                      "<>",
+		"<fred>":                  "<fred>",
+		"<fred@x.org> SIZE=1":     "<fred@x.org>",
+		"<@a,@b:fred@x.org>":      "<@a,@b:fred@x.org>",
+		"<a@[1.2.3.4]>":           "<a@[1.2.3.4]>",
+		`<"a b"@c>`:               `<"a b"@c>`,
+		`<"a\"b"@c>`:              `<"a\"b"@c>`,
+		`<a\ b@c>`:                `<a\ b@c>`,
+		"<fred+Work>":             "<fred+Work>",
+		"":                        "",
+		"fred":                    "",
+		"<fred":                   "",
+		"<a b>":                   "",
+		"<fred@@x>":               "",
+		"<fred>x":                 "",
+		`<"fred>`:                 "",
+		`<fred\`:                  "",
+		"<\xe4@x>":                "",
+		"<@a fred@x>":             "",
+		"<a@[1.2.3.4>":            "",
+		"<a(b)@c>":                "",
+		"<user@under_score.org>":  "",
+		" <fred>":                 "",
+		"<fred@x.org>\tSIZE=1":    "",
+		"<fred@" + "x.org> X> ok": "<fred@x.org>",
+	} {
+		if got := in[:scanPath(in)]; got != want {
+			t.Errorf("scanPath(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSplitAddress(t *testing.T) {
+	for in, want := range map[string]address{
+		"<>":                        {},
+		"<Fred@X.org>":              {user: "fred", domain: "x.org"},
+		"<Fred+Work.A>":             {user: "fred", plus: true, detail: "Work.A"},
+		"<fred+a+b@x>":              {user: "fred", plus: true, detail: "a+b", domain: "x"},
+		"<+shared.Box>":             {plus: true, detail: "shared.Box"},
+		"<@r:fred+x@y>":             {user: "fred", plus: true, detail: "x", domain: "y"},
+		`<"fred+Sent Items"@x.org>`: {user: "fred+sent items", domain: "x.org"},
+		`<"a@b"@x.org>`:             {user: "a@b", domain: "x.org"},
+		`<fr\ed>`:                   {user: "fred"},
+		`<fred+"Sent Items"@x.org>`: {user: "fred", plus: true, detail: "Sent Items", domain: "x.org"},
+		`<fred+Sent\ Items@x.org>`:  {user: "fred", plus: true, detail: "Sent Items", domain: "x.org"},
+		`<first.last@example.com>`:  {user: "first.last", domain: "example.com"},
+		`<fred+Folder@EXAMPLE.com>`: {user: "fred", plus: true, detail: "Folder", domain: "example.com"},
+		`<fred+>`:                   {user: "fred", plus: true},
+	} {
+		if got := splitAddress(in, true); got != want {
+			t.Errorf("splitAddress(%q) = %+v, want %+v", in, got, want)
+		}
+	}
+	if got := splitAddress("<Fred@X>", false); got != (address{user: "Fred", domain: "X"}) {
+		t.Errorf("without folding: %+v", got)
+	}
+}
+
+func TestDecodeXtext(t *testing.T) {
+	for in, want := range map[string]string{
+		"<>": "", "fred": "fred", "<fred>": "fred", "a+2Bb+3Dc": "a+b=c", "a+2": "", "a+xx": "", "a b": "", "": "",
+	} {
+		if got := decodeXtext(in); got != want {
+			t.Errorf("decodeXtext(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzPath(f *testing.F) {
+	f.Add(`<@a,@b:"x\y"+z@[1.2]> SIZE=4`)
+	f.Add("<fred+Work@x.org>")
+	f.Fuzz(func(t *testing.T, in string) {
+		n := scanPath(in)
+		if n == 0 {
+			return
+		}
+		path := in[:n]
+		if !strings.HasPrefix(path, "<") || !strings.HasSuffix(path, ">") {
+			t.Fatalf("path %q", path)
+		}
+		a := splitAddress(path, true)
+		if len(a.user)+len(a.detail)+len(a.domain) > len(path) {
+			t.Fatalf("%q became more: %+v", path, a)
+		}
+	})
+}

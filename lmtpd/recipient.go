@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+)
+
+// A recipient is somebody who gets the message.
+type recipient struct {
+	user        string        // canonical id; "" for a shared mailbox
+	name        mboxname.Name // what was addressed: an INBOX, a folder of it, a shared mailbox
+	ignoreQuota bool
+}
+
+// findRecipient says who is addressed by a path, and refuses those who can't
+// get mail: errs.NotFound, errs.Denied, errs.OverQuota.
+//
+// Source: verify_user in Cyrus imap/lmtpd.c.
+func (s *session) findRecipient(ctx context.Context, path string, ignoreQuota bool) (*recipient, error) {
+	r := s.resolve(splitAddress(path, config.LmtpDowncaseRcpt.In(s.conf)), ignoreQuota)
+	if r.user == "" && (r.name == "" || r.name.IsUser()) {
+		return nil, errs.New(errs.NotFound, "lmtpd.findRecipient", path, nil)
+	}
+	e, err := s.lookup(ctx, r)
+	if errs.Is(err, errs.NotFound) {
+		if all := config.LmtpCatchallMailbox.In(s.conf); all != "" {
+			r = &recipient{user: s.site.Names.UserID(all), ignoreQuota: ignoreQuota}
+			r.name = mboxname.Inbox(r.user)
+			e, err = s.lookup(ctx, r)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.user == "" {
+		if err := s.mayPost(e); err != nil {
+			return nil, err
+		}
+	}
+	if !ignoreQuota {
+		if err := s.checkQuota(ctx, e.Name); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// resolve turns an address into a name, whether or not there is such a
+// mailbox (mbname_from_recip in Cyrus imap/mboxname.c).
+func (s *session) resolve(a address, ignoreQuota bool) *recipient {
+	rules := s.site.Names
+	var p mboxname.Parts
+	if rules.Virtual != mboxname.VirtualOff && a.domain != "" && !strings.EqualFold(a.domain, rules.DefaultDomain) {
+		p.Domain = a.domain
+	}
+	if a.user != config.Postuser.In(s.conf) {
+		p.Localpart = a.user
+	}
+	if a.detail != "" {
+		sep := string(s.site.Namespace("", false).Separator())
+		p.Boxes = strings.Split(a.detail, sep)
+	}
+	r := &recipient{user: p.UserID(), ignoreQuota: ignoreQuota}
+	if p.Localpart == "" && len(p.Boxes) == 0 {
+		return r
+	}
+	r.name = p.Name("")
+	return r
+}
+
+// lookup finds the mailbox that has to be there for the address to be
+// good: a user's INBOX, whatever the detail says, or the shared mailbox.
+func (s *session) lookup(ctx context.Context, r *recipient) (*mboxlist.Entry, error) {
+	if r.user == "" {
+		return s.site.List.Lookup(ctx, r.name)
+	}
+	e, err := s.site.List.Lookup(ctx, mboxname.Inbox(r.user))
+	if errs.Is(err, errs.NotFound) && config.AutocreatePost.In(s.conf) {
+		return s.site.List.Inbox(ctx, r.user)
+	}
+	return e, err
+}
+
+// mayPost checks the right to post for whom the MTA vouches for.
+func (s *session) mayPost(e *mboxlist.Entry) error {
+	return s.need(acl.Post, e)
+}
+
+func (s *session) need(want acl.Rights, e *mboxlist.Entry) error {
+	who := mboxlist.Actor{Identity: acl.Identity{User: s.mail.authUser}, SessionID: s.conn.SessionID()}
+	have := s.site.Rights.Rights(e.ACL, who.Identity, who.User != "" && e.Name.Owner() == who.User)
+	switch {
+	case have.Has(want):
+		return nil
+	case have.Has(acl.Lookup):
+		return errs.New(errs.Denied, "lmtpd.need", string(e.Name), nil)
+	}
+	return errs.New(errs.NotFound, "lmtpd.need", string(e.Name), nil)
+}
+
+// checkQuota refuses a mailbox whose quota has no room: already at its
+// limit, or with lmtp_strict_quota without room for what MAIL announced.
+func (s *session) checkQuota(ctx context.Context, n mboxname.Name) error {
+	root, err := s.site.Quota.FindRoot(ctx, n)
+	if err != nil || root == "" {
+		return err
+	}
+	diff := quota.DontCare
+	diff[quota.Storage], diff[quota.Message] = 0, 0
+	if config.LmtpStrictQuota.In(s.conf) {
+		diff[quota.Storage], diff[quota.Message] = s.mail.size, 1
+	}
+	return s.site.Quota.Check(ctx, root, diff)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/linewire"
+	"gocyrus/libcyrus/version"
+	"gocyrus/libcyrus/worker"
+)
+
+// maxLine is the longest command line in octets: Cyrus's buffer.
+const maxLine = 4096
+
+// idleTimeout ends a session in which the client says nothing
+// (Cyrus imap/lmtpd.c: prot_settimeout 360).
+const idleTimeout = 6 * time.Minute
+
+// trust is why a client may deliver mail.
+type trust uint8
+
+const (
+	untrusted     trust = iota // it has to authenticate first
+	preauth                    // by its socket or -a: "postman"
+	authenticated              // it gave a password
+)
+
+// session is one client.
+type session struct {
+	*server
+	conn  *worker.Conn
+	r     *linewire.Reader
+	w     *linewire.Writer
+	trust trust
+	lhlo  string // what the client called itself
+	tls   bool
+	mail  envelope
+	quit  bool
+}
+
+// envelope is the transaction that is going on (RFC 5321 section 3.3).
+type envelope struct {
+	begun      bool   // MAIL was accepted, or refused after its path was read
+	returnPath string // without angle brackets; "" for bounces
+	authUser   string // AUTH= of MAIL: on whose behalf, for access control
+	size       int64  // SIZE= of MAIL, octets; 0 if not said
+	to         []*recipient
+}
+
+func newSession(s *server, c *worker.Conn) *session {
+	n := &session{server: s, conn: c, r: linewire.NewReader(c, maxLine), w: linewire.NewWriter(c)}
+	if s.trustAll || c.LocalUnix() {
+		n.trust = preauth
+	}
+	return n
+}
+
+// serve runs the dialog. Errors of the connection end it.
+func (s *session) serve(ctx context.Context) error {
+	if s.trust == preauth {
+		s.conn.StartTelemetry("postman")
+	}
+	s.greet()
+	for !s.quit {
+		line, err := s.next(ctx)
+		if errors.Is(err, linewire.ErrTooLong) {
+			s.w.Line(syntaxError)
+			continue
+		}
+		if err != nil {
+			return s.gone(err)
+		}
+		s.do(ctx, line)
+	}
+	return s.w.Flush()
+}
+
+func (s *session) greet() {
+	host := s.conf.ServerName()
+	switch config.Serverinfo.In(s.conf) {
+	case "on":
+		s.w.Linef("220 %s Cyrus LMTP %s server ready", host, version.Cyrus())
+	case "min":
+		s.w.Linef("220 %s Cyrus LMTP server ready", host)
+	default:
+		s.w.Linef("220 %s LMTP server ready", host)
+	}
+}
+
+// next returns the next command line. Replies are sent before it waits.
+func (s *session) next(ctx context.Context) ([]byte, error) {
+	if !s.r.Buffered() {
+		if err := s.w.Flush(); err != nil {
+			return nil, err
+		}
+		s.r.Release()
+		if err := s.conn.Park(ctx, idleTimeout); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.conn.SetReadDeadline(time.Now().Add(idleTimeout)); err != nil {
+		return nil, err
+	}
+	return s.r.Line()
+}
+
+// gone tells the client why the session ends, if it can still hear it.
+func (s *session) gone(err error) error {
+	var ending *worker.Ending
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &ending):
+		if !ending.Graceful {
+			return nil
+		}
+		s.w.Linef("421 4.3.2 %s", ending.Text)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.w.Line("421 4.4.1 bye idle for too long")
+	default:
+		return err
+	}
+	return s.w.Flush()
+}
+
+// do runs one command.
+func (s *session) do(ctx context.Context, line []byte) {
+	name, args, _ := bytes.Cut(line, []byte{' '})
+	cmd, ok := commands[strings.ToUpper(string(name))]
+	if !ok || cmd.args != bytes.ContainsRune(line, ' ') || cmd.args && cmd.needsArg && len(args) == 0 {
+		s.w.Line(syntaxError)
+		return
+	}
+	if text, down := s.env.ShutdownText(); down && !cmd.duringShutdown {
+		s.w.Linef("421 4.3.2 %s", text)
+		s.quit = true
+		return
+	}
+	cmd.run(s, ctx, string(args))
+}
+
+// reset ends the transaction.
+func (s *session) reset() { s.mail = envelope{} }
