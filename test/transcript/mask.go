@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"sync"
 )
 
 // A rule replaces what varies by nature, from run to run or from server
@@ -30,22 +31,26 @@ var rules = []rule{
 	{regexp.MustCompile(`^(\d+ )\d{10}\.(\d+)\r`), "$1$n.$2\r", "UIDL: the time of creation"},
 }
 
-// A Hidden is a capability that the recorded server has and ours has not
+// hidden is a capability that the recorded server has and ours has not
 // yet: it is left out on both sides.
-type Hidden struct {
-	Word string
+type hidden struct {
+	word string
 	used bool
 }
 
-// A Masker replaces what varies by nature and leaves out what is hidden.
-type Masker struct{ hidden []*Hidden }
+// A Masker replaces what varies by nature and leaves out what is hidden. It
+// may be used by several goroutines.
+type Masker struct {
+	mu     sync.Mutex
+	hidden []*hidden
+}
 
 // NewMasker returns a Masker that leaves the given words out of lines of
 // capabilities.
 func NewMasker(words []string) *Masker {
 	m := &Masker{}
 	for _, w := range words {
-		m.hidden = append(m.hidden, &Hidden{Word: w})
+		m.hidden = append(m.hidden, &hidden{word: w})
 	}
 	return m
 }
@@ -56,7 +61,7 @@ func (m *Masker) Unused() []string {
 	var out []string
 	for _, h := range m.hidden {
 		if !h.used {
-			out = append(out, h.Word)
+			out = append(out, h.word)
 		}
 	}
 	sort.Strings(out)
@@ -87,8 +92,10 @@ func (m *Masker) hide(list []byte) []byte {
 }
 
 func (m *Masker) hides(word string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, h := range m.hidden {
-		if h.Word == word {
+		if h.word == word {
 			h.used = true
 			return true
 		}

@@ -1,0 +1,63 @@
+// Package golden replays the dialogs that a real Cyrus was recorded with
+// against our own servers.
+package golden
+
+import (
+	"net"
+	"path/filepath"
+	"testing"
+
+	"gocyrus/test/server"
+	"gocyrus/test/transcript"
+)
+
+// notBuilt is the capabilities of the recorded server that ours has not
+// yet. A row that hides nothing fails the test.
+var notBuilt = []string{
+	"AUTH=SCRAM-SHA-1", "AUTH=SCRAM-SHA-256", "AUTH=CRAM-MD5", "AUTH=DIGEST-MD5",
+	"ANNOTATE-EXPERIMENT-1", "BINARY", "CATENATE", "CONDSTORE", "CREATE-SPECIAL-USE", "ESEARCH", "ESORT",
+	"LIST-EXTENDED", "LIST-MYRIGHTS", "LIST-STATUS", "MAILBOX-REFERRALS", "METADATA", "OBJECTID", "PREVIEW",
+	"QRESYNC", "SAVEDATE", "SEARCH=FUZZY", "SORT", "SORT=DISPLAY", "SPECIAL-USE", "STATUS=SIZE",
+	"THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES", "URLAUTH", "URLAUTH=BINARY", "WITHIN", "DIGEST=SHA1",
+	"LIST-METADATA", "NO_ATOMIC_RENAME", "SCAN", "SORT=MODSEQ", "SORT=UID", "THREAD=REFS", "X-CREATEDMODSEQ",
+	"X-REPLICATION", "X-SIEVE-MAILBOX", "XLIST", "XMOVE", "COMPRESS=DEFLATE",
+}
+
+// TestDialogs replays each recording on a site of its own, in both modes.
+func TestDialogs(t *testing.T) {
+	mask := transcript.NewMasker(notBuilt)
+	files, err := filepath.Glob("*/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings: %v", err)
+	}
+	t.Run("all", func(t *testing.T) {
+		for _, name := range files {
+			for _, shared := range []bool{false, true} {
+				mode := map[bool]string{false: "own", true: "shared"}[shared]
+				t.Run(name+"/"+mode, func(t *testing.T) {
+					t.Parallel()
+					replay(t, name, shared, mask)
+				})
+			}
+		}
+	})
+	for _, word := range mask.Unused() {
+		t.Errorf("nothing is hidden by the row %q: take it out", word)
+	}
+}
+
+func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
+	d, err := transcript.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server.Start(t, server.Options{Config: d.Config, Shared: shared})
+	addr := map[string]string{"imap": s.IMAP, "pop3": s.POP3, "lmtp": s.LMTP}[filepath.Dir(name)]
+	if addr == "" {
+		t.Fatal("its folder names no protocol")
+	}
+	dial := func() (net.Conn, error) { return net.Dial("tcp", addr) }
+	if err := transcript.Replay(d, dial, mask.Mask); err != nil {
+		t.Error(err)
+	}
+}
