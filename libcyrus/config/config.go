@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ExitCode is the exit status of a program whose configuration is wrong
@@ -129,18 +130,30 @@ func (c *Config) OverflowPrefix(prefix string) []KeyValue {
 	return list
 }
 
-// Text returns the value of the option as the file has it, or its default,
-// with {configdirectory} replaced.
+// Text returns the value of the option as one would write it: a duration
+// as the file has it, everything else in its plain form, with
+// {configdirectory} replaced.
 func (c *Config) Text(r *Row) string {
-	switch v := c.values[r.index].(type) {
-	case string:
-		return v
-	default:
-		if s := c.source[r.index]; s.line != 0 {
-			return s.text
-		}
+	if s := c.source[r.index]; r.kind == Duration && s.line != 0 {
+		return s.text
+	}
+	return r.text(c.values[r.index])
+}
+
+// DefaultText returns what Text would if the file did not have the option.
+func (c *Config) DefaultText(r *Row) string {
+	return substitute(r.text(defaultValue(r)), Configdirectory.In(c))
+}
+
+// text writes a value of the option; a duration is its default.
+func (r *Row) text(v any) string {
+	switch v := v.(type) {
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[v]
+	case time.Duration:
 		return r.Default
 	}
+	return fmt.Sprint(v)
 }
 
 // SetBy returns the file and line that set the option, and false if the

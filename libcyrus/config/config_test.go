@@ -106,11 +106,18 @@ func show(c *Config, r *Row) string { return fmt.Sprint(c.values[r.index]) }
 func TestText(t *testing.T) {
 	c := parse(t, "timeout: 1h\nsievedir: {configdirectory}/s\ntls_key_file: /k\n", "")
 	for name, want := range map[string]string{
-		"timeout": "1h", "poptimeout": "10m", "sievedir": "/var/lib/cyrus/s", "tls_server_key": "/k", "admins": "",
+		"timeout": "1h", "poptimeout": "10m", "debug": "no", "maxheaderlines": "1000",
+		"event_groups": "message mailbox", "sievedir": "/var/lib/cyrus/s", "tls_server_key": "/k", "admins": "",
 	} {
 		if got := c.Text(ByName(name)); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
+	}
+	if got := c.DefaultText(Idlesocket.Row()); got != "/var/lib/cyrus/socket/idle" {
+		t.Errorf("default of idlesocket: %q", got)
+	}
+	if got := c.DefaultText(Timeout.Row()); got != "32m" {
+		t.Errorf("default of timeout: %q", got)
 	}
 	if file, line, ok := c.SetBy(Timeout.Row()); file != "imapd.conf" || line != 3 || !ok {
 		t.Errorf("timeout set by %s:%d, %v", file, line, ok)
@@ -148,10 +155,11 @@ func TestOverflow(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	c := parse(t, "tls_cert_file: /x\nflushseenstate: yes\nsieve_extensions: imapflags fileinto\ntimeout: 30000d\n", "")
+	c := parse(t, "tls_cert_file: /x\nflushseenstate: yes\nsieve_extensions: imapflags fileinto\ntimeout: 30000d\nmaxmessagesize: 4294967295\n", "")
 	want := []string{
 		"imapd.conf:5: Value 'imapflags' for option 'sieve_extensions' is deprecated in favor of value 'imap4flags'",
-		"imapd.conf:6: duration '30000d' for timeout is cut to 596523h14m7s",
+		"imapd.conf:6: value '30000d' for timeout is out of range and taken as 596523h14m7s",
+		"imapd.conf:7: value '4294967295' for maxmessagesize is out of range and taken as -1",
 		"imapd.conf:4: Option 'flushseenstate' is deprecated in version 2.5.0.",
 		"imapd.conf:3: Option 'tls_cert_file' is deprecated in favor of 'tls_server_cert' since version 2.5.0.",
 	}

@@ -181,8 +181,8 @@ func (l *loader) set(file string, n int, key, value string) error {
 	}
 	l.c.values[row.index] = v
 	*s = source{file, n, specific, value}
-	if row.kind == Duration && outOfRange(value, row.Unit) {
-		l.warn(file, n, "duration '%s' for %s is cut to %s", value, row.Name, v)
+	if outOfRange(row, value) {
+		l.warn(file, n, "value '%s' for %s is out of range and taken as %v", value, row.Name, v)
 	}
 	l.warnAliases(row, file, n, value)
 	if row.Deprecated != "" {

@@ -132,10 +132,17 @@ func ParseDuration(s, unit string) (time.Duration, error) {
 	return sum, nil
 }
 
-// outOfRange reports whether ParseDuration cuts s.
-func outOfRange(s, unit string) bool {
-	d, err := ParseDuration(s, unit)
-	return err == nil && d.Abs() == longest
+// outOfRange reports whether a value that can be parsed was cut.
+func outOfRange(r *Row, s string) bool {
+	switch r.kind {
+	case Duration:
+		d, err := ParseDuration(s, r.Unit)
+		return err == nil && d.Abs() == longest
+	case Int:
+		n, err := strtol(s)
+		return err == nil && n != int64(int32(n))
+	}
+	return false
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/getopt"
+	"gocyrus/libcyrus/proc"
+	"gocyrus/libcyrus/version"
+)
+
+const infoUse = `cyr_info [-C <altconfig>] [-M <cyrus.conf>] [-n servicename] [-s oldversion] command
+
+If you give a service name (-n), it will show config as if you
+were running that service, i.e. imap
+
+If you give an old version (-s), it will highlight config
+options that are new or whose behaviour has changed since that
+version.
+
+Where command is one of:
+
+  * conf          - listing of non-default config values
+  * conf-all      - listing of all config values
+  * conf-default  - listing of all default config values
+  * conf-lint     - unknown config keys
+  * proc          - listing of all open processes
+  * version       - Cyrus version
+
+`
+
+// info shows the configuration as programs see it, the sessions, or the
+// version.
+//
+// Source: Cyrus imap/cyr_info.c.
+func info(p *program) int { return p.end(p.info()) }
+
+// infoRun is one run of cyr_info.
+type infoRun struct {
+	*program
+	c         *config.Config
+	cyrusConf string
+	since     int // versionNumber of -s; 0: mark nothing
+}
+
+func (p *program) info() error {
+	opts, operands, err := p.options("C:M:n:s:", infoUse, exMinusOne,
+		getopt.Long{Name: "service", Arg: getopt.Required, Letter: 'n'},
+		getopt.Long{Name: "since", Arg: getopt.Required, Letter: 's'})
+	if err != nil {
+		return err
+	}
+	r := &infoRun{program: p}
+	var conf string
+	for _, o := range opts {
+		switch o.Letter {
+		case 'C':
+			conf = o.Arg
+		case 'M':
+			r.cyrusConf = o.Arg
+		case 'n':
+			p.args[0] = o.Arg
+		case 's':
+			n, ok := versionNumber(strings.TrimLeft(strings.TrimPrefix(o.Arg, version.Package), "- "))
+			if !ok {
+				return p.misused(infoUse, exMinusOne)
+			}
+			r.since = n
+		}
+	}
+	if len(operands) != 1 {
+		return p.misused(infoUse, exMinusOne)
+	}
+	if r.c, err = p.configure(conf); err != nil {
+		return err
+	}
+	return r.show(operands[0])
+}
+
+func (r *infoRun) show(what string) error {
+	switch what {
+	case "conf":
+		r.options(true)
+	case "conf-all":
+		r.options(false)
+	case "conf-default":
+		for _, o := range config.Options() {
+			fmt.Fprintf(r.out, "%s%s: %s\n", r.mark(o), o.Name, o.Default)
+		}
+	case "conf-lint":
+		return r.lint()
+	case "proc":
+		return r.sessions()
+	case "version":
+		fmt.Fprintln(r.out, version.Line())
+	default:
+		return r.misused(infoUse, exMinusOne)
+	}
+	return nil
+}
+
+// options prints options as "name: value", all or only those that are not
+// as by default, and then everything else that the file has.
+func (r *infoRun) options(changed bool) {
+	for _, o := range config.Options() {
+		text := r.c.Text(o)
+		if !changed || text != r.c.DefaultText(o) {
+			fmt.Fprintf(r.out, "%s%s: %s\n", r.mark(o), o.Name, text)
+		}
+	}
+	for _, kv := range r.c.OverflowPrefix("") {
+		fmt.Fprintf(r.out, "%s: %s\n", kv.Key, kv.Value)
+	}
+}
+
+// mark returns "(3.6.0) " for an option that is new since -s.
+func (r *infoRun) mark(o *config.Row) string {
+	n, ok := versionNumber(o.Since)
+	if r.since == 0 || ok && n <= r.since {
+		return ""
+	}
+	return "(" + o.Since + ") "
+}
+
+// versionNumber turns "3.6.1-anything" into a number that grows with it.
+func versionNumber(s string) (int, bool) {
+	s, _, _ = strings.Cut(s, "-")
+	parts := strings.SplitN(s, ".", 4)
+	n := 0
+	for i := range 3 {
+		n <<= 8
+		if i >= len(parts) {
+			continue
+		}
+		v, err := strconv.ParseUint(parts[i], 10, 8)
+		if err != nil {
+			return 0, false
+		}
+		n += int(v)
+	}
+	return n, true
+}
+
+// lint prints the keys of imapd.conf that nothing explains, as Cyrus does,
+// and on standard error everything that loading the files found odd.
+func (r *infoRun) lint() error {
+	m, warnings, err := config.LoadCyrusConf(r.cyrusConf)
+	if err != nil {
+		return &exit{exConfig, err}
+	}
+	var services []string
+	for _, e := range m.Services {
+		services = append(services, e.Name)
+	}
+	for _, kv := range r.c.Unexplained(services) {
+		fmt.Fprintf(r.out, "%s: %s\n", kv.Key, kv.Value)
+	}
+	for _, w := range append(r.c.Warnings(), warnings...) {
+		fmt.Fprintln(r.err, w)
+	}
+	return nil
+}
+
+// sessions prints the table of sessions.
+func (r *infoRun) sessions() error {
+	dir := config.ProcPath.In(r.c)
+	if dir == "" {
+		dir = filepath.Join(config.Configdirectory.In(r.c), "proc")
+	}
+	entries, err := proc.Read(dir)
+	for _, e := range entries {
+		words := []string{strconv.Itoa(e.Number), e.Service, e.Client}
+		for _, w := range []string{e.User, e.Mailbox, e.Command} {
+			if w != "" {
+				words = append(words, w)
+			}
+		}
+		fmt.Fprintln(r.out, strings.Join(words, " "))
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+// Cyrus is the program of the admin commands. "cyrus COMMAND ARGUMENTS"
+// runs one; a link to it with the name of a command runs that command.
+// COMMAND may be cut: cyr_expire is also "expire", ctl_mboxlist "mboxlist".
+// What is not built in is looked for as a program beside it.
+//
+// Source: Debian's /usr/sbin/cyrus.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/getopt"
+)
+
+// Exit codes (sysexits.h, and those of Cyrus's own).
+const (
+	exOK       = 0
+	exFailure  = 1
+	exUsage    = 64
+	exDataErr  = 65
+	exNoUser   = 67
+	exSoftware = 70
+	exTempFail = 75
+	exConfig   = 78
+	exMinusOne = 255 // exit(-1) in C
+)
+
+// A command is one admin command.
+type command struct {
+	name    string // as Cyrus's program is called
+	summary string // one line for the list of commands
+	run     func(p *program) int
+}
+
+// commands is every command that is built in. To add one: write
+// cmd_NAME.go, a line here, a line in commands.txt (which names the links
+// that are installed) and its manual page.
+var commands = []command{
+	{"cyr_buildinfo", "tell what this build can do", buildinfo},
+	{"cyr_info", "show configuration and sessions", info},
+	{"passwd", "set passwords of the built-in account list", passwd},
+	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
+}
+
+func main() {
+	p := &program{
+		args: os.Args, in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		log: slog.New(slog.DiscardHandler), become: becomeCyrus, dial: systemLog,
+	}
+	os.Exit(dispatch(p, beside))
+}
+
+// program is one run of a command.
+type program struct {
+	args     []string // args[0] is the name it was called by
+	in       io.Reader
+	out, err io.Writer
+	log      *slog.Logger                                     // goes nowhere until configure
+	become   func(*config.Config) error                       // makes the process the Cyrus user's
+	dial     func(c *config.Config, name string) *slog.Logger // the system log
+}
+
+// dispatch finds the command that p.args names and runs it. A command that
+// is not built in is given to other, which returns only if it fails.
+func dispatch(p *program, other func(name string, args []string) error) int {
+	name := getopt.Name(p.args)
+	switch {
+	case name == "cyrus":
+		if len(p.args) < 2 || p.args[1] == "" {
+			fmt.Fprintf(p.out, "ERROR: Command cannot be empty\n\n")
+			return usage(p.out)
+		}
+		p.args = p.args[1:]
+		name = p.args[0]
+	case name == "cyrreconstruct" || name == "cyrquota":
+		name = strings.TrimPrefix(name, "cyr")
+	}
+	if name == "help" || name == "--help" {
+		return usage(p.out)
+	}
+	for _, try := range []string{name, "cyr_" + name, "ctl_" + name, map[string]string{"check": "chk_cyrus"}[name]} {
+		if c := find(try); c != nil {
+			p.args = append([]string{c.name}, p.args[1:]...)
+			return c.run(p)
+		}
+		err := other(try, p.args)
+		if try != "" && !errors.Is(err, os.ErrNotExist) {
+			fmt.Fprintf(p.err, "%s: %v\n", try, err)
+			return exFailure
+		}
+	}
+	fmt.Fprintf(p.out, "ERROR: %s: Unknown command or command not installed\n\n", name)
+	return usage(p.out)
+}
+
+func find(name string) *command {
+	for i := range commands {
+		if commands[i].name == name {
+			return &commands[i]
+		}
+	}
+	return nil
+}
+
+// usage prints the list of commands.
+func usage(w io.Writer) int {
+	fmt.Fprintf(w, "usage: cyrus COMMAND [ARGS]\n\nThe commands are:\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "   %-15s %s\n", c.name, c.summary)
+	}
+	fmt.Fprintf(w, "\ncyr_ and ctl_ may be left out. Each has a manual page: man 8 cyrus-COMMAND\n")
+	return exFailure
+}
+
+// beside runs the program of that name in the directory of this one, in
+// its place. It returns an error only, os.ErrNotExist if there is none.
+func beside(name string, args []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if name == "" || strings.ContainsRune(name, '/') {
+		return os.ErrNotExist
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if own, err := os.Stat(self); err != nil || os.SameFile(fi, own) || !fi.Mode().IsRegular() {
+		return os.ErrNotExist // a link to us whose command is not built in
+	}
+	return syscall.Exec(path, append([]string{path}, args[1:]...), os.Environ())
+}
