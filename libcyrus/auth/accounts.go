@@ -144,7 +144,9 @@ func (a *Accounts) change(fn func(map[string]string) error) error {
 	if err != nil {
 		return err
 	}
-	records = maps.Clone(records)
+	if records = maps.Clone(records); records == nil { // the first account
+		records = map[string]string{}
+	}
 	if err := fn(records); err != nil {
 		return err
 	}
