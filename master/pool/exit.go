@@ -92,37 +92,37 @@ func (t *Table) leave(s *Service, c *Child, failed bool, now time.Time) (disable
 	}
 	failed = failed && !t.stopping
 	short := !c.served && !c.hungUp && now.Sub(c.started) < shortLife
-	switch {
-	case c.state == Busy:
-		if failed {
-			t.say(slog.LevelDebug, s, c, "terminated abnormally")
-		}
-	case s.Class == Database:
-		if failed {
-			t.died(s, c)
-		}
-		s.again(now, now.Sub(c.started) < maxFailGap)
-	case failed:
+	if failed {
 		t.died(s, c)
-		if !c.served {
-			return t.readyFail(s, now)
-		}
 	}
-	t.shortLived(s, short && c.state == Ready && !failed, now)
+	if s.Class == Database {
+		s.again(now, now.Sub(c.started) < maxFailGap)
+		return false
+	}
+	if failed && !c.served {
+		return t.readyFail(s, now)
+	}
+	t.shortLived(s, short, now)
 	return false
 }
 
-// died logs that c ended in the ready state and should not have.
+// died logs that c should not have ended. That a client was cut off is in
+// the worker's own log.
 func (t *Table) died(s *Service, c *Child) {
-	kind := "service"
+	kind, level := "service", slog.LevelWarn
 	if s.Class >= WaitDaemon {
 		kind = "daemon"
 	}
-	t.logf(slog.LevelWarn, "%s %s/%s pid %d in READY state: terminated abnormally", kind, s.Name, s.Family, c.PID)
+	if c.state == Busy && c.served {
+		level = slog.LevelDebug
+	}
+	t.logf(level, "%s %s/%s pid %d in %s state: terminated abnormally", kind, s.Name, s.Family, c.PID, c.state)
 }
 
 // readyFail counts the death of a process that has served nobody, and
-// reports whether s is given up because of it.
+// reports whether s is given up because of it. The state does not matter:
+// a worker that can't begin says that it is unavailable before it ends, and
+// Cyrus's master starts the next for ever.
 func (t *Table) readyFail(s *Service, now time.Time) (disabled bool) {
 	if now.Sub(s.lastFail) > maxFailGap {
 		s.readyFails = 0

@@ -44,8 +44,9 @@ func (c Class) String() string {
 }
 
 const (
-	// A service whose processes die this often in the ready state, each
-	// within maxFailGap of the last, is given up until the next reload.
+	// A service whose processes die this often before they have served
+	// anybody, each within maxFailGap of the last, is given up until the
+	// next reload.
 	// Source: Cyrus master/master.c.
 	maxReadyFails = 5
 	maxFailGap    = 10 * time.Second
