@@ -88,7 +88,7 @@ func (r *infoRun) show(what string) error {
 		r.options(false)
 	case "conf-default":
 		for _, o := range config.Options() {
-			fmt.Fprintf(r.out, "%s%s: %s\n", r.mark(o), o.Name, o.Default)
+			r.print(o, o.Default)
 		}
 	case "conf-lint":
 		return r.lint()
@@ -108,12 +108,21 @@ func (r *infoRun) options(changed bool) {
 	for _, o := range config.Options() {
 		text := r.c.Text(o)
 		if !changed || text != r.c.DefaultText(o) {
-			fmt.Fprintf(r.out, "%s%s: %s\n", r.mark(o), o.Name, text)
+			r.print(o, text)
 		}
 	}
 	for _, kv := range r.c.OverflowPrefix("") {
 		fmt.Fprintf(r.out, "%s: %s\n", kv.Key, kv.Value)
 	}
+}
+
+// print prints one option. Cyrus has a blank behind the colon unless the
+// value is an empty set.
+func (r *infoRun) print(o *config.Row, text string) {
+	if text != "" || o.Kind() != config.Bitfield {
+		text = " " + text
+	}
+	fmt.Fprintf(r.out, "%s%s:%s\n", r.mark(o), o.Name, text)
 }
 
 // mark returns "(3.6.0) " for an option that is new since -s.

@@ -30,8 +30,16 @@ var MasterBindErrorsFatal = newSwitch(Row{Name: "master_bind_errors_fatal", Defa
 	Doc: `Stop master when it cannot listen for a service at start.`,
 })
 
+var Maxargssize = newInt(Row{Name: "maxargssize", Default: "0", Since: "3.6.5", Unit: "bytes", Group: "imap",
+	Doc: `Most bytes of the arguments of one command; zero: the program's own limit.`,
+})
+
 var Maxheaderlines = newInt(Row{Name: "maxheaderlines", Default: "1000", Since: "2.3.17", Group: "mailbox",
 	Doc: `Most header lines of a message that are kept in the cache; zero: no limit.`,
+})
+
+var Maxliteral = newInt(Row{Name: "maxliteral", Default: "131072", Since: "3.6.5", Unit: "bytes", Group: "imap",
+	Doc: `Most bytes of one literal that is not a message.`,
 })
 
 var MaxloginsPerHost = newInt(Row{Name: "maxlogins_per_host", Default: "0", Since: "2.5.0", Group: "auth",

@@ -219,11 +219,3 @@ var CaringoHostname = newString(Row{Name: "caringo_hostname", Since: "3.0.0", Gr
 var CaringoPort = newInt(Row{Name: "caringo_port", Default: "80", Since: "3.0.0", Group: "objectstore"})
 
 var Fastmailsharing = newSwitch(Row{Name: "fastmailsharing", Default: "no", Since: "3.0.0", Group: "namespace"})
-
-var Maxargssize = newInt(Row{Name: "maxargssize", Default: "0", Since: "3.6.5", Unit: "bytes", Group: "imap",
-	Doc: `Most bytes of the arguments of one command; zero: the program's own limit.`,
-})
-
-var Maxliteral = newInt(Row{Name: "maxliteral", Default: "131072", Since: "3.6.5", Unit: "bytes", Group: "imap",
-	Doc: `Most bytes of one literal that is not a message.`,
-})

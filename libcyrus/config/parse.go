@@ -85,25 +85,37 @@ func parseDuration(r *Row, s string) (time.Duration, error) {
 	return d, nil
 }
 
-// units is the letters of a duration.
-var units = map[byte]time.Duration{
-	'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second,
+// unit returns what a letter stands for in a duration. (It is no map: an
+// option whose parser used a variable would be declared later than others,
+// and the table would not be in order.)
+func unit(letter byte) (d time.Duration, known bool) {
+	switch letter {
+	case 'd':
+		return 24 * time.Hour, true
+	case 'h':
+		return time.Hour, true
+	case 'm':
+		return time.Minute, true
+	case 's':
+		return time.Second, true
+	}
+	return 0, false
 }
 
 // longest is the limit of a duration, in Cyrus 31 bits of seconds.
 const longest = math.MaxInt32 * time.Second
 
 // ParseDuration reads an optional minus and then numbers each with a unit,
-// d h m s, which are added. A number at the end without a unit has unit,
-// "" being "s". The empty string is zero. A sum of more than 68 years,
+// d h m s, which are added. A number at the end without a unit has
+// defaultUnit, "" being "s". The empty string is zero. A sum of more than 68 years,
 // which overflows in Cyrus, is cut to that.
-func ParseDuration(s, unit string) (time.Duration, error) {
-	if unit == "" {
-		unit = "s"
+func ParseDuration(s, defaultUnit string) (time.Duration, error) {
+	if defaultUnit == "" {
+		defaultUnit = "s"
 	}
 	rest, negative := strings.CutPrefix(s, "-")
 	if rest != "" && isDigit(rest[len(rest)-1]) {
-		rest += unit
+		rest += defaultUnit
 	}
 	var sum time.Duration
 	for rest != "" {
@@ -114,7 +126,7 @@ func ParseDuration(s, unit string) (time.Duration, error) {
 		if i == len(rest) || i == 0 {
 			return 0, fmt.Errorf("no digit before '%c'", rest[0])
 		}
-		scale, known := units[rest[i]]
+		scale, known := unit(rest[i])
 		if !known {
 			return 0, fmt.Errorf("bad unit '%c'", rest[i])
 		}

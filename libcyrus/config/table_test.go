@@ -60,6 +60,29 @@ func variables(t *testing.T) map[string]string {
 	return vars
 }
 
+// TestOrder checks that the table is in the order of the source, which is
+// that of imapd.conf(5). Go declares a variable late whose parser needs
+// another one.
+func TestOrder(t *testing.T) {
+	files, err := filepath.Glob("options_*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range declaration.FindAllStringSubmatch(string(text), -1) {
+			if i < len(table) && table[i].Name != m[2] {
+				t.Fatalf("option %d is %s, want %s", i, table[i].Name, m[2])
+			}
+			i++
+		}
+	}
+}
+
 // TestNames checks that a variable can be told from its option: each piece
 // between underscores has its first letter made upper case.
 func TestNames(t *testing.T) {
