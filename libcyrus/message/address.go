@@ -230,23 +230,32 @@ func (a *addressParser) simplePhrase(specials string) ([]byte, byte, bool) {
 	}
 }
 
-// quoted appends a quoted string, whose opening quote has been read.
+// quoted appends a quoted string, whose opening quote has been read. Folds
+// are undone, other line ends become blanks, control characters vanish.
 func (a *addressParser) quoted(out []byte) ([]byte, bool) {
 	for {
 		c := a.next()
-		switch c {
-		case 0:
+		if c == '\\' && a.peek(0) == '\r' && a.peek(1) == '\n' {
+			c = a.next()
+		}
+		switch {
+		case c == 0:
 			return out, false
-		case '"':
-			return out, true
-		case '\\':
-			if c = a.next(); c == 0 {
+		case c == '\r' && a.peek(0) == '\n':
+			a.i++
+			if n := a.peek(0); n != ' ' && n != '\t' {
 				return out, false
 			}
-		case '\r':
-			if n := a.peek(1); a.peek(0) == '\n' && (n == ' ' || n == '\t') {
-				a.i++
-				continue
+			continue
+		case c == '\r' || c == '\n':
+			c = ' '
+		case (c < ' ' || c == 0x7f) && c != '\t':
+			continue
+		case c == '"':
+			return out, true
+		case c == '\\':
+			if c = a.next(); c == 0 {
+				return out, false
 			}
 		}
 		out = append(out, c)
@@ -273,6 +282,9 @@ func (a *addressParser) domain(mayComment bool) (host, comment []byte, tok byte)
 		case c == '(':
 			a.i--
 			a.space()
+		case c == '@': // no domain, but what is meant?
+			out = append(out, c)
+			comment = nil
 		case !isSpace(c):
 			if n := len(out); n > 0 && out[n-1] == '.' {
 				out = out[:n-1]

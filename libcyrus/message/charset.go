@@ -55,6 +55,9 @@ var (
 	utf8Charset  = &charset{"utf-8", func() converter { return &utf8Converter{} }}
 )
 
+// unreadable is a charset that is known by name only.
+var unreadable = &charset{canon: "unreadable"}
+
 // lookupCharset finds a charset by any of its names; nil if it is unknown.
 //
 // Source: charset_lookupname in Cyrus lib/charset.c: its aliases come first,
@@ -71,7 +74,10 @@ func lookupCharset(name string) *charset {
 	case "utf-8":
 		return utf8Charset
 	}
-	plain, _, _ := strings.Cut(low, ",")
+	plain, _, option := strings.Cut(low, ",")
+	if option && (plain == "iso_2022" || plain == "iscii") {
+		return unreadable // names of ICU's own that no mail should have
+	}
 	if len(plain) >= 60 { // UCNV_MAX_CONVERTER_NAME_LENGTH
 		return nil
 	}
@@ -139,31 +145,32 @@ var cyrusAliases = func() map[string]string {
 		"utf7":              "unicode-1-1-utf-7",
 		"imap-mailbox-name": "imap-utf-7",
 		"us-ascii":          "ascii ansi_x3.4-1968 usascii",
-		"iso-8859-1": "iso_8859_1 iso_8859-1 iso_8859 iso-8859 8859_1 iso--8859-1 so-8859-1 x-mac-roman macintosh mac en_gb " +
-			"auto unknown unknown-8bit x-unknown x-user-defined x-europa none latin1 iso8859-1 8859-1 es-iso-8859-1 " +
-			"display any 646 iso646-us",
-		"iso-8859-2":   "8859_2",
-		"iso-8859-9":   "x-mac-turkish",
-		"iso-8859-7":   "greek-ccitt",
-		"iso-8859-8":   "iso-8859-8-i",
-		"iso-8859-15":  "iso8859_15_fdis iso8859-15",
-		"iso-8859-11":  "tis-620 x-mac-thai",
-		"iso-8859-6":   "asmo-708",
-		"koi8-r":       "win-koi8",
-		"iso-2022-jp":  "_iso-2022-jp$esc _iso-2022-jp csiso2022jp",
-		"ksc5601":      "ks_c_5601",
-		"windows-1250": "1250 cp1250 win-1250 238",
-		"windows-1251": "1251 cp1251 win-1251",
-		"windows-1252": "1252 cp1252 cp-1252 win-1252",
-		"windows-1254": "1254 cp1254 win-1254",
-		"windows-1255": "1255 cp1255 win-1255",
-		"windows-1256": "1256 cp1256 win-1256 win1256",
-		"windows-1257": "1257 cp1257 win-1257",
-		"windows-1258": "1258 cp1258 win-1258",
-		"windows-850":  "cp850 cp-850 dos-latin1 msdos-latin1",
-		"windows-31j":  "cp932 cp-932 win-31j shift_jis",
-		"windows-936":  "cp936 cp-936 win-936 gbk x-gbk gb2312",
-		"big5":         "136",
+		"windows-1252": "1252 cp1252 cp-1252 win-1252 iso-8859-1 iso_8859_1 iso_8859-1 iso_8859 iso-8859 8859_1 " +
+			"iso--8859-1 so-8859-1 en_gb auto unknown unknown-8bit x-unknown x-user-defined x-europa none latin1 " +
+			"iso8859-1 8859-1 es-iso-8859-1 display any",
+		"macintosh":       "x-mac-roman mac",
+		"iso_8859-1:1987": "646 iso646-us", // what ICU knows as ISO-8859-1
+		"iso-8859-2":      "8859_2",
+		"iso-8859-9":      "x-mac-turkish",
+		"iso-8859-7":      "greek-ccitt",
+		"iso-8859-8":      "iso-8859-8-i",
+		"iso-8859-15":     "iso8859_15_fdis iso8859-15",
+		"iso-8859-11":     "tis-620 x-mac-thai",
+		"iso-8859-6":      "asmo-708",
+		"koi8-r":          "win-koi8",
+		"iso-2022-jp":     "_iso-2022-jp$esc _iso-2022-jp csiso2022jp",
+		"ksc5601":         "ks_c_5601",
+		"windows-1250":    "1250 cp1250 win-1250 238",
+		"windows-1251":    "1251 cp1251 win-1251",
+		"windows-1254":    "1254 cp1254 win-1254",
+		"windows-1255":    "1255 cp1255 win-1255",
+		"windows-1256":    "1256 cp1256 win-1256 win1256",
+		"windows-1257":    "1257 cp1257 win-1257",
+		"windows-1258":    "1258 cp1258 win-1258",
+		"windows-850":     "cp850 cp-850 dos-latin1 msdos-latin1",
+		"windows-31j":     "cp932 cp-932 win-31j shift_jis",
+		"windows-936":     "cp936 cp-936 win-936 gbk x-gbk gb2312",
+		"big5":            "136",
 	} {
 		for _, a := range strings.Fields(aliases) {
 			m[a] = name
@@ -175,10 +182,12 @@ var cyrusAliases = func() map[string]string {
 // convertersByName has the charsets of several octets per character, by ICU's name.
 var convertersByName = func() map[string]func() converter {
 	m := map[string]func() converter{
-		"UTF-8":             func() converter { return &utf8Converter{} },
-		"CESU-8":            func() converter { return &utf8Converter{} },
-		"UTF-7":             func() converter { return &utf7Converter{shift: '+'} },
-		"IMAP-mailbox-name": func() converter { return &utf7Converter{shift: '&'} },
+		"UTF-8":                        func() converter { return &textConverter{t: unicode.UTF8.NewDecoder().Transformer} },
+		"CESU-8":                       func() converter { return &utf8Converter{} },
+		"US-ASCII":                     func() converter { return asciiConverter{} },
+		"ISO_2022,locale=ko,version=0": func() converter { return newISO2022KR() },
+		"UTF-7":                        func() converter { return &utf7Converter{shift: '+'} },
+		"IMAP-mailbox-name":            func() converter { return &utf7Converter{shift: '&'} },
 	}
 	for enc, names := range map[encoding.Encoding]string{
 		unicode.UTF16(unicode.BigEndian, unicode.UseBOM):       "UTF-16",

@@ -13,20 +13,21 @@ const (
 
 // ParseDate reads the date of a Date field (RFC 5322 section 3.3) as
 // leniently as Cyrus does; ok is false for what it cannot use, and for times
-// before 1970. The result is in UTC.
+// before 1970. Days, hours and minutes beyond their range go over to the next
+// month, day and hour. The result is in UTC.
 //
 // Source: time_from_rfc5322 in Cyrus lib/times.c.
 func ParseDate(s string) (t time.Time, ok bool) {
 	p := dateParser{s: s}
 	d, ok := p.date()
-	if !ok || d.day < 1 || d.day > daysIn(d.year, d.month) {
+	if !ok {
 		return t, false
 	}
 	hour, minute, second, ok := p.clock()
-	if !ok || hour > 23 || minute > 59 {
+	if !ok {
 		return t, false
 	}
-	t = time.Date(d.year, d.month, d.day, hour, minute, 0, 0, time.UTC).Add(time.Duration(second) * time.Second)
+	t = time.Date(d.year, d.month, d.day, hour, minute, second, 0, time.UTC)
 	if t.Unix() < 0 {
 		return t, false
 	}
@@ -230,8 +231,7 @@ func zoneOffset(name string, sign byte) time.Duration {
 func militaryZone(c, up byte) time.Duration {
 	n := 0
 	switch {
-	case up < 'A':
-	case up < 'J':
+	case up < 'J': // digits too, as in Cyrus
 		n = int(c) - 'A' + 1
 	case up == 'J':
 	case up <= 'M':

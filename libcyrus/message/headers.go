@@ -18,7 +18,7 @@ func (p *parser) headers(b *part, digest bool, r role) (ended bool) {
 		p.cached = make([]byte, 0, 512)
 	}
 	p.fields(b, h, r)
-	if b.typ == "" {
+	if !b.typed {
 		setDefaultType(b, digest)
 	}
 	return ended
@@ -152,7 +152,7 @@ func (p *parser) field(b *part, h []byte, eol int, r role) {
 func (b *part) mimeField(name string, v []byte) {
 	switch name {
 	case "type":
-		b.typ, b.subtype, b.params = parseType(v)
+		b.typ, b.subtype, b.params, b.typed = parseType(v)
 	case "transfer-encoding":
 		b.encoding = parseEncoding(v)
 	case "disposition":

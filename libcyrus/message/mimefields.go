@@ -106,33 +106,56 @@ func upperBytes(b []byte) []byte {
 	return u
 }
 
-// parseType parses the value of Content-Type; typ is "" if it is unusable.
-func parseType(v []byte) (typ, subtype string, params []param) {
+// parseType parses the value of Content-Type; ok is false if it is unusable.
+func parseType(v []byte) (typ, subtype string, params []param, ok bool) {
 	c := cursor{b: v}
 	if !c.space() {
-		return "", "", nil
+		return "", "", nil, false
+	}
+	wordsDecoded := bytes.HasPrefix(c.b[c.i:], wordStart)
+	if wordsDecoded { // by old versions of Apple Mail
+		text := c.b[c.i:]
+		text = decodeWords(text[:fieldEnd(text, 0)], false)
+		c = cursor{b: append(bytes.Clone(text), '\r', '\n')}
+		wordsDecoded = !bytes.HasPrefix(c.b, wordStart)
 	}
 	t, ok := c.token('/')
 	if !ok || !c.space() || c.cur() != '/' {
-		return "", "", nil
+		return "", "", nil, false
 	}
 	c.i++
 	if !c.space() {
-		return "", "", nil
+		return "", "", nil, false
 	}
 	s, ok := c.token(';')
 	if !ok {
-		return "", "", nil
+		return "", "", nil, false
 	}
 	more := c.space()
 	if more && c.cur() != ';' {
-		return "", "", nil
+		return "", "", nil, false
 	}
 	if more {
 		c.i++
 		params = foldParams(parseParams(&c))
+		if wordsDecoded {
+			encodeValues(params)
+		}
 	}
-	return upperToken(t), upperToken(s), params
+	return upperToken(t), upperToken(s), params, true
+}
+
+// encodeValues writes 8-bit parameter values as encoded words, where a whole
+// field had been one.
+func encodeValues(params []param) {
+	for i, a := range params {
+		if bytes.HasSuffix(a.name, []byte("*")) {
+			continue
+		}
+		if bytes.ContainsFunc(a.value, func(r rune) bool { return r >= 0x80 }) {
+			params[i].value = encodeWord(a.value)
+		}
+	}
 }
 
 // parseEncoding parses Content-Transfer-Encoding; nil if it is unusable.
@@ -303,15 +326,27 @@ func unquoted(v []byte) []byte {
 	return out
 }
 
-// paramToken reads an unquoted parameter value.
+// paramToken reads an unquoted parameter value. Blanks, folds and tspecials
+// may stand in it, but control characters may not; what trails it is cut off.
 func (c *cursor) paramToken() (v []byte, ok bool) {
-	start := c.i
-	for ch := c.cur(); ch != 0 && !isSpace(ch) && ch != ';' && ch != '('; ch = c.cur() {
-		if badToken(ch) {
+	start, last := c.i, c.i
+	for ch := c.cur(); ch != 0 && ch != ';' && ch != '('; ch = c.cur() {
+		if ch == '\r' {
+			if n := c.at(2); c.at(1) != '\n' || n != ' ' && n != '\t' {
+				break
+			}
+			c.i += 2
+			continue
+		}
+		if ch < ' ' && ch != '\t' {
 			return nil, false
+		}
+		if ch != ' ' && ch != '\t' {
+			last = c.i
 		}
 		c.i++
 	}
+	c.i = min(last+1, len(c.b))
 	return c.b[start:c.i:c.i], true
 }
 

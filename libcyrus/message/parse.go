@@ -17,7 +17,8 @@ type param struct {
 // in Cyrus imap/message.c; where they look odd, a client has been told so by
 // Cyrus and keeps it in its cache.
 type part struct {
-	typ, subtype string // upper case; never empty after parsing
+	typed        bool   // there is a usable Content-Type
+	typ, subtype string // upper case
 	params       []param
 
 	id, description, md5, location []byte
@@ -315,24 +316,25 @@ func (b *part) transfer() Encoding {
 	return Unknown
 }
 
-// charset is the name for the SECTION item: "" if the part has no text or
-// its charset is not known.
+// charset is the name for the SECTION item: "" if the part has no text. What
+// has no known charset is us-ascii.
 func (b *part) charset() string {
+	name := ""
 	switch {
 	case b.typ == "TEXT":
 		for _, a := range b.params {
-			if string(a.name) == "CHARSET" {
-				if len(a.value) == 0 {
-					break
-				}
-				return charsetAlias(a.value)
+			if string(a.name) == "CHARSET" && len(a.value) > 0 {
+				name = charsetAlias(a.value) // the last one counts
 			}
 		}
 	case b.typ == "MESSAGE" && b.subtype != "RFC822":
 	default:
 		return ""
 	}
-	return "us-ascii"
+	if name == "" {
+		return "us-ascii"
+	}
+	return name
 }
 
 // upperToken is tok in upper case; usual ones cost no memory.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -176,9 +177,26 @@ func diffRecords(t *testing.T, got, want []byte, version int) {
 		if i == ItemSection {
 			gs, e1 := g.Sections()
 			ws, e2 := w.Sections()
-			t.Errorf("  SECTION\n   got  %+v %v\n   want %+v %v", gs, e1, ws, e2)
+			if e1 != nil || e2 != nil {
+				t.Errorf("  SECTION: %v, %v", e1, e2)
+			} else {
+				diffSections(t, gs, ws, "root")
+			}
 			continue
 		}
 		t.Errorf("  %s\n   got  %.600q\n   want %.600q", itemNames[i], g.Item(i), w.Item(i))
+	}
+}
+
+// diffSections shows the parts that differ.
+func diffSections(t *testing.T, got, want *Section, where string) {
+	t.Helper()
+	g, w := *got, *want
+	g.Parts, w.Parts = nil, nil
+	if !reflect.DeepEqual(g, w) || len(got.Parts) != len(want.Parts) {
+		t.Errorf("  SECTION %s\n   got  %d: %+v\n   want %d: %+v", where, len(got.Parts), g, len(want.Parts), w)
+	}
+	for i := range min(len(got.Parts), len(want.Parts)) {
+		diffSections(t, &got.Parts[i], &want.Parts[i], where+"."+strconv.Itoa(i))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/korean"
 )
 
 // utf8Converter checks UTF-8. A sequence that is broken off by another lead
@@ -91,15 +93,20 @@ func (u *utf7Converter) append(dst, src []byte, end bool) []byte {
 				continue
 			case c == '-':
 				continue
+			case u.first:
+				dst = append(dst, replacement...)
+				if u.shift == '&' {
+					continue
+				}
 			}
 		}
 		switch {
 		case c == u.shift:
 			u.shifted, u.first, u.bits, u.have = true, true, 0, 0
-		case c < 0x80:
-			dst = append(dst, c)
-		default:
+		case c >= 0x80 || u.shift == '+' && (c == '\\' || c == '~'):
 			dst = append(dst, replacement...)
+		default:
+			dst = append(dst, c)
 		}
 	}
 	if end && u.shifted {
@@ -151,6 +158,46 @@ func (u *utf7Converter) unshift(dst []byte) []byte {
 		u.high = 0
 	}
 	return dst
+}
+
+// iso2022KR reads ISO-2022-KR (RFC 1557) as the EUC-KR it stands for.
+type iso2022KR struct {
+	korean  *textConverter
+	shifted bool
+	escape  int // octets of the designation ESC $ ) C that have been seen
+}
+
+func newISO2022KR() *iso2022KR {
+	return &iso2022KR{korean: &textConverter{t: korean.EUCKR.NewDecoder().Transformer}}
+}
+
+func (k *iso2022KR) append(dst, src []byte, end bool) []byte {
+	const designation = "\x1b$)C"
+	out := make([]byte, 0, len(src))
+	for _, c := range src {
+		if c == designation[k.escape] {
+			k.escape = (k.escape + 1) % len(designation)
+			continue
+		}
+		k.escape = 0
+		switch {
+		case c == 0x0e:
+			k.shifted = true
+		case c == 0x0f || c == '\n':
+			k.shifted = false
+			if c == '\n' {
+				out = append(out, c)
+			}
+		case k.shifted && c > ' ' && c < 0x7f:
+			out = append(out, c|0x80)
+		default:
+			out = append(out, c)
+		}
+	}
+	if end {
+		k.shifted, k.escape = false, 0
+	}
+	return k.korean.append(dst, out, end)
 }
 
 // decodeExtended decodes an RFC 2231 extended value to UTF-8; ok is false if

@@ -21,6 +21,9 @@ func decodeWords(value []byte, utf8 bool) []byte {
 		d.text = utf8Charset.new()
 	}
 	d.decode(value)
+	if i := bytes.IndexByte(d.out, 0); i >= 0 {
+		return d.out[:i] // Cyrus keeps it as a C string
+	}
 	return d.out
 }
 
@@ -206,4 +209,34 @@ func (u *unfolder) append(dst, text []byte) []byte {
 		dst = append(dst, c)
 	}
 	return dst
+}
+
+// maxEncodedLine is the length at which encoded words are folded.
+const maxEncodedLine = 72
+
+// encodeWord writes UTF-8 text as encoded words (RFC 2047, encoding Q).
+//
+// Source: qp_encode in Cyrus lib/charset.c.
+func encodeWord(text []byte) []byte {
+	const hex, open = "0123456789ABCDEF", "=?UTF-8?Q?"
+	out := []byte(open)
+	line := len(open)
+	for _, c := range text {
+		if line >= maxEncodedLine {
+			out = append(out, "?=\r\n "+open...)
+			line = len(open) + 1
+		}
+		switch {
+		case c > ' ' && c < 0x7f && c != '=' && c != '?' && c != '_':
+			out = append(out, c)
+			line++
+		case c == ' ':
+			out = append(out, '_')
+			line++
+		default:
+			out = append(out, '=', hex[c>>4], hex[c&15])
+			line += 3
+		}
+	}
+	return append(out, "?="...)
 }
