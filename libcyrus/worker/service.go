@@ -53,8 +53,8 @@ type Env struct {
 	Stdio      bool         // -X: one client on standard input and output, no master
 	Args       []string     // what stands after the flags
 
-	flags map[byte]string
-	rt    *runtimeState
+	flags   map[byte]string
+	process *process
 }
 
 // Flag returns the argument of one of the service's own flags ("" for a
