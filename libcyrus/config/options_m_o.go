@@ -30,16 +30,8 @@ var MasterBindErrorsFatal = newSwitch(Row{Name: "master_bind_errors_fatal", Defa
 	Doc: `Stop master when it cannot listen for a service at start.`,
 })
 
-var Maxargssize = newInt(Row{Name: "maxargssize", Default: "0", Since: "3.6.5", Unit: "bytes", Group: "imap",
-	Doc: `Most bytes of the arguments of one command; zero: the program's own limit.`,
-})
-
 var Maxheaderlines = newInt(Row{Name: "maxheaderlines", Default: "1000", Since: "2.3.17", Group: "mailbox",
 	Doc: `Most header lines of a message that are kept in the cache; zero: no limit.`,
-})
-
-var Maxliteral = newInt(Row{Name: "maxliteral", Default: "131072", Since: "3.6.5", Unit: "bytes", Group: "imap",
-	Doc: `Most bytes of one literal that is not a message.`,
 })
 
 var MaxloginsPerHost = newInt(Row{Name: "maxlogins_per_host", Default: "0", Since: "2.5.0", Group: "auth",
@@ -50,9 +42,17 @@ var MaxloginsPerUser = newInt(Row{Name: "maxlogins_per_user", Default: "0", Sinc
 	Doc: `Most sessions of one user; zero: no limit.`,
 })
 
+var Maxargssize = newInt(Row{Name: "maxargssize", Default: "0", Since: "3.6.5", Unit: "bytes", Group: "imap",
+	Doc: `Most bytes of the arguments of one command; zero: the program's own limit.`,
+})
+
 var Maxmessagesize = newInt(Row{Name: "maxmessagesize", Default: "0", Since: "2.3.17", Unit: "bytes", Group: "imap",
 	Doc: `Size of the biggest message: bytes for mail that is delivered, KiB for mail that IMAP
 clients upload. Zero: no limit.`,
+})
+
+var Maxliteral = newInt(Row{Name: "maxliteral", Default: "131072", Since: "3.6.5", Unit: "bytes", Group: "imap",
+	Doc: `Most bytes of one literal that is not a message.`,
 })
 
 var Maxquoted = newInt(Row{Name: "maxquoted", Default: "131072", Since: "2.3.17", Unit: "bytes", Group: "imap",
