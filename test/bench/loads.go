@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A load is one thing that is measured. More is better, except for memory.
+type load struct {
+	name, about, unit string
+	run               func(*target, settings) (float64, error)
+}
+
+// loads is every load, in the order of the table. Later ones use what
+// earlier ones left in the mailboxes as little as possible: each has users
+// of its own.
+var loads = []load{
+	{"lmtp", "LMTP, several senders, each to a user of his own", "messages/s", func(t *target, s settings) (float64, error) { return lmtp(t, s, 1, s.clients) }},
+	{"lmtp1", "LMTP, one sender", "messages/s", func(t *target, s settings) (float64, error) { return lmtp(t, s, 1, 1) }},
+	{"lmtp-same", "LMTP, several senders to one user", "messages/s", func(t *target, s settings) (float64, error) { return lmtp(t, s, 0, s.clients) }},
+	{"append", "APPEND, several clients", "messages/s", appends},
+	{"login", "connect, LOGIN, LOGOUT", "sessions/s", logins},
+	{"select", "SELECT of a large mailbox", "commands/s", reading("SELECT INBOX", "")},
+	{"fetch-flags", "FETCH 1:* (UID FLAGS)", "messages/s", reading("FETCH 1:* (UID FLAGS)", "n")},
+	{"fetch-envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE)", "messages/s", reading("FETCH 1:* (ENVELOPE BODYSTRUCTURE)", "n")},
+	{"fetch-body", "FETCH 1:500 BODY.PEEK[]", "messages/s", reading("FETCH 1:500 (BODY.PEEK[])", "500")},
+	{"search", "SEARCH SUBJECT", "messages/s", reading("SEARCH SUBJECT nothing-has-this", "n")},
+	{"store", "STORE of one flag of one message", "commands/s", storing},
+	{"store-all", "STORE 1:* of one flag", "messages/s", storingAll},
+	{"idle", "memory of an idle client in IDLE", "KiB/client", idle},
+}
+
+var serial atomic.Int64
+
+// text is a message of about size octets, with another Message-ID each time.
+func text(size int) []byte {
+	n := serial.Add(1)
+	head := fmt.Sprintf("From: Sender <sender@example.org>\r\nTo: Receiver <receiver@example.org>\r\nSubject: Message number %d\r\n"+
+		"Message-ID: <bench-%d-%d@example.org>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"+
+		"Content-Type: text/plain; charset=utf-8\r\n\r\n", n, os.Getpid(), n)
+	line := "This is one of many lines that make up the text of this message.\r\n"
+	return []byte(head + strings.Repeat(line, max(1, (size-len(head))/len(line))))
+}
+
+// lmtp delivers with n connections; step 0 sends all to one user.
+func lmtp(t *target, s settings, step, n int) (float64, error) {
+	return rate(n, s.time, func(i int) (func() error, func(), error) {
+		c, err := dial(t.lmtp)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, err := fmt.Fprint(c, "LHLO bench\r\n"); err != nil {
+			return nil, nil, err
+		}
+		if err := c.reply("250"); err != nil {
+			return nil, nil, err
+		}
+		user := userName(1 + i*step)
+		return func() error { return c.lmtp(user, append(text(s.size), ".\r\n"...)) }, func() { c.Close() }, nil
+	})
+}
+
+func appends(t *target, s settings) (float64, error) {
+	return rate(s.clients, s.time, func(i int) (func() error, func(), error) {
+		c, err := t.login(userName(10 + i))
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() error {
+			m := text(s.size)
+			return c.do(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", len(m), m))
+		}, func() { c.Close() }, nil
+	})
+}
+
+func logins(t *target, s settings) (float64, error) {
+	return rate(s.clients, s.time, func(i int) (func() error, func(), error) {
+		user := userName(20 + i%10)
+		return func() error {
+			c, err := t.login(user)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return c.do("LOGOUT")
+		}, func() {}, nil
+	})
+}
+
+// reader is the user whose INBOX is read; it is filled once per server.
+const reader = "user38"
+
+// fill makes the mailbox that is read.
+func (t *target) fill(n int) error {
+	mark := filepath.Join(t.dir, "filled")
+	if _, err := os.Stat(mark); err == nil {
+		return nil
+	}
+	c, err := t.login(reader)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for range n {
+		m := text(2048)
+		if err := c.do(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", len(m), m)); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(mark, nil, 0o644)
+}
+
+// reading repeats a command on the large mailbox with two clients; each
+// run of it counts for so many messages ("n": all, "": one).
+func reading(command, messages string) func(*target, settings) (float64, error) {
+	return func(t *target, s settings) (float64, error) {
+		if err := t.fill(s.mailbox); err != nil {
+			return 0, err
+		}
+		per := 1.0
+		switch messages {
+		case "n":
+			per = float64(s.mailbox)
+		case "500":
+			per = 500
+		}
+		v, err := rate(2, s.time, func(int) (func() error, func(), error) {
+			c, err := t.login(reader)
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := c.do("SELECT INBOX"); err != nil {
+				return nil, nil, err
+			}
+			return func() error { return c.do(command) }, func() { c.Close() }, nil
+		})
+		return v * per, err
+	}
+}
+
+// storing sets and clears a flag of one message after the other.
+func storing(t *target, s settings) (float64, error) {
+	return t.store(s, func(n int) string {
+		sign := [...]string{"+", "-"}[n/s.mailbox%2]
+		return fmt.Sprintf("STORE %d %sFLAGS (\\Flagged)", 1+n%s.mailbox, sign)
+	})
+}
+
+// storingAll sets and clears a flag of all messages at once.
+func storingAll(t *target, s settings) (float64, error) {
+	v, err := t.store(s, func(n int) string {
+		return "STORE 1:* " + [...]string{"+", "-"}[n%2] + "FLAGS (\\Answered)"
+	})
+	return v * float64(s.mailbox), err
+}
+
+// store runs the nth command, n = 0, 1, …, on the large mailbox.
+func (t *target) store(s settings, command func(n int) string) (float64, error) {
+	if err := t.fill(s.mailbox); err != nil {
+		return 0, err
+	}
+	return rate(1, s.time, func(int) (func() error, func(), error) {
+		c, err := t.login(reader)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := c.do("SELECT INBOX"); err != nil {
+			return nil, nil, err
+		}
+		n := -1
+		return func() error { n++; return c.do(command(n)) }, func() { c.Close() }, nil
+	})
+}
+
+// idle is the memory that each of many clients takes that have a small
+// mailbox selected and are in IDLE.
+func idle(t *target, s settings) (float64, error) {
+	var clients []*client
+	defer func() {
+		for _, c := range clients {
+			c.Close()
+		}
+	}()
+	connect := func(n int) error {
+		for len(clients) < n {
+			c, err := t.login(userName(30 + len(clients)%8))
+			if err != nil {
+				return err
+			}
+			clients = append(clients, c)
+			if err := c.do("SELECT INBOX"); err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(c, "i IDLE\r\n"); err != nil {
+				return err
+			}
+			if _, err := c.line(); err != nil {
+				return err
+			}
+		}
+		time.Sleep(2 * time.Second)
+		return nil
+	}
+	first := s.idle / 10
+	if err := connect(first); err != nil {
+		return 0, err
+	}
+	before := t.memory()
+	if err := connect(s.idle); err != nil {
+		return 0, err
+	}
+	return (t.memory() - before) / float64(s.idle-first), nil
+}
