@@ -1,0 +1,84 @@
+package suite
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"gocyrus/test/server"
+)
+
+// back is how long the service may be away after a kill.
+const back = time.Second
+
+// killed runs writers, calls kill several times with some time in between,
+// and checks that mail flows again soon after each and none is lost.
+func killed(t *testing.T, s *server.Site, times int, kill func(round int)) {
+	t.Helper()
+	w := startWriters(s, 8)
+	time.Sleep(300 * time.Millisecond)
+	var longest time.Duration
+	for round := range times {
+		kill(round)
+		at := time.Now()
+		time.Sleep(10 * time.Millisecond)
+		for {
+			if _, last := w.count(); last.After(at) {
+				longest = max(longest, last.Sub(at))
+				break
+			}
+			if time.Since(at) > 15*time.Second {
+				w.finish()
+				t.Fatalf("no delivery for 15 s after kill %d", round+1)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	acked := w.finish()
+	t.Logf("longest time without a delivery after a kill: %v", longest)
+	if longest > back {
+		t.Errorf("no delivery for %v after a kill, want at most %v", longest, back)
+	}
+	checkNothingLost(t, s, acked)
+}
+
+func TestKillCyrusdbd(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	killed(t, s, 5, func(int) { killOne(t, s, "cyrusdbd", 0) })
+}
+
+// TestKillWorkers kills ten workers within far less than a minute: the
+// failure throttle must not close the service.
+func TestKillWorkers(t *testing.T) {
+	for name, shared := range map[string]bool{"own": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			s := server.Start(t, server.Options{Shared: shared})
+			killed(t, s, 10, func(round int) { killOne(t, s, "lmtpd", round) })
+		})
+	}
+}
+
+func TestKillMaster(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	killed(t, s, 3, func(int) {
+		s.Kill()
+		s.Run()
+	})
+}
+
+// killOne ends a process of the site with SIGKILL.
+func killOne(t *testing.T, s *server.Site, program string, n int) {
+	t.Helper()
+	pids := s.Processes(program)
+	for end := time.Now().Add(5 * time.Second); len(pids) == 0 && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		pids = s.Processes(program)
+	}
+	if len(pids) == 0 {
+		t.Fatalf("no %s runs\n%s", program, s.Log())
+	}
+	if err := syscall.Kill(pids[n%len(pids)], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
