@@ -39,15 +39,6 @@ const SystemMask = Answered | Flagged | Deleted | Draft | Seen
 // InternalMask has all flags that only the store sets.
 const InternalMask = Snoozed | SplitConversation | NeedsCleanup | Archived | Unlinked | Expunged
 
-// systemNames is each system flag as it is hashed into the basic sync
-// CRC, in the order of Cyrus (imap/mailbox.c, mailbox_sync_crc).
-var systemNames = []struct {
-	flag Flags
-	name string
-}{
-	{Seen, `\seen`}, {Deleted, `\deleted`}, {Answered, `\answered`}, {Flagged, `\flagged`}, {Draft, `\draft`},
-}
-
 // auditNames is the order and the spelling of flags in the audit log.
 var auditNames = []struct {
 	flag Flags

@@ -1,1 +1,277 @@
 package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/lock"
+	"gocyrus/libcyrus/mboxname"
+)
+
+// Mailbox is an open, locked mailbox. It belongs to one goroutine.
+//
+// Changes are collected in memory and reach the disk with Commit; Close
+// without Commit discards them.
+type Mailbox struct {
+	store *Store
+	box   *box
+	ref   Ref
+	mode  Mode
+
+	namespaces []*lock.Held // in the order they are taken
+	names      []*lock.Held
+	index      *lock.Held
+	file       *openFile // cyrus.index
+
+	hdr  IndexHeader // with the changes so far
+	head *header     // shared until headerChanged
+	crcs *flagCRCs
+
+	window  window
+	cacheIO [2]cacheFile // of messages here, and on the archive partition
+	changes changes
+}
+
+// Open opens a mailbox and takes its locks (see Mode). They are held until
+// Close: never while waiting for a client. Kinds of error: errs.NotFound,
+// errs.Locked, errs.BadFormat, errs.IO.
+func (s *Store) Open(ctx context.Context, ref Ref, mode Mode) (*Mailbox, error) {
+	ctx, cancel := s.withDeadline(ctx)
+	defer cancel()
+	for tries := 0; ; tries++ {
+		m, err := s.open(ctx, ref, mode)
+		if err != nil {
+			return nil, err
+		}
+		todo := m.defect()
+		if todo == nil {
+			return m, nil
+		}
+		m.Close()
+		if tries > 2 {
+			return nil, errs.New(errs.BadFormat, "mailbox.Open", string(ref.Name), errors.New("repairing did not help"))
+		}
+		if err := todo(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// open is Open without looking for defects.
+func (s *Store) open(ctx context.Context, ref Ref, mode Mode) (*Mailbox, error) {
+	b, err := s.box(&ref)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mailbox{store: s, box: b, ref: ref, mode: mode}
+	if err = m.lockNames(ctx); err == nil {
+		err = m.lockIndex(ctx)
+	}
+	if err == nil {
+		err = m.readHeads()
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// lockNames takes the namespace lock and the mailbox lock.
+func (m *Mailbox) lockNames(ctx context.Context) error {
+	modes := [2]lock.Mode{lock.Shared, lock.Shared}
+	if m.mode != Read {
+		modes[0] = lock.Exclusive
+	}
+	if m.mode == Exclusive {
+		modes[1] = lock.Exclusive
+	}
+	l := m.store.o.Layout
+	var spaces []string
+	// Ordinary opens of shared mailboxes take no namespace lock: all would
+	// be one queue.
+	if m.ref.Name.OwnerOf(l.DeletedPrefix) != "" {
+		spaces = []string{l.NamespaceLock(m.ref.Name)}
+	}
+	return m.lockAll(ctx, modes, spaces, []string{m.ref.lockName()})
+}
+
+// lockAll takes namespace locks, then mailbox locks, each in ascending
+// order of their names.
+func (m *Mailbox) lockAll(ctx context.Context, modes [2]lock.Mode, spaces, names []string) error {
+	for i, group := range [][]string{spaces, names} {
+		held := []*[]*lock.Held{&m.namespaces, &m.names}[i]
+		slices.Sort(group)
+		for _, name := range slices.Compact(group) {
+			h, err := m.store.o.Locks.Name(ctx, m.store.o.Layout.LockPath(name), modes[i])
+			if err != nil {
+				return err
+			}
+			*held = append(*held, h)
+		}
+	}
+	return nil
+}
+
+// lockIndex opens and locks the file that is the index now.
+func (m *Mailbox) lockIndex(ctx context.Context) error {
+	mode := lock.Shared
+	if m.mode != Read {
+		mode = lock.Exclusive
+	}
+	for {
+		f, err := m.box.indexFile()
+		if err != nil {
+			return fsError("mailbox.Open", m.ref.Name, err)
+		}
+		held, err := m.store.o.Locks.File(ctx, f, m.box.paths.index, mode)
+		if err != nil {
+			f.release()
+			return err
+		}
+		fi, err := m.store.o.FS.Stat(m.box.paths.index)
+		if err == nil && disk.Inode(fi) == f.ino {
+			m.file, m.index = f, held
+			m.noteAge(fi)
+			return nil
+		}
+		held.Release()
+		m.box.dropIndex(f)
+		f.release()
+		if err != nil {
+			return fsError("mailbox.Open", m.ref.Name, err)
+		}
+	}
+}
+
+// readHeads reads the index header and, if it has changed, cyrus.header.
+func (m *Mailbox) readHeads() error {
+	var buf [maxHeader]byte
+	n, err := m.file.ReadAt(buf[:], 0)
+	if err != nil && err != io.EOF {
+		return fsError("mailbox.Open", m.ref.Name, err)
+	}
+	h, err := decodeIndexHeader(buf[:n])
+	if err != nil {
+		return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), err)
+	}
+	if h.damagedCRC {
+		return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), errors.New("wrong checksum of the index header"))
+	}
+	if h.Options&OptDeleted != 0 {
+		return errs.New(errs.NotFound, "mailbox.Open", string(m.ref.Name), errors.New("deleted"))
+	}
+	m.hdr = *h
+	return m.readHeader()
+}
+
+// readHeader gets cyrus.header, from memory if it is the same file.
+func (m *Mailbox) readHeader() error {
+	b, fsys := m.box, m.store.o.FS
+	fi, err := fsys.Stat(b.paths.header)
+	if err != nil {
+		return fsError("mailbox.Open", m.ref.Name, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.head == nil || b.headID != idOf(fi) {
+		data, err := disk.ReadFile(fsys, b.paths.header)
+		if err != nil {
+			return fsError("mailbox.Open", m.ref.Name, err)
+		}
+		h, err := decodeHeader(data)
+		if err != nil {
+			return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), err)
+		}
+		b.head, b.headID, b.crcs = h, idOf(fi), newFlagCRCs(h.flags)
+	}
+	m.head, m.crcs = b.head, b.crcs
+	if m.hdr.layout().hasExists && m.hdr.HeaderCRC != m.head.crc {
+		m.store.o.Log.Warn("cyrus.header is not the one that the index knows", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
+	}
+	return nil
+}
+
+// Close releases the locks. Without Commit before, changes are lost.
+func (m *Mailbox) Close() {
+	if m.box == nil {
+		return
+	}
+	for i := range m.cacheIO {
+		m.cacheIO[i].close()
+	}
+	m.window.free()
+	// Cyrus's order of releasing: index, namespace, mailbox.
+	if m.index != nil {
+		m.index.Release()
+	}
+	for _, group := range [][]*lock.Held{m.namespaces, m.names} {
+		for _, h := range group {
+			h.Release()
+		}
+	}
+	m.file.release()
+	b := m.box
+	m.box = nil
+	if m.changes.tidy {
+		m.store.tidy(m.ref)
+	}
+	b.release()
+}
+
+// Ref returns what the mailbox was opened with.
+func (m *Mailbox) Ref() Ref { return m.ref }
+
+// Header returns the index header with all changes so far. Exists, Unseen
+// and the other counters are right also where the index version lacks them.
+func (m *Mailbox) Header() IndexHeader { return m.hdr }
+
+// Flags returns the names of user flags by their number; "" is a free slot.
+// The slice must not be changed.
+func (m *Mailbox) Flags() []string { return m.head.flags }
+
+// ACL is the ACL in its text form, as cyrus.header has it.
+func (m *Mailbox) ACL() string { return m.head.acl }
+
+// QuotaRoot is the mailbox's quota root, or "".
+func (m *Mailbox) QuotaRoot() mboxname.Name { return m.head.quotaRoot }
+
+// HeaderName is the name in cyrus.header, which may be stale, and HeaderType
+// the type letters there.
+func (m *Mailbox) HeaderName() mboxname.Name { return m.head.name }
+
+// HeaderType is the type letters in cyrus.header ("e", "el").
+func (m *Mailbox) HeaderType() string { return m.head.typ }
+
+// UniqueID is the id in cyrus.header.
+func (m *Mailbox) UniqueID() string { return m.head.uniqueID }
+
+// owner is the userid of the mailbox's owner, or "".
+func (m *Mailbox) owner() string {
+	return m.ref.Name.OwnerOf(m.store.o.Layout.DeletedPrefix)
+}
+
+// OwnsSeen reports whether the \Seen flag of user (an id, "" = nobody) is
+// in the index: he owns the mailbox or it has OptSharedSeen. Otherwise his
+// seen database has it.
+//
+// Source: mailbox_internal_seen in Cyrus imap/mailbox.c.
+func (m *Mailbox) OwnsSeen(user string) bool {
+	if user == "" || m.hdr.Options&OptSharedSeen != 0 {
+		return true
+	}
+	return m.owner() == user
+}
+
+// Inode identifies the index file: record numbers hold as long as it is
+// the same and so is the header's Generation.
+func (m *Mailbox) Inode() uint64 { return m.file.ino }
+
+func (m *Mailbox) badFormat(format string, a ...any) error {
+	return errs.New(errs.BadFormat, "mailbox", string(m.ref.Name), fmt.Errorf(format, a...))
+}

@@ -92,7 +92,10 @@ func layoutOf(version uint32) *layout {
 	return &layouts[version]
 }
 
-var be = binary.BigEndian
+var (
+	be = binary.BigEndian
+	ne = binary.NativeEndian
+)
 
 // decode sets all fields of r but Recno from b, which holds one record. It
 // reports whether the checksum is right (always, where there is none).
@@ -193,3 +196,6 @@ func putField64(b []byte, off int, v uint64) {
 		be.PutUint64(b[off:], v)
 	}
 }
+
+// checksum is the CRC that all files of a mailbox use.
+func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }

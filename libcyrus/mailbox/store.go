@@ -1,14 +1,19 @@
 package mailbox
 
 import (
+	"container/list"
 	"context"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/syslog"
 )
 
 // Quota is what a Store needs of quota roots; *quota.Store is one.
@@ -52,6 +57,10 @@ type Options struct {
 	Quota Quota
 	// Annotations may be nil: then messages have none.
 	Annotations Annotations
+	// OwnerSeen, if not nil, tells which messages the owner of a mailbox
+	// has seen by his seen database, where index versions below 12 keep
+	// that; it is asked once, when such an index is rewritten.
+	OwnerSeen func(ctx context.Context, ref Ref) (seen func(uid uint32) bool, recent uint32, err error)
 	// Changed, if not nil, is called for each mailbox whose index was
 	// changed, before its locks are released: to drop its entries in
 	// statuscache.db.
@@ -59,6 +68,9 @@ type Options struct {
 	// Repaired, if not nil, is called without any lock after a mailbox was
 	// repaired that has a quota root, whose use may now be wrong.
 	Repaired func(ref Ref, root mboxname.Name)
+
+	// Message says how messages are parsed.
+	Message message.Options
 
 	ImmediateExpunge bool // expunge_mode: immediate
 	AuditLog         bool // auditlog
@@ -70,10 +82,82 @@ type Options struct {
 	// down cleanly before: a mailbox that was not changed since is checked
 	// when it is opened first. Zero means that all is well.
 	UncleanBoot time.Time
+	// PollInterval is how often a watched mailbox is looked at where
+	// inotify does not work (imapidlepoll); 0 is 60 s.
+	PollInterval time.Duration
 	// LockWait is how long locks are waited for if the context has no
 	// deadline; 0 is 10 s.
 	LockWait time.Duration
 	// MaxOpen is how many mailboxes keep their files open between two
 	// operations; 0 is 256.
 	MaxOpen int
+}
+
+const (
+	defaultMaxOpen  = 256
+	defaultLockWait = 10 * time.Second
+	defaultPoll     = 60 * time.Second
+)
+
+// Store is the mailboxes of a site on disk. It may be used from many
+// goroutines, while other processes work on the same files.
+type Store struct {
+	o     Options
+	watch watcher
+
+	mu    sync.Mutex
+	boxes map[string]*box // by Ref.key
+	idle  list.List       // boxes that nobody uses, the longest unused first
+}
+
+// New returns a Store. It opens nothing yet.
+func New(o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.MaxOpen <= 0 {
+		o.MaxOpen = defaultMaxOpen
+	}
+	if o.PollInterval <= 0 {
+		o.PollInterval = defaultPoll
+	}
+	if o.LockWait <= 0 {
+		o.LockWait = defaultLockWait
+	}
+	s := &Store{o: o, boxes: map[string]*box{}}
+	s.watch.start(s)
+	return s, nil
+}
+
+// Close closes all files. No mailbox may be open, and nothing watched.
+func (s *Store) Close() error {
+	s.watch.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, b := range s.boxes {
+		if b.users == 0 {
+			b.forget()
+			delete(s.boxes, key)
+		}
+	}
+	s.idle.Init()
+	return nil
+}
+
+// withDeadline gives ctx the deadline for locks if it has none.
+func (s *Store) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.o.LockWait)
+}
+
+// now is the time as it is stored.
+func now() Stamp { return StampOf(time.Now()) }
+
+// audit writes a line to the audit log.
+func (s *Store) audit(format string, a ...any) {
+	if s.o.AuditLog {
+		s.o.Log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf(format, a...))
+	}
 }

@@ -1,0 +1,398 @@
+package mailbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+)
+
+// changes is what a Mailbox has collected for Commit.
+type changes struct {
+	old     IndexHeader // as read, if began
+	began   bool
+	lasting bool  // more than \Recent and POP3 times change: the index is synced
+	time    Stamp // of the first change: the last_updated of all
+	records map[uint32]*rewrite
+	added   []addition
+
+	head       bool        // cyrus.header changes
+	usage      quota.Usage // of the quota root
+	annots     []Annotation
+	annotsMod  uint64
+	before     []func(context.Context) error
+	audit      []string
+	expunged   int  // messages
+	unlinked   int  // records whose files can be removed
+	tidy       bool // remove them after Close
+	undoQuota  func()
+	newRootUse bool // usage goes to another root than the old one had
+	oldRoot    mboxname.Name
+
+	// messages are the stored annotations by UID, once read.
+	messages map[uint32][]Annotation
+}
+
+// rewrite is a record that is changed in place.
+type rewrite struct{ old, new Record }
+
+// addition is a record that is appended.
+type addition struct {
+	rec    Record
+	annots []Annotation
+}
+
+// begin prepares for a change. It must be called before m.hdr changes.
+func (m *Mailbox) begin() {
+	m.beginLazy()
+	m.changes.lasting = true
+}
+
+// beginLazy is begin for a change that may be lost in a power cut.
+func (m *Mailbox) beginLazy() {
+	c := &m.changes
+	if m.mode == Read {
+		panic("mailbox: change of a mailbox that is open for reading")
+	}
+	if !c.began {
+		c.began, c.old, c.time = true, m.hdr, now()
+		c.records = map[uint32]*rewrite{}
+	}
+}
+
+// count adds a record to the counters and sync CRCs of the header and to
+// the use of quota; with sign -1 it takes it out.
+func (m *Mailbox) count(r *Record, annots []Annotation, sign int64) {
+	if !r.Live() {
+		return
+	}
+	h := &m.hdr
+	add := func(n *uint32, yes bool) {
+		if yes {
+			*n += uint32(sign)
+		}
+	}
+	add(&h.Exists, true)
+	add(&h.Answered, r.Flags&Answered != 0)
+	add(&h.Flagged, r.Flags&Flagged != 0)
+	add(&h.Deleted, r.Flags&Deleted != 0)
+	add(&h.Unseen, r.Flags&Seen == 0)
+	h.QuotaUsed += uint64(sign * int64(r.Size))
+	h.SyncCRC ^= m.crcs.basic(r)
+	h.SyncCRCAnnot ^= virtualCRC(r, h.Version) ^ annotsCRC(annots, h.Version, m.owner())
+	var size int64
+	for i := range annots {
+		size += int64(len(annots[i].Value))
+	}
+	h.AnnotUsed = uint64(max(0, int64(h.AnnotUsed)+sign*size))
+	u := &m.changes.usage
+	u[quota.Storage] += sign * int64(r.Size)
+	u[quota.Message] += sign
+	u[quota.AnnotStorage] += sign * size
+}
+
+// annotsOf returns the stored annotations of a message. They are read at
+// most once, and not at all where the header says that there are none.
+func (m *Mailbox) annotsOf(ctx context.Context, uid uint32) ([]Annotation, error) {
+	c := &m.changes
+	if c.messages == nil {
+		c.messages = map[uint32][]Annotation{}
+		a := m.store.o.Annotations
+		if a == nil || m.hdr.layout().hasAnnot && c.old.AnnotUsed == 0 {
+			return nil, nil
+		}
+		all, err := a.Message(ctx, m.ref, 0)
+		if err != nil {
+			c.messages = nil
+			return nil, err
+		}
+		for _, x := range all {
+			c.messages[x.UID] = append(c.messages[x.UID], x)
+		}
+	}
+	return c.messages[uid], nil
+}
+
+// Rewrite changes the flags (Flags, User) of a record to those in r. The
+// record gets the next modseq, also if nothing is different, and r has it
+// afterwards. Setting Expunged expunges it; nothing takes that back. Mode
+// Write.
+func (m *Mailbox) Rewrite(r *Record) error { return m.rewrite(r, true) }
+
+// RewriteSilent is Rewrite without a new modseq (internal flags).
+func (m *Mailbox) RewriteSilent(r *Record) error { return m.rewrite(r, false) }
+
+func (m *Mailbox) rewrite(r *Record, touch bool) error {
+	m.begin()
+	c := &m.changes
+	rw := c.records[r.Recno]
+	if rw == nil {
+		rw = new(rewrite)
+		if err := m.read(&rw.old, r.Recno); err != nil {
+			return err
+		}
+		rw.new = rw.old
+	}
+	if rw.old.UID != r.UID {
+		return errs.New(errs.NoSuchMessage, "mailbox.Rewrite", string(m.ref.Name), fmt.Errorf("record %d is uid %d, not %d", r.Recno, rw.old.UID, r.UID))
+	}
+	was := rw.new
+	rw.new.Flags, rw.new.User = r.Flags|was.Flags&Expunged, r.User
+	var annots []Annotation
+	if was.Live() && !rw.new.Live() {
+		var err error
+		if annots, err = m.annotsOf(context.Background(), r.UID); err != nil {
+			return err
+		}
+		if m.hdr.FirstExpunged == 0 || m.hdr.FirstExpunged > c.time {
+			m.hdr.FirstExpunged = c.time
+		}
+	}
+	m.count(&was, annots, -1)
+	if touch {
+		m.hdr.HighestModseq++
+		rw.new.Modseq = m.hdr.HighestModseq
+		rw.new.LastUpdated = c.time
+	}
+	m.count(&rw.new, nil, 1) // annots count only for live ones, and those have kept theirs
+	c.records[r.Recno] = rw
+	*r = rw.new
+	return nil
+}
+
+// auditTouched is the audit line of a flag change.
+func (m *Mailbox) auditTouched(old, r *Record, session string) {
+	cid := "NIL"
+	if r.CID != 0 {
+		cid = fmt.Sprintf("%016x", r.CID)
+	}
+	m.audit("auditlog: touched sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> guid=<%s> cid=<%s> modseq=<%d> oldflags=<%s> sysflags=<%s>",
+		session, m.ref.Name, m.head.uniqueID, r.UID, r.GUID, cid, r.Modseq, old.Flags.Audit(), r.Flags.Audit())
+}
+
+// audit remembers a line for the audit log; it is written by Commit.
+func (m *Mailbox) audit(format string, a ...any) {
+	if m.store.o.AuditLog {
+		m.changes.audit = append(m.changes.audit, fmt.Sprintf(format, a...))
+	}
+}
+
+// Touch is Rewrite with a line in the audit log.
+func (m *Mailbox) Touch(r *Record, session string) error {
+	var old Record
+	if err := m.read(&old, r.Recno); err != nil {
+		return err
+	}
+	if err := m.Rewrite(r); err != nil {
+		return err
+	}
+	m.auditTouched(&old, r, session)
+	return nil
+}
+
+// Expunge expunges a record; on one that is expunged already it does
+// nothing. The flags of r are changed. The use of quota follows with
+// Commit, the file when it is due (Options.ImmediateExpunge, Cleanup).
+func (m *Mailbox) Expunge(r *Record, session string) error {
+	if !r.Live() {
+		return nil
+	}
+	old := *r
+	r.Flags |= Deleted | Expunged
+	if m.store.o.ImmediateExpunge {
+		r.Flags |= Unlinked
+	}
+	if err := m.Rewrite(r); err != nil {
+		return err
+	}
+	if m.store.o.ImmediateExpunge {
+		m.hdr.Options |= OptNeedsUnlink | OptNeedsRepack
+		m.changes.unlinked++
+	}
+	m.changes.expunged++
+	m.auditTouched(&old, r, session)
+	m.audit("auditlog: expunge sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> modseq=<%d> sysflags=<%s> guid=<%s> size=<%d>",
+		session, m.ref.Name, m.head.uniqueID, r.UID, r.Modseq, r.Flags.Audit(), r.GUID, r.Size)
+	return nil
+}
+
+// Annotate sets annotations of messages that are not expunged; each message
+// gets a new modseq. Mode Write.
+func (m *Mailbox) Annotate(ctx context.Context, as []Annotation) error {
+	m.begin()
+	c := &m.changes
+	touched := map[uint32]bool{}
+	for _, a := range as {
+		have, err := m.annotsOf(ctx, a.UID)
+		if err != nil {
+			return err
+		}
+		r, ok, err := m.FindUID(a.UID, 0)
+		if err != nil {
+			return err
+		}
+		if !ok || !r.Live() {
+			return errs.New(errs.NoSuchMessage, "mailbox.Annotate", string(m.ref.Name), nil)
+		}
+		next := withAnnotation(have, a)
+		m.count(&r, have, -1)
+		m.count(&r, next, 1)
+		c.messages[a.UID] = next
+		c.annots = append(c.annots, a)
+		if !touched[a.UID] {
+			touched[a.UID] = true
+			if err := m.Rewrite(&r); err != nil {
+				return err
+			}
+		}
+	}
+	c.annotsMod = m.hdr.HighestModseq
+	return nil
+}
+
+// withAnnotation returns as with a set in it.
+func withAnnotation(as []Annotation, a Annotation) []Annotation {
+	var out []Annotation
+	for _, x := range as {
+		if x.Entry != a.Entry || x.User != a.User {
+			out = append(out, x)
+		}
+	}
+	if len(a.Value) > 0 {
+		out = append(out, a)
+	}
+	return out
+}
+
+// FlagNumber returns the number of a user flag, any case, and false if
+// the mailbox has none of this name.
+func (m *Mailbox) FlagNumber(name string) (int, bool) { return m.head.flagNumber(name) }
+
+// AddFlag returns the number of a user flag, which it makes if there is
+// none. It takes a slot below limit (ClientUserFlags; MaxUserFlags for
+// flags of mailbox_initial_flags); errs.FlagsFull if none is free. The name
+// must be an IMAP atom. Mode Write.
+func (m *Mailbox) AddFlag(name string, limit int) (int, error) {
+	if n, ok := m.head.flagNumber(name); ok {
+		return n, nil
+	}
+	n := 0
+	for n < len(m.head.flags) && m.head.flags[n] != "" {
+		n++
+	}
+	if n >= min(limit, MaxUserFlags) {
+		return 0, errs.New(errs.FlagsFull, "mailbox.AddFlag", string(m.ref.Name), nil)
+	}
+	h := m.changeHead()
+	if n == len(h.flags) {
+		h.flags = append(h.flags, "")
+	}
+	h.flags[n] = name
+	m.crcs = newFlagCRCs(h.flags)
+	return n, nil
+}
+
+// RemoveFlag frees the slot of a user flag, which no record may have. Mode
+// Write.
+func (m *Mailbox) RemoveFlag(n int) {
+	if n < len(m.head.flags) {
+		h := m.changeHead()
+		h.flags[n] = ""
+		m.crcs = newFlagCRCs(h.flags)
+	}
+}
+
+// changeHead returns the contents of cyrus.header to be changed.
+func (m *Mailbox) changeHead() *header {
+	m.begin()
+	if !m.changes.head {
+		m.changes.head = true
+		m.changes.oldRoot = m.head.quotaRoot
+		m.head = m.head.clone()
+		if m.head.name == "" {
+			m.head.name = m.ref.Name
+		}
+		if m.head.typ == "" {
+			m.head.typ = "e"
+		}
+		if m.head.uniqueID == "" {
+			m.head.uniqueID = m.ref.UniqueID
+		}
+	}
+	return m.head
+}
+
+// SetRecent records that messages up to uid are no longer \Recent for the
+// owner (or all, with OptSharedSeen), and when he looked. Mode Write.
+func (m *Mailbox) SetRecent(uid uint32, t time.Time) {
+	m.begin()
+	m.hdr.RecentUID = uid
+	m.hdr.RecentTime = StampOf(t)
+}
+
+// SetOptions sets and clears options that an annotation can change
+// (OptSharedSeen, OptDuplicate, OptPOP3NewUIDL). Mode Write.
+func (m *Mailbox) SetOptions(set, clear IndexOptions) {
+	m.begin()
+	m.hdr.Options = m.hdr.Options&^clear | set
+}
+
+// SetPOP3 sets the two POP3 times; a nil time is left as it is. Mode Write.
+func (m *Mailbox) SetPOP3(lastLogin, showAfter *time.Time) {
+	m.begin()
+	if lastLogin != nil {
+		m.hdr.POP3LastLogin = StampOf(*lastLogin)
+	}
+	if showAfter != nil {
+		m.hdr.POP3ShowAfter = StampOf(*showAfter)
+	}
+}
+
+// SetACL changes the ACL (text form) and takes a modseq. Mode Write.
+func (m *Mailbox) SetACL(acl string) {
+	m.changeHead().acl = acl
+	m.NextModseq()
+}
+
+// SetQuotaRoot changes the quota root; "" is none. At Commit what the
+// mailbox uses goes from the old root to the new one. Mode Write.
+func (m *Mailbox) SetQuotaRoot(root mboxname.Name) {
+	m.changeHead().quotaRoot = root
+	m.changes.newRootUse = true
+}
+
+// SetName changes the name in cyrus.header, and takes a modseq. Mode Write.
+func (m *Mailbox) SetName(n mboxname.Name) {
+	m.changeHead().name = n
+	m.NextModseq()
+}
+
+// SetType changes the type letters in cyrus.header. Mode Write.
+func (m *Mailbox) SetType(letters string) { m.changeHead().typ = letters }
+
+// AddAnnotationUse adds to the octets that annotations use: for mailbox
+// annotations, which are not in the mailbox. The quota follows. Mode Write.
+func (m *Mailbox) AddAnnotationUse(delta int64) {
+	m.begin()
+	m.hdr.AnnotUsed = uint64(max(0, int64(m.hdr.AnnotUsed)+delta))
+	m.changes.usage[quota.AnnotStorage] += delta
+}
+
+// NextModseq takes a modseq for a change that is not one of a record: a
+// mailbox annotation. Mode Write.
+func (m *Mailbox) NextModseq() uint64 {
+	m.begin()
+	m.hdr.HighestModseq++
+	return m.hdr.HighestModseq
+}
+
+// BeforeCommit registers fn to run in Commit before anything is written,
+// for what has to last first: another user's seen database, the mailbox
+// list. An error of it ends Commit. Mode Write.
+func (m *Mailbox) BeforeCommit(fn func(ctx context.Context) error) {
+	m.begin()
+	m.changes.before = append(m.changes.before, fn)
+}

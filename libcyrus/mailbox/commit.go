@@ -1,0 +1,335 @@
+package mailbox
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/syslog"
+)
+
+// What Commit does, and what a power cut or kill -9 after each step leaves:
+//
+//	1 hooks (seen databases, mailbox list)  they are ahead of the index
+//	2 side by side, each lasting:
+//	    directories of new message files    files above last_uid: replaced by
+//	                                        the next append
+//	    appended cache records              garbage at the end of the cache
+//	    annotations                         of UIDs that do not exist yet, or
+//	                                        with a modseq above the index's
+//	    use of quota                        too high or too low by this commit
+//	    cyrus.header                        new names without use; its CRC is
+//	                                        not the index's, which is a warning
+//	3 dirty mark in the index header        kill: the next one repairs
+//	4 records                               kill: as 3. Power cut: see repair
+//	5 index header without the mark, fsync  everything lasts
+//
+// Nobody is answered before 5 is done. A failure before 3 leaves what is
+// said there, less what could be taken back; a failure after it is undone,
+// and if that fails as well the mark stays.
+
+// Commit writes all changes; they last when it returns nil. After an error
+// none of them is visible. Nothing may be changed afterwards but by opening
+// the mailbox again.
+func (m *Mailbox) Commit(ctx context.Context) error {
+	c := &m.changes
+	if !c.began {
+		return nil
+	}
+	for _, fn := range c.before {
+		if err := fn(ctx); err != nil {
+			return err
+		}
+	}
+	if err := m.prepare(ctx); err != nil {
+		return err
+	}
+	return m.finish()
+}
+
+// prepare does steps 2: what must last before the index is written, side by
+// side with the tasks of the caller. After an error nothing is left of it
+// that could be taken back.
+func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
+	c := &m.changes
+	c.undoQuota = func() {}
+	if moves := m.quotaMoves(); len(moves) > 0 {
+		tasks = append(tasks, func() (err error) {
+			c.undoQuota, err = m.updateQuota(ctx, moves)
+			return err
+		})
+	}
+	if len(c.annots) > 0 {
+		tasks = append(tasks, func() error {
+			return m.store.o.Annotations.SetMessage(ctx, m.ref, c.annotsMod, c.annots)
+		})
+	}
+	if c.head {
+		data := m.head.encode()
+		m.head.crc = checksum(data)
+		m.hdr.HeaderCRC = m.head.crc
+		tasks = append(tasks, func() error {
+			err := disk.ReplaceSync(m.store.o.FS, m.box.paths.header, data, fileMode)
+			return disk.Error("mailbox.Commit", string(m.ref.Name), err)
+		})
+	}
+	err := together(tasks...)
+	if err != nil {
+		m.abandon()
+	}
+	return err
+}
+
+// finish writes the index and tells others.
+func (m *Mailbox) finish() error {
+	if err := m.writeIndex(); err != nil {
+		m.abandon()
+		return err
+	}
+	m.committed()
+	return nil
+}
+
+// abandon takes back the use of quota after a failure.
+func (m *Mailbox) abandon() {
+	m.changes.undoQuota()
+	m.box.forgetHead()
+}
+
+// committed tells others, once everything lasts.
+func (m *Mailbox) committed() {
+	c := &m.changes
+	log := m.store.o.Log
+	for _, line := range c.audit {
+		log.Log(context.Background(), syslog.LevelNotice, line)
+	}
+	if c.expunged > 0 {
+		log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf("Expunged %d messages from %s", c.expunged, m.ref.Name))
+	}
+	if m.store.o.Changed != nil {
+		m.store.o.Changed(m.ref.Name)
+	}
+	c.tidy = c.tidy || c.unlinked > 0
+	m.changes = changes{tidy: c.tidy}
+	m.window.free()
+	m.box.notify()
+}
+
+// quotaMove is a change of the use of one quota root.
+type quotaMove struct {
+	root mboxname.Name
+	diff quota.Usage
+}
+
+// quotaMoves says which roots' use changes.
+func (m *Mailbox) quotaMoves() []quotaMove {
+	c := &m.changes
+	if m.store.o.Quota == nil {
+		return nil
+	}
+	var moves []quotaMove
+	add := func(root mboxname.Name, diff quota.Usage) {
+		if root != "" && !diff.IsZero() {
+			moves = append(moves, quotaMove{root, diff})
+		}
+	}
+	if c.newRootUse && c.oldRoot != m.head.quotaRoot {
+		add(c.oldRoot, c.old.usage().Neg())
+		add(m.head.quotaRoot, m.hdr.usage())
+	} else {
+		add(m.head.quotaRoot, c.usage)
+	}
+	return moves
+}
+
+// usage is what a mailbox uses of its quota root.
+func (h *IndexHeader) usage() quota.Usage {
+	return quota.Usage{
+		quota.Storage: int64(h.QuotaUsed), quota.Message: int64(h.Exists),
+		quota.AnnotStorage: int64(h.AnnotUsed), quota.NumFolders: 1,
+	}
+}
+
+// updateQuota changes the use of quota roots. undo takes back what was
+// done; it may be called after an error too.
+func (m *Mailbox) updateQuota(ctx context.Context, moves []quotaMove) (undo func(), err error) {
+	var done []quotaMove
+	undo = func() {
+		for _, d := range done {
+			if err := m.store.o.Quota.Update(context.WithoutCancel(ctx), d.root, m.ref.Name, d.diff.Neg()); err != nil {
+				m.store.o.Log.Error("use of quota is wrong and must be recounted", "quotaroot", d.root, "mailbox", m.ref.Name, "error", err)
+			}
+		}
+	}
+	for _, d := range moves {
+		if err := m.store.o.Quota.Update(ctx, d.root, m.ref.Name, d.diff); err != nil {
+			return undo, err
+		}
+		done = append(done, d)
+	}
+	return undo, nil
+}
+
+// together runs functions side by side and returns the first error in
+// their order. A single one runs in this goroutine.
+func together(fns ...func() error) error {
+	if len(fns) == 0 {
+		return nil
+	}
+	errc := make([]chan error, len(fns)-1)
+	for i, fn := range fns[1:] {
+		errc[i] = make(chan error, 1)
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					errc[i] <- errs.New(errs.Internal, "mailbox.Commit", "", fmt.Errorf("panic: %v", p))
+				}
+			}()
+			errc[i] <- fn()
+		}()
+	}
+	err := fns[0]()
+	for _, c := range errc {
+		if e := <-c; err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// writeIndex writes mark, records and header, and syncs.
+func (m *Mailbox) writeIndex() error {
+	c := &m.changes
+	fail := func(err error) error {
+		return disk.Error("mailbox.Commit", string(m.ref.Name), err)
+	}
+	m.clearDirty()
+	changed := len(c.records) > 0 || len(c.added) > 0
+	if changed {
+		mark := c.old
+		mark.Options |= optDirty
+		if _, err := m.file.WriteAt(mark.encode(), 0); err != nil {
+			m.undoIndex()
+			return fail(err)
+		}
+	}
+	err := m.writeRecords()
+	if err == nil {
+		_, err = m.file.WriteAt(m.hdr.encode(), 0)
+	}
+	if err == nil && c.lasting {
+		err = m.file.Sync()
+	}
+	if err != nil {
+		m.undoIndex()
+		return fail(err)
+	}
+	return nil
+}
+
+func (m *Mailbox) clearDirty() {
+	m.hdr.Options &^= optDirty
+	m.changes.old.Options &^= optDirty
+}
+
+// writeRecords writes changed and appended records, neighbours with one
+// call.
+func (m *Mailbox) writeRecords() error {
+	c, l := &m.changes, m.hdr.layout()
+	var buf []byte
+	var start, next uint32
+	flush := func() error {
+		if len(buf) == 0 {
+			return nil
+		}
+		_, err := m.file.WriteAt(buf, l.offset(start))
+		buf = buf[:0]
+		return err
+	}
+	put := func(r *Record) error {
+		if r.Recno != next || len(buf) >= windowSize {
+			if err := flush(); err != nil {
+				return err
+			}
+			start = r.Recno
+		}
+		next = r.Recno + 1
+		buf = append(buf, make([]byte, l.record)...)
+		l.encode(buf[len(buf)-l.record:], r)
+		return nil
+	}
+	for _, recno := range m.rewritten() {
+		if err := put(&c.records[recno].new); err != nil {
+			return err
+		}
+	}
+	for i := range c.added {
+		if err := put(&c.added[i].rec); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
+
+// rewritten is the numbers of rewritten records in ascending order.
+func (m *Mailbox) rewritten() []uint32 {
+	nos := make([]uint32, 0, len(m.changes.records))
+	for n := range m.changes.records {
+		nos = append(nos, n)
+	}
+	slices.Sort(nos)
+	return nos
+}
+
+// undoIndex writes back what the index held before. If that fails too, the
+// mark stays (or the next reader finds a wrong checksum) and the mailbox is
+// repaired when it is opened next.
+func (m *Mailbox) undoIndex() {
+	c, l := &m.changes, m.hdr.layout()
+	m.window.free()
+	b := make([]byte, l.record)
+	var err error
+	for _, recno := range m.rewritten() {
+		l.encode(b, &c.records[recno].old)
+		if _, err = m.file.WriteAt(b, l.offset(recno)); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		_, err = m.file.WriteAt(c.old.encode(), 0)
+	}
+	if err == nil {
+		err = m.file.Sync()
+	}
+	if err != nil {
+		m.store.o.Log.Error("a failed change of the index could not be taken back", "mailbox", m.ref.Name, "error", err)
+	}
+}
+
+// forgetHead drops what is known of cyrus.header.
+func (b *box) forgetHead() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.head, b.crcs, b.headID = nil, nil, fileID{}
+}
+
+// syncDirs makes names in the directories of files last.
+func (s *Store) syncDirs(files ...string) error {
+	var dirs []string
+	for _, f := range files {
+		if d := filepath.Dir(f); !slices.Contains(dirs, d) {
+			dirs = append(dirs, d)
+		}
+	}
+	for _, d := range dirs {
+		if err := s.o.FS.SyncDir(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/message"
+)
+
+// CopyPair is the UID of a message and that of its copy.
+type CopyPair struct{ Source, Copy uint32 }
+
+// CopyOptions says how Copy works. The zero value copies no flags.
+type CopyOptions struct {
+	SessionID string
+	// Move expunges the originals.
+	Move bool
+	// Flags is which system flags are copied, Keywords whether user flags
+	// are: what the rights on the destination allow.
+	Flags    Flags
+	Keywords bool
+	// Seen, if not nil, tells whether the user has seen a message of the
+	// source: if his \Seen flags of the source are not in its index. It
+	// is called with the source locked.
+	Seen func(uid uint32) bool
+	// User is whose private annotations are copied, beside shared ones.
+	User string
+	// FlagLimit is as in AppendOptions.
+	FlagLimit int
+}
+
+// Copy copies messages, given by ascending UID, from one mailbox to another
+// (or the same): all of those that exist, or none. It returns the
+// destination's UIDVALIDITY and the UIDs in the order of the source; no
+// pairs if none of the messages exists. With Move the originals are
+// expunged when the copies last: a crash between leaves both.
+//
+// The two mailboxes are never locked at the same time, so that two copies in
+// opposite directions cannot wait for each other.
+func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o CopyOptions) (uint32, []CopyPair, error) {
+	items, from, err := s.gather(ctx, src, uids, dst, &o)
+	if err != nil || len(items) == 0 {
+		return 0, nil, err
+	}
+	done, err := s.append(ctx, dst, items, AppendOptions{SessionID: o.SessionID, FlagLimit: o.FlagLimit})
+	if err != nil {
+		return 0, nil, err
+	}
+	pairs := make([]CopyPair, len(done))
+	for i := range done {
+		pairs[i] = CopyPair{from[i].UID, done[i].UID}
+	}
+	if o.Move {
+		err = s.expungeMoved(ctx, src, from, o.SessionID)
+	}
+	return done[0].UIDValidity, pairs, err
+}
+
+// gather reads what is needed of the messages to be copied.
+func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, dst Ref, o *CopyOptions) ([]item, []Record, error) {
+	m, err := s.Open(ctx, src, Read)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer m.Close()
+	var buf CacheBuffer
+	defer buf.Free()
+	var items []item
+	var from []Record
+	hint := uint32(0)
+	for _, uid := range uids {
+		r, ok, err := m.FindUID(uid, hint)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok || !r.Live() {
+			continue
+		}
+		hint = r.Recno + 1
+		it, err := m.copyItem(ctx, &r, &buf, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		items = append(items, it)
+		from = append(from, r)
+	}
+	return items, from, nil
+}
+
+// copyItem is a message as it is to be appended elsewhere.
+func (m *Mailbox) copyItem(ctx context.Context, r *Record, buf *CacheBuffer, o *CopyOptions) (item, error) {
+	cache, version, err := m.CacheBytes(r, buf)
+	if err == nil && version < message.CacheVersion {
+		cache, err = m.parsedCache(r)
+	}
+	if err != nil {
+		return item{}, err
+	}
+	it := item{source: m.messagePath(r), cache: slices.Clone(cache), rec: *r}
+	flags := r.Flags
+	if o.Seen != nil {
+		flags &^= Seen
+		if o.Seen(r.UID) {
+			flags |= Seen
+		}
+	}
+	it.rec.Flags = flags & SystemMask & o.Flags
+	it.rec.User = UserFlags{}
+	if o.Keywords {
+		r.User.Each(func(n int) {
+			if n < len(m.head.flags) && m.head.flags[n] != "" {
+				it.keywords = append(it.keywords, m.head.flags[n])
+			}
+		})
+	}
+	it.rec.CacheVersion, it.rec.CacheCRC = message.CacheVersion, checksum(cache)
+	it.rec.CID = 0
+	if m.hdr.Version < 12 { // what such a record lacks
+		msg, err := m.parse(r)
+		if err != nil {
+			return item{}, err
+		}
+		fillRecord(&it.rec, msg, r.InternalDate.Time())
+	}
+	if m.store.o.AuditLog {
+		it.messageID = messageID(cache)
+	}
+	it.annots, err = m.copiedAnnotations(ctx, r.UID, o.User)
+	return it, err
+}
+
+// copiedAnnotations returns the annotations that a copy of a message gets:
+// shared ones and those of user. Those that index records of a newer version
+// hold are left out: the copy has its own.
+func (m *Mailbox) copiedAnnotations(ctx context.Context, uid uint32, user string) ([]Annotation, error) {
+	m.changes.old.AnnotUsed = m.hdr.AnnotUsed
+	all, err := m.annotsOf(ctx, uid)
+	var out []Annotation
+	for _, a := range all {
+		mine := a.User == "" || a.User == user || a.User == ownerToken && user == m.owner()
+		if mine && !isVirtual(a.Entry, Version) {
+			out = append(out, a)
+		}
+	}
+	return out, err
+}
+
+// messageID is the last string of the envelope in a cache record, for the
+// audit log.
+func messageID(cache []byte) string {
+	c, _, err := message.ParseCache(cache, message.CacheVersion)
+	if err != nil {
+		return ""
+	}
+	env := c.Item(message.ItemEnvelope)
+	end := len(env) - 1
+	if end < 1 || env[end] != ')' || env[end-1] != '"' {
+		return ""
+	}
+	start := end - 2
+	for start > 0 && env[start] != '"' {
+		start--
+	}
+	return string(env[start+1 : end-1])
+}
+
+// expungeMoved expunges the originals of a MOVE.
+func (s *Store) expungeMoved(ctx context.Context, src Ref, from []Record, session string) error {
+	m, err := s.Open(ctx, src, Write)
+	if err != nil {
+		return fmt.Errorf("the messages are copied, but: %w", err)
+	}
+	defer m.Close()
+	for i := range from {
+		r, ok, err := m.FindUID(from[i].UID, from[i].Recno)
+		if err != nil {
+			return err
+		}
+		if !ok || r.GUID != from[i].GUID {
+			return errs.New(errs.NoSuchMessage, "mailbox.Copy", string(src.Name), errors.New("the source was replaced meanwhile"))
+		}
+		if err := m.Expunge(&r, session); err != nil {
+			return err
+		}
+	}
+	return m.Commit(ctx)
+}

@@ -1,0 +1,461 @@
+package mailbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/lock"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/syslog"
+)
+
+// CreateOptions says what a new mailbox is like.
+type CreateOptions struct {
+	SessionID   string
+	ACL         string // text form
+	QuotaRoot   mboxname.Name
+	UIDValidity uint32 // 0 = from the clock
+	MinValidity uint32 // at least this: one more than a tombstone's
+	Modseq      uint64 // the first modseq, 0 = 1
+	Options     IndexOptions
+}
+
+// Created is what the mailbox list keeps of a new mailbox.
+type Created struct {
+	UIDValidity uint32
+	Modseq      uint64 // createdmodseq and foldermodseq
+}
+
+// NewUniqueID makes a unique id: 24 characters of 0-9a-z, as Cyrus does
+// where it has no library for UUIDs.
+func NewUniqueID() string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	id := make([]byte, 0, 24)
+	var b [48]byte
+	for len(id) < cap(id) {
+		rand.Read(b[:])
+		for _, x := range b {
+			// 252 is the largest multiple of 36: all digits are as likely.
+			if x < 252 && len(id) < cap(id) {
+				id = append(id, digits[x%36])
+			}
+		}
+	}
+	return string(id)
+}
+
+// Create makes an empty mailbox on disk. When its files last, and while
+// the locks of the name are held, hold is called to tell the mailbox list;
+// if it fails the files are removed again. hold may be nil. What lies in
+// the directory of a name that is not in the list is what a crash left, and
+// is removed.
+func (s *Store) Create(ctx context.Context, ref Ref, o CreateOptions, hold func(Created) error) (Created, error) {
+	ctx, cancel := s.withDeadline(ctx)
+	defer cancel()
+	b, err := s.box(&ref)
+	if err != nil {
+		return Created{}, err
+	}
+	m := &Mailbox{store: s, box: b, ref: ref, mode: Exclusive}
+	defer m.Close()
+	l := s.o.Layout
+	err = m.lockAll(ctx, [2]lock.Mode{lock.Exclusive, lock.Exclusive},
+		[]string{l.NamespaceLock(ref.Name)}, []string{ref.lockName()})
+	if err != nil {
+		return Created{}, err
+	}
+	h := newIndexHeader(&o)
+	head := newHeader(&ref, &o)
+	if err := m.create(h, head); err != nil {
+		return Created{}, disk.Error("mailbox.Create", string(ref.Name), err)
+	}
+	c := Created{h.UIDValidity, h.HighestModseq}
+	err = s.countFolder(ctx, &ref, o.QuotaRoot, 1)
+	if err == nil && hold != nil {
+		if err = hold(c); err != nil {
+			s.countFolder(ctx, &ref, o.QuotaRoot, -1)
+		}
+	}
+	if err != nil {
+		m.removeFiles()
+		return Created{}, err
+	}
+	s.audit("auditlog: create sessionid=<%s> mailbox=<%s> uniqueid=<%s> uidvalidity=<%d>",
+		o.SessionID, ref.Name, ref.UniqueID, c.UIDValidity)
+	return c, nil
+}
+
+// newHeader is the cyrus.header of a new mailbox.
+func newHeader(ref *Ref, o *CreateOptions) *header {
+	return &header{typ: ref.letters(), name: ref.Name, uniqueID: ref.UniqueID, quotaRoot: o.QuotaRoot, acl: o.ACL}
+}
+
+// letters is the type as it stands in cyrus.header.
+func (r *Ref) letters() string {
+	if r.Legacy {
+		return r.typeLetter() + "l"
+	}
+	return r.typeLetter()
+}
+
+// newIndexHeader is the index header of a new mailbox.
+func newIndexHeader(o *CreateOptions) *IndexHeader {
+	t := now()
+	h := &IndexHeader{
+		Version: Version, UIDValidity: o.UIDValidity, HighestModseq: max(o.Modseq, 1),
+		Options: o.Options | OptPOP3NewUIDL, SyncCRCAnnot: annotCRCInit, ChangesEpoch: t,
+	}
+	if h.UIDValidity == 0 {
+		h.UIDValidity = uint32(t) + 1
+	}
+	h.UIDValidity = max(h.UIDValidity, o.MinValidity)
+	h.CreatedModseq = h.HighestModseq
+	return h
+}
+
+// create makes the directories and the two files, which last.
+func (m *Mailbox) create(h *IndexHeader, head *header) error {
+	p := &m.box.paths
+	m.box.forget()
+	for _, d := range []string{p.dir, filepath.Dir(p.header), filepath.Dir(p.index), filepath.Dir(p.cache)} {
+		if err := m.store.makeDir(d); err != nil {
+			return err
+		}
+	}
+	if _, err := m.store.o.FS.Stat(p.index); err == nil {
+		m.removeFiles()
+		if err := m.store.makeDir(p.dir); err != nil {
+			return err
+		}
+	}
+	data := head.encode()
+	if err := disk.ReplaceSync(m.store.o.FS, p.header, data, fileMode); err != nil {
+		return err
+	}
+	h.HeaderCRC = checksum(data)
+	return disk.ReplaceSync(m.store.o.FS, p.index, h.encode(), fileMode)
+}
+
+// makeDir makes a directory that lasts, with those above it.
+func (s *Store) makeDir(dir string) error {
+	if _, err := s.o.FS.Stat(dir); err == nil {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := s.makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := s.o.FS.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	return s.o.FS.SyncDir(parent)
+}
+
+// countFolder changes the number of folders of a quota root.
+func (s *Store) countFolder(ctx context.Context, ref *Ref, root mboxname.Name, n int64) error {
+	if s.o.Quota == nil || root == "" {
+		return nil
+	}
+	var u quota.Usage
+	u[quota.NumFolders] = n
+	return s.o.Quota.Update(ctx, root, ref.Name, u)
+}
+
+// removeFiles removes the files of a mailbox and its directories, as far
+// as nothing else is in them. Failures are for the log: the mailbox is gone
+// already.
+func (m *Mailbox) removeFiles() {
+	m.box.forget()
+	l, r, fsys := m.store.o.Layout, &m.ref, m.store.o.FS
+	dirs, err := l.Dirs(r.Partition, r.Name, r.UniqueID, r.Legacy)
+	if err != nil {
+		return
+	}
+	for _, d := range dirs {
+		entries, err := fsys.ReadDir(d)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if e.IsDir() || !isMailboxFile(e.Name()) {
+				continue
+			}
+			if err := fsys.Remove(d + "/" + e.Name()); err != nil {
+				m.store.o.Log.Warn("cannot remove a file", "file", d+"/"+e.Name(), "error", err)
+			}
+		}
+		// With sub-folders in it, or foreign files, it stays.
+		fsys.Remove(d)
+	}
+}
+
+// isMailboxFile reports whether a file's name is one of a mailbox's.
+func isMailboxFile(name string) bool {
+	if strings.HasPrefix(name, "cyrus.") {
+		return true
+	}
+	digits, ok := strings.CutSuffix(name, ".")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// Delete removes a mailbox from the disk for good, and its use from the
+// quota. hold, which may be nil, is called with all locks held, before
+// anything is removed: to take it from the mailbox list. An error of it
+// stops the deletion.
+func (s *Store) Delete(ctx context.Context, ref Ref, sessionID string, hold func(*Mailbox) error) error {
+	m, err := s.Open(ctx, ref, Exclusive)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if hold != nil {
+		if err := hold(m); err != nil {
+			return err
+		}
+	}
+	if err := m.markDeleted(ctx); err != nil {
+		return err
+	}
+	m.removeFiles()
+	s.audit("auditlog: delete sessionid=<%s> mailbox=<%s> uniqueid=<%s>", sessionID, ref.Name, m.head.uniqueID)
+	s.o.Log.Log(ctx, syslog.LevelNotice, fmt.Sprintf("Deleted mailbox %s", ref.Name))
+	return nil
+}
+
+// markDeleted makes the mailbox not existent for everybody, and takes its
+// use from the quota.
+func (m *Mailbox) markDeleted(ctx context.Context) error {
+	m.begin()
+	use := m.hdr.usage()
+	m.hdr.Options |= OptDeleted
+	if m.store.o.Quota != nil && m.head.quotaRoot != "" {
+		m.changes.usage = use.Neg()
+	}
+	if err := m.Commit(ctx); err != nil {
+		return err
+	}
+	m.box.forget()
+	return nil
+}
+
+// Move changes where or under which name a mailbox lies. The files of
+// legacy mailboxes, and of any when its partition changes, are moved; for
+// others only cyrus.header changes. root is the new quota root, "" none.
+// hold, which may be nil, is called to tell the mailbox list while the
+// locks of both names are held: when the new place is complete, before the
+// old one is given up. m is then the mailbox with its new name and modseq.
+func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, sessionID string, hold func(m *Mailbox) error) error {
+	ctx, cancel := s.withDeadline(ctx)
+	defer cancel()
+	m, err := s.openPair(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	m.SetName(to.Name)
+	if m.head.typ != "" {
+		m.SetType(to.letters())
+	}
+	if m.head.quotaRoot != root {
+		m.SetQuotaRoot(root)
+	}
+	if hold == nil {
+		hold = func(*Mailbox) error { return nil }
+	}
+	p, err := layoutPaths(s.o.Layout, &to)
+	if err != nil {
+		return err
+	}
+	if p == m.box.paths {
+		m.ref = to
+		m.BeforeCommit(func(context.Context) error { return hold(m) })
+		return m.Commit(ctx)
+	}
+	if err := m.moveFiles(ctx, to, hold); err != nil {
+		return err
+	}
+	if from.Partition != to.Partition {
+		s.audit("auditlog: partitionmove sessionid=<%s> mailbox=<%s> uniqueid=<%s> oldpart=<%s> newpart=<%s>",
+			sessionID, to.Name, m.head.uniqueID, from.Partition, to.Partition)
+	} else {
+		s.audit("auditlog: rename sessionid=<%s> oldmailbox=<%s> newmailbox=<%s> uniqueid=<%s>",
+			sessionID, from.Name, to.Name, m.head.uniqueID)
+	}
+	return nil
+}
+
+// openPair opens a mailbox Exclusive, or for writing if its files stay,
+// with the locks of another name.
+func (s *Store) openPair(ctx context.Context, from, to Ref) (*Mailbox, error) {
+	modes := [2]lock.Mode{lock.Exclusive, lock.Exclusive}
+	// A mailbox that is damaged is repaired now, under its own locks only.
+	probe, err := s.Open(ctx, from, Write)
+	if err != nil {
+		return nil, err
+	}
+	probe.Close()
+	b, err := s.box(&from)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mailbox{store: s, box: b, ref: from, mode: Exclusive}
+	l := s.o.Layout
+	err = m.lockAll(ctx, modes, []string{l.NamespaceLock(from.Name), l.NamespaceLock(to.Name)},
+		[]string{from.lockName(), to.lockName()})
+	if err == nil {
+		err = m.lockIndex(ctx)
+	}
+	if err == nil {
+		err = m.readHeads()
+	}
+	if err == nil && m.hdr.dirty() {
+		err = errs.New(errs.Locked, "mailbox.Move", string(from.Name), errors.New("needs repair"))
+	}
+	if err == nil && !m.hdr.layout().hasUnseen {
+		m.fillCounters()
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// moveFiles moves a mailbox to another directory. What a crash leaves:
+//
+//	while copying   the old mailbox, and files in the new place that the
+//	                next Create or Move there removes
+//	after hold      the mailbox list names the new place, which is complete;
+//	                of the old one there may be files left
+func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) error) error {
+	b, err := m.store.box(&to)
+	if err != nil {
+		return err
+	}
+	n := &Mailbox{store: m.store, box: b, ref: to, mode: Exclusive, hdr: m.hdr, head: m.head, crcs: m.crcs}
+	defer func() {
+		n.box.forget()
+		n.box.release()
+	}()
+	undo := func(err error) error {
+		n.removeFiles()
+		return disk.Error("mailbox.Move", string(to.Name), err)
+	}
+	if err := m.copyTo(n); err != nil {
+		return undo(err)
+	}
+	undoQuota, err := m.updateQuota(ctx, m.quotaMoves())
+	if err == nil {
+		if err = hold(n); err != nil {
+			undoQuota()
+		}
+	}
+	if err != nil {
+		return undo(err)
+	}
+	if m.store.o.Changed != nil {
+		m.store.o.Changed(to.Name)
+		m.store.o.Changed(m.ref.Name)
+	}
+	// The old place: others that have the index open must see it is gone.
+	gone := m.hdr
+	gone.Options |= OptDeleted
+	m.file.WriteAt(gone.encode(), 0)
+	m.changes = changes{}
+	m.removeFiles()
+	m.box.notify()
+	return nil
+}
+
+// copyTo makes a complete copy of m, which is changed in memory, in the
+// directories of n.
+func (m *Mailbox) copyTo(n *Mailbox) error {
+	s, p := m.store, &n.box.paths
+	head, hdr := m.head, m.hdr
+	if err := n.create(&hdr, head); err != nil {
+		return err
+	}
+	data := head.encode()
+	hdr.HeaderCRC = checksum(data)
+	m.hdr.HeaderCRC, n.hdr.HeaderCRC = hdr.HeaderCRC, hdr.HeaderCRC
+	files := 0
+	archived := false
+	err := m.Each(1, func(r *Record) bool {
+		from, to := m.messagePath(r), n.messagePath(r)
+		if r.Flags&Archived != 0 && !archived {
+			archived = true
+			if s.makeDir(p.archiveDir) != nil {
+				return false
+			}
+		}
+		files++
+		return s.linkOrCopy(from, to, r) == nil
+	})
+	if err != nil {
+		return err
+	}
+	if files < int(m.hdr.NumRecords) {
+		return fmt.Errorf("message %d of %d could not be moved", files, m.hdr.NumRecords)
+	}
+	if err := m.copyMeta(n); err != nil {
+		return err
+	}
+	index := make([]byte, m.hdr.layout().offset(m.hdr.NumRecords+1))
+	if err := m.readAt(index, 0); err != nil {
+		return err
+	}
+	copy(index, hdr.encode())
+	if err := disk.ReplaceSync(s.o.FS, p.index, index, fileMode); err != nil {
+		return err
+	}
+	return s.syncDirs(p.dir+"/x", p.cache, p.archiveCache, p.index, p.header)
+}
+
+// copyMeta copies the caches, the message annotations and what else there
+// may be.
+func (m *Mailbox) copyMeta(n *Mailbox) error {
+	l, from, to := m.store.o.Layout, &m.ref, &n.ref
+	for _, kind := range []mboxname.MetaFile{mboxname.Cache, mboxname.ArchiveCache, mboxname.Annotations, mboxname.Squat} {
+		a, err := l.MetaPath(kind, from.Partition, from.Name, from.UniqueID, from.Legacy)
+		if err != nil {
+			return err
+		}
+		b, err := l.MetaPath(kind, to.Partition, to.Name, to.UniqueID, to.Legacy)
+		if err != nil {
+			return err
+		}
+		if _, err := m.store.o.FS.Stat(a); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := m.store.makeDir(filepath.Dir(b)); err != nil {
+			return err
+		}
+		if err := m.store.copyFile(a, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkOrCopy gives a message a second name, on another file system by
+// copying. The file of an expunged message may be missing.
+func (s *Store) linkOrCopy(from, to string, r *Record) error {
+	err := s.o.FS.Link(from, to)
+	if cannotLink(err) {
+		err = s.copyFile(from, to)
+	}
+	if errors.Is(err, fs.ErrNotExist) && r.Flags&Unlinked != 0 {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,433 @@
+package mailbox
+
+import (
+	"context"
+	"crypto/sha1"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/message"
+	"gocyrus/libcyrus/syslog"
+)
+
+// What a crash may leave in an index, and what repair makes of it. The
+// crash is a killed writer (the dirty mark is there) or a power cut (any
+// subset of the pages that were written and not synced is on disk).
+//
+//	header old, records written      they are not counted: nothing to do
+//	header old, record rewritten     it is taken as it is, counters follow
+//	header new, record page old      appended: checksum or UID is wrong;
+//	                                 made again from the message file, or
+//	                                 dropped without one. Rewritten: the
+//	                                 old flags, counters follow
+//	record half old, half new        every field is of one of them, as none
+//	                                 crosses a page: taken as it is if file
+//	                                 and GUID agree
+//	index too short                  as appended
+//
+// None of the changes that may be lost here had been acknowledged.
+
+// defect returns what must be done before the mailbox can be used, or nil.
+func (m *Mailbox) defect() func(context.Context, Ref) error {
+	switch {
+	case m.hdr.Version < oldestKept:
+		return m.store.upgrade
+	case m.hdr.dirty():
+		return m.store.repair
+	case m.unchecked():
+		return m.store.check
+	case m.hdr.Version < Version && !m.hdr.layout().hasUnseen:
+		return m.fillCounters()
+	}
+	return nil
+}
+
+// noteAge remembers that the index needs no look if it was changed since
+// the boot: then somebody has looked already.
+func (m *Mailbox) noteAge(fi fs.FileInfo) {
+	boot := m.store.o.UncleanBoot
+	if !boot.IsZero() && fi.ModTime().Before(boot) {
+		return
+	}
+	m.box.mu.Lock()
+	m.box.checked = true
+	m.box.mu.Unlock()
+}
+
+// unchecked reports whether nobody has looked at the records since an
+// unclean boot.
+func (m *Mailbox) unchecked() bool {
+	m.box.mu.Lock()
+	defer m.box.mu.Unlock()
+	return !m.box.checked
+}
+
+// fillCounters counts what the header of an old version lacks. It returns a
+// repair if a record is damaged.
+func (m *Mailbox) fillCounters() func(context.Context, Ref) error {
+	h := &m.hdr
+	h.Exists, h.Unseen = 0, 0
+	err := m.Each(1, func(r *Record) bool {
+		if r.Live() {
+			h.Exists++
+			if r.Flags&Seen == 0 {
+				h.Unseen++
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return m.store.repair
+	}
+	return nil
+}
+
+// check looks at every record of a mailbox, and repairs it if one is
+// damaged or the counters are wrong.
+func (s *Store) check(ctx context.Context, ref Ref) error {
+	m, err := s.open(ctx, ref, Write)
+	if err != nil {
+		return err
+	}
+	sound, err := m.sound()
+	if err == nil && sound {
+		// From now on its age says that it was looked at.
+		err = s.o.FS.Chtimes(m.box.paths.index, time.Now())
+		m.box.mu.Lock()
+		m.box.checked = true
+		m.box.mu.Unlock()
+	}
+	m.Close()
+	if err != nil {
+		return disk.Error("mailbox.check", string(ref.Name), err)
+	}
+	if !sound {
+		return s.repair(ctx, ref)
+	}
+	return nil
+}
+
+// sound reports whether records and counters agree.
+func (m *Mailbox) sound() (bool, error) {
+	if m.hdr.dirty() {
+		return false, nil
+	}
+	l := m.hdr.layout()
+	fi, err := m.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if fi.Size() < l.offset(m.hdr.NumRecords+1) {
+		return false, nil
+	}
+	var exists, unseen, sync, last uint32
+	var r Record
+	for recno := uint32(1); recno <= m.hdr.NumRecords; recno++ {
+		b, err := m.raw(recno)
+		if err != nil {
+			return false, err
+		}
+		if !l.decode(&r, b) || r.UID <= last || r.UID > m.hdr.LastUID || r.Modseq > m.hdr.HighestModseq {
+			return false, nil
+		}
+		last = r.UID
+		if r.Live() {
+			exists++
+			sync ^= m.crcs.basic(&r)
+			if r.Flags&Seen == 0 {
+				unseen++
+			}
+		}
+	}
+	return (!l.hasExists || exists == m.hdr.Exists && sync == m.hdr.SyncCRC) &&
+		(!l.hasUnseen || unseen == m.hdr.Unseen), nil
+}
+
+// repair makes a mailbox consistent after a crash, without losing what was
+// acknowledged.
+func (s *Store) repair(ctx context.Context, ref Ref) error {
+	m, err := s.open(ctx, ref, Exclusive)
+	if err != nil {
+		return err
+	}
+	root := m.head.quotaRoot
+	done, err := m.repair(ctx)
+	m.Close()
+	if err == nil && done && root != "" && s.o.Repaired != nil {
+		s.o.Repaired(ref, root)
+	}
+	return err
+}
+
+// repair rewrites the index. It reports whether there was something to do:
+// somebody else may have been first.
+func (m *Mailbox) repair(ctx context.Context) (bool, error) {
+	sound, err := m.sound()
+	if err != nil || sound {
+		m.box.mu.Lock()
+		m.box.checked = m.box.checked || err == nil
+		m.box.mu.Unlock()
+		return false, err
+	}
+	m.store.o.Log.Warn("repairing a mailbox that was not closed properly", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
+	records, dropped, err := m.salvage()
+	if err != nil {
+		return false, err
+	}
+	rb, err := m.newRebuild(m.hdr.Version, dropped.rebuilt > 0)
+	if err != nil {
+		return false, err
+	}
+	if err := rb.recount(ctx, records); err != nil {
+		return false, rb.fail(err)
+	}
+	for i := range records {
+		if err := rb.add(&records[i].Record, records[i].parse); err != nil {
+			return false, rb.fail(err)
+		}
+	}
+	m.store.o.Log.Warn("repaired a mailbox", "mailbox", m.ref.Name, "records", len(records),
+		"mended", dropped.mended, "rebuilt", dropped.rebuilt, "dropped", dropped.lost)
+	return true, rb.finish()
+}
+
+// recount sets the counters of the new header by the records.
+func (rb *rebuild) recount(ctx context.Context, records []salvaged) error {
+	m := rb.m
+	h := &rb.hdr
+	used := h.AnnotUsed
+	h.QuotaUsed, h.Exists, h.Answered, h.Flagged, h.Deleted, h.Unseen = 0, 0, 0, 0, 0, 0
+	h.SyncCRC, h.SyncCRCAnnot, h.FirstExpunged = 0, annotCRCInit, 0
+	m.changes.old.AnnotUsed = 1 // the header's word that there are none is not believed
+	old := m.hdr
+	m.hdr = *h
+	defer func() { m.hdr = old }()
+	for i := range records {
+		r := &records[i].Record
+		annots, err := m.annotsOf(ctx, r.UID)
+		if err != nil {
+			return err
+		}
+		m.count(r, annots, 1)
+		if !r.Live() && r.Flags&Unlinked == 0 && (m.hdr.FirstExpunged == 0 || r.LastUpdated < m.hdr.FirstExpunged) {
+			m.hdr.FirstExpunged = r.LastUpdated
+		}
+		m.hdr.LastUID = max(m.hdr.LastUID, r.UID)
+		m.hdr.HighestModseq = max(m.hdr.HighestModseq, r.Modseq)
+	}
+	*h = m.hdr
+	h.AnnotUsed = used // has mailbox annotations too, which are not here
+	return nil
+}
+
+// salvaged is a record that goes into a repaired index.
+type salvaged struct {
+	Record
+	parse bool // its cache record must be made anew
+}
+
+// salvageCount says what had to be done.
+type salvageCount struct{ mended, rebuilt, lost int }
+
+// salvage reads what can be read of an index.
+func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
+	m.window.free()
+	l := m.hdr.layout()
+	fi, err := m.file.Stat()
+	if err != nil {
+		return nil, n, disk.Error("mailbox.repair", string(m.ref.Name), err)
+	}
+	inFile := uint32(max(0, fi.Size()-int64(l.header)) / int64(l.record))
+	var last uint32
+	holes := 0
+	fill := func(before uint32) error {
+		made, err := m.remake(last, before, holes)
+		n.rebuilt += len(made)
+		n.lost += holes - len(made)
+		out = append(out, made...)
+		holes = 0
+		return err
+	}
+	b := make([]byte, l.record)
+	for recno := uint32(1); recno <= m.hdr.NumRecords; recno++ {
+		var r salvaged
+		good := false
+		if recno <= inFile {
+			if err := m.readAt(b, l.offset(recno)); err != nil {
+				return nil, n, err
+			}
+			good = l.decode(&r.Record, b)
+		}
+		plausible := recno <= inFile && r.UID > last && r.UID <= m.hdr.LastUID
+		switch {
+		case plausible && good:
+		case plausible && m.agrees(&r.Record):
+			n.mended++
+			m.touchSalvaged(&r.Record)
+		default:
+			holes++
+			continue
+		}
+		if holes > 0 {
+			if err := fill(r.UID); err != nil {
+				return nil, n, err
+			}
+		}
+		last = r.UID
+		out = append(out, r)
+	}
+	return out, n, fill(m.hdr.LastUID + 1)
+}
+
+// touchSalvaged gives a record a modseq of its own, so that clients look at
+// it again.
+func (m *Mailbox) touchSalvaged(r *Record) {
+	m.hdr.HighestModseq++
+	r.Modseq, r.LastUpdated = m.hdr.HighestModseq, now()
+}
+
+// agrees reports whether a record with a wrong checksum fits the file of
+// its UID.
+func (m *Mailbox) agrees(r *Record) bool {
+	f, err := m.OpenMessage(r)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha1.New()
+	size, err := io.Copy(sum, f)
+	return err == nil && size == int64(r.Size) && GUID(sum.Sum(nil)) == r.GUID
+}
+
+// remake makes up to n records from message files with a UID between two
+// others that have no record.
+func (m *Mailbox) remake(after, before uint32, n int) ([]salvaged, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	entries, err := m.store.o.FS.ReadDir(m.box.paths.dir)
+	if err != nil {
+		return nil, disk.Error("mailbox.repair", string(m.ref.Name), err)
+	}
+	var uids []uint32
+	for _, e := range entries {
+		digits, ok := strings.CutSuffix(e.Name(), ".")
+		uid, err := strconv.ParseUint(digits, 10, 32)
+		if ok && err == nil && uint32(uid) > after && uint32(uid) < before {
+			uids = append(uids, uint32(uid))
+		}
+	}
+	slices.Sort(uids)
+	var out []salvaged
+	for _, uid := range uids[:min(n, len(uids))] {
+		r, err := m.remakeOne(uid)
+		if err != nil {
+			m.store.o.Log.Error("cannot read a message", "mailbox", m.ref.Name, "uid", uid, "error", err)
+			continue
+		}
+		out = append(out, salvaged{r, true})
+	}
+	return out, nil
+}
+
+// remakeOne makes a record from a message file.
+func (m *Mailbox) remakeOne(uid uint32) (Record, error) {
+	r := Record{UID: uid, CacheVersion: message.CacheVersion}
+	f, err := m.OpenMessage(&r)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return r, err
+	}
+	msg, err := message.ParseReader(f, fi.Size(), m.store.o.Message)
+	if err != nil {
+		return r, err
+	}
+	fillRecord(&r, msg, fi.ModTime())
+	m.touchSalvaged(&r)
+	r.CreatedModseq, r.SaveDate = r.Modseq, r.LastUpdated
+	r.CacheCRC = crc32.ChecksumIEEE(msg.CacheRecord())
+	return r, nil
+}
+
+// fillRecord sets what a record says of the contents of a message.
+func fillRecord(r *Record, msg *message.Message, internal time.Time) {
+	sent, gm := msg.Times(internal)
+	r.InternalDate, r.SentDate, r.GMTime = StampOf(internal), StampOf(sent), StampOf(gm)
+	r.Size, r.HeaderSize, r.GUID = uint32(msg.Size), uint32(msg.HeaderSize), GUID(msg.GUID)
+}
+
+// upgrade rewrites an index of a version below 10 as Version.
+func (s *Store) upgrade(ctx context.Context, ref Ref) error {
+	m, err := s.open(ctx, ref, Exclusive)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if m.hdr.Version >= oldestKept {
+		return nil
+	}
+	seen, recent := func(uint32) bool { return false }, uint32(0)
+	if s.o.OwnerSeen != nil {
+		if seen, recent, err = s.o.OwnerSeen(ctx, ref); err != nil {
+			return err
+		}
+	}
+	s.o.Log.Log(ctx, syslog.LevelNotice, "upgrading an index", "mailbox", ref.Name, "from", m.hdr.Version, "to", Version)
+	if m.hdr.HighestModseq == 0 {
+		m.hdr.HighestModseq = 1
+	}
+	m.hdr.HeaderCRC, m.hdr.RecentUID, m.hdr.ChangesEpoch = m.head.crc, recent, now()
+	var records []salvaged
+	err = m.Each(1, func(r *Record) bool {
+		if s.upgradeRecord(m, r) {
+			if seen(r.UID) {
+				r.Flags |= Seen
+			}
+			records = append(records, salvaged{*r, true})
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	rb, err := m.newRebuild(Version, true)
+	if err != nil {
+		return err
+	}
+	if err := rb.recount(ctx, records); err != nil {
+		return rb.fail(err)
+	}
+	for i := range records {
+		if err := rb.add(&records[i].Record, true); err != nil {
+			return rb.fail(err)
+		}
+	}
+	return rb.finish()
+}
+
+// upgradeRecord fills in what old versions lack. It reports false for a
+// message without a file.
+func (s *Store) upgradeRecord(m *Mailbox, r *Record) bool {
+	r.Flags &= SystemMask &^ Seen
+	msg, err := m.parse(r)
+	if err != nil {
+		s.o.Log.Error("a message without a file is dropped", "mailbox", m.ref.Name, "uid", r.UID, "error", err)
+		return false
+	}
+	fillRecord(r, msg, r.InternalDate.Time())
+	if r.Modseq == 0 {
+		r.Modseq = 1
+	}
+	r.CreatedModseq, r.SaveDate = r.Modseq, 0
+	return true
+}
