@@ -88,7 +88,7 @@ func (ns *Namespace) clashes(boxes []string) bool {
 }
 
 func (ns *Namespace) externalStandard(p Parts) ([]string, bool) {
-	sameDomain := ns.adminDomains() || p.Domain == UserParts(ns.User).Domain
+	sameDomain := ns.adminDomains() && ns.mayName(p.Domain) || p.Domain == UserParts(ns.User).Domain
 	own := p.Localpart != "" && p.UserID() == ns.User
 	var c []string
 	switch {

@@ -105,7 +105,9 @@ func (ns *Namespace) parse(external string) (Parts, bool) {
 	case ns.adminDomains():
 		if i := strings.LastIndexByte(external, '@'); i >= 0 {
 			p.Domain = ns.notDefault(external[i+1:])
-			external = external[:i]
+			if external = external[:i]; !ns.mayName(p.Domain) {
+				return p, false
+			}
 		} else {
 			p.Domain = user.Domain
 		}
@@ -124,6 +126,13 @@ func (ns *Namespace) parse(external string) (Parts, bool) {
 	return p, p.Localpart != "" || len(p.Boxes) > 0
 }
 
+// mayName reports whether an admin may name mailboxes of a domain: one
+// whose id has a domain only its own.
+func (ns *Namespace) mayName(domain string) bool {
+	own := UserParts(ns.User).Domain
+	return own == "" || domain == own
+}
+
 // notDefault is domain, or "" if it is the default one.
 func (ns *Namespace) notDefault(domain string) string {
 	if domain == ns.DefaultDomain {
@@ -133,12 +142,13 @@ func (ns *Namespace) notDefault(domain string) string {
 }
 
 // components splits an external name; false if it has a byte that no name
-// can have in this namespace.
+// can have in this namespace. A '!' would change the domain. Separators at
+// the ends and twice in a row do not count.
 func (ns *Namespace) components(external string) ([]string, bool) {
-	if external == "" {
+	if external == "" || strings.ContainsAny(external, "!\x1d\x1f\x00") {
 		return nil, false
 	}
-	c := strings.Split(external, string(ns.Separator()))
+	c := strings.FieldsFunc(external, func(r rune) bool { return r == rune(ns.Separator()) })
 	for i, s := range c {
 		if strings.Contains(s, "/") || ns.UnixHierarchySep && strings.Contains(s, "^") {
 			return nil, false
