@@ -1,0 +1,172 @@
+//go:build reference
+
+// Package reference compares gocyrus with a real Cyrus and uses it with
+// real clients. It needs root, and the packages that
+// test/bin/reference-server install and test/bin/clients install bring.
+package reference
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"gocyrus/test/server"
+)
+
+// notAsked is what the answers of the real server hold that ours does not
+// answer yet: keys at any depth, or beginnings of keys that end in "*".
+// A row that hides no difference fails the test.
+var notAsked = []string{
+	"list_return", "server_metadata", "metadata", "annotation",
+	"MODSEQ", "EMAILID", "THREADID", "SAVEDATE", "status",
+	"ARRIVAL", "DATE", "FROM", "TO", "CC", "SUBJECT", "SIZE", "REVERSE DATE", "DISPLAYFROM",
+	"THREAD *", "SEARCH MODSEQ 10",
+}
+
+// notSaid is untagged lines and flags of such capabilities.
+var notSaid = []string{"* OK [MAILBOXID ", "* OK [URLMECH ", "* OK [ANNOTATIONS ", "* OK [HIGHESTMODSEQ "}
+
+// TestSampleAnswers serves the spool that a real Cyrus left and asks for
+// everything; the answers have to be those that the real one gave.
+func TestSampleAnswers(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		t.Run(map[bool]string{true: "shared", false: "own"}[shared], func(t *testing.T) {
+			s := server.Unpack(t, "sample-spool", shared)
+			s.Run()
+			got := filepath.Join(t.TempDir(), "got.json")
+			for range 2 { // the first warms \Recent up
+				cmd := exec.Command("../bin/collect-answers", port(s.IMAP), got)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("collect-answers: %v\n%s", err, out)
+				}
+			}
+			c := &comparison{t: t, hidden: map[string]bool{}}
+			c.compare("", read(t, "../data/expected.json"), read(t, got))
+			if c.differences > 0 {
+				t.Errorf("%d differences", c.differences)
+			}
+			for _, row := range append(slices.Clone(notAsked), notSaid...) {
+				if !c.hidden[row] {
+					t.Errorf("the row %q hides nothing: take it out", row)
+				}
+			}
+		})
+	}
+}
+
+func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+func read(t *testing.T, name string) any {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// comparison walks two answers side by side.
+type comparison struct {
+	t           *testing.T
+	differences int
+	hidden      map[string]bool
+}
+
+func (c *comparison) differ(path string, want, got any) {
+	if c.differences++; c.differences <= 40 {
+		c.t.Errorf("%s\n   real: %s\n   ours: %s", path, short(want), short(got))
+	}
+}
+
+func short(v any) string {
+	b, _ := json.Marshal(v)
+	if len(b) > 300 {
+		return string(b[:300]) + "…"
+	}
+	return string(b)
+}
+
+// hides returns the row that hides a key, or "".
+func hides(key string) string {
+	for _, row := range notAsked {
+		if prefix, ok := strings.CutSuffix(row, "*"); key == row || ok && strings.HasPrefix(key, prefix) {
+			return row
+		}
+	}
+	return ""
+}
+
+func (c *comparison) compare(path string, want, got any) {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			c.differ(path, want, got)
+			return
+		}
+		c.compareMaps(path, w, g)
+	case []any:
+		g, ok := got.([]any)
+		if !ok {
+			c.differ(path, want, got)
+			return
+		}
+		w = c.said(w)
+		if len(w) != len(g) {
+			c.differ(path, w, g)
+			return
+		}
+		for i := range w {
+			c.compare(fmt.Sprintf("%s[%d]", path, i), w[i], g[i])
+		}
+	default:
+		if !reflect.DeepEqual(want, got) {
+			c.differ(path, want, got)
+		}
+	}
+}
+
+func (c *comparison) compareMaps(path string, want, got map[string]any) {
+	for k, v := range want {
+		if row := hides(k); row != "" {
+			if !reflect.DeepEqual(v, got[k]) {
+				c.hidden[row] = true
+			}
+			continue
+		}
+		if k == "note" {
+			continue
+		}
+		c.compare(path+"/"+k, v, got[k])
+	}
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			c.differ(path+"/"+k, nil, got[k])
+		}
+	}
+}
+
+// said drops the lines that ours does not say yet.
+func (c *comparison) said(lines []any) []any {
+	var out []any
+	for _, l := range lines {
+		text, _ := l.(string)
+		i := slices.IndexFunc(notSaid, func(p string) bool { return strings.HasPrefix(text, p) })
+		if i >= 0 {
+			c.hidden[notSaid[i]] = true
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
+}
