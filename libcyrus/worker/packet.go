@@ -22,6 +22,7 @@ func (p *process) servePackets() {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(context.Canceled)
 	done := make(chan error, 1)
 	go func() { done <- h.ServePackets(ctx, pc) }()
 	select {
