@@ -116,7 +116,7 @@ func usage(w io.Writer) int {
 	for _, c := range commands {
 		fmt.Fprintf(w, "   %-15s %s\n", c.name, c.summary)
 	}
-	fmt.Fprintf(w, "\ncyr_ and ctl_ may be left out. Each has a manual page: man 8 cyrus-COMMAND\n")
+	fmt.Fprintf(w, "\ncyr_ and ctl_ may be left out. Each has a manual page: man 8 cyrus-NAME\n")
 	return exFailure
 }
 

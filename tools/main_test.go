@@ -127,3 +127,25 @@ func TestConfigureFails(t *testing.T) {
 		t.Errorf("status %d, %q", got, errs.String())
 	}
 }
+
+// TestManualPages checks that each command and each program has a manual
+// page.
+func TestManualPages(t *testing.T) {
+	pages := []string{"cyrus.8", "cyrus.conf.5", "imapd.conf.5"}
+	for _, c := range commands {
+		pages = append(pages, "cyrus-"+c.name+".8")
+	}
+	for _, p := range []string{"master", "imapd", "pop3d", "lmtpd", "notifyd", "deliver"} {
+		pages = append(pages, "cyrus-"+p+".8")
+	}
+	for _, name := range pages {
+		text, err := os.ReadFile(filepath.Join("../docs/man", name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if s := string(text); !strings.Contains(s, ".SH NAME\n") || !strings.Contains(s, ".SH SEE ALSO\n") {
+			t.Errorf("%s lacks a section", name)
+		}
+	}
+}
