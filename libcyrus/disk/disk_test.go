@@ -332,8 +332,8 @@ func TestShortWriteIsInjected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := f.Write([]byte("12345678"))
-	if n != 4 || !errors.Is(err, ErrInjected) {
+	n, err := f.Write(make([]byte, 3*pageSize))
+	if n != pageSize || !errors.Is(err, ErrInjected) {
 		t.Errorf("Write = %d, %v", n, err)
 	}
 }

@@ -12,8 +12,9 @@ var ErrInjected = errors.New("injected failure")
 
 // FailAt returns fsys, but its n'th operation (counted from 0, over the
 // file system and all files opened through it) fails with ErrInjected and
-// does nothing; of a failing write the first half is written. All others
-// work, so that cleaning up is tested as well. Close, Name and Fd do not count.
+// does nothing; of a failing write the pages in its first half are written.
+// All others work, so that cleaning up is tested as well. Close, Name and Fd
+// do not count.
 func FailAt(fsys FS, n int) FS { return newFailing(fsys, n, false) }
 
 // FailFrom is FailAt for the n'th operation and all after it: what is on
@@ -169,7 +170,7 @@ func (f failFile) ReadAt(b []byte, off int64) (int, error) {
 
 func (f failFile) Write(b []byte) (int, error) {
 	if err := f.c.step("write", f.Name()); err != nil {
-		n, _ := f.File.Write(b[:len(b)/2])
+		n, _ := f.File.Write(b[:len(b)/2/pageSize*pageSize])
 		return n, err
 	}
 	return f.File.Write(b)
@@ -177,7 +178,8 @@ func (f failFile) Write(b []byte) (int, error) {
 
 func (f failFile) WriteAt(b []byte, off int64) (int, error) {
 	if err := f.c.step("write", f.Name()); err != nil {
-		n, _ := f.File.WriteAt(b[:len(b)/2], off)
+		half := (off + int64(len(b)/2)) / pageSize * pageSize
+		n, _ := f.File.WriteAt(b[:max(half-off, 0)], off)
 		return n, err
 	}
 	return f.File.WriteAt(b, off)

@@ -1,0 +1,167 @@
+package twoskip
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+
+	"gocyrus/libcyrus/cyrusdb/kv"
+	"gocyrus/libcyrus/disk"
+)
+
+// Repack writes the file anew without garbage, as Cyrus's checkpoint does.
+func (d *DB) Repack(ctx context.Context) error {
+	s, err := d.lockForWriting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.unlock()
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	return d.repack(s.h)
+}
+
+func (d *DB) repack(h *handle) error {
+	v := &view{h: h, end: h.header.size}
+	if err := v.consistent(); err != nil {
+		return err
+	}
+	before := h.header.size
+	if err := d.writeNew(h, v.each); err != nil {
+		return err
+	}
+	d.log.Info("twoskip: checkpointed", "file", h.path, "records", h.header.records, "size", before)
+	return nil
+}
+
+// each calls fn for all records in order.
+func (v *view) each(fn kv.ScanFunc) error {
+	var r record
+	err := v.head(dummyStart, &r)
+	for err == nil {
+		if err = v.live(r.pointer(0, v.end), &r); err != nil || r.offset == 0 {
+			return err
+		}
+		var key, value []byte
+		if key, value, err = v.tail(&r); err == nil {
+			_, err = fn(key, value)
+		}
+	}
+	return err
+}
+
+// layout is where the records of a new file go.
+type layout struct {
+	levels   []uint8
+	starts   []uint64
+	pointers []uint64 // of the dummy, then of each record: level many
+	end      uint64
+}
+
+// add places a record.
+func (l *layout) add(level int, keyLen, valueLen int) {
+	r := record{level: level, keyLen: uint64(keyLen), valueLen: uint64(valueLen)}
+	r.headLen = r.encodedHead()
+	r.offset = l.end + 8*uint64(fillers(l.end, r.headLen))
+	l.levels = append(l.levels, uint8(level))
+	l.starts = append(l.starts, r.offset)
+	l.end = r.end()
+}
+
+// connect fills in the pointers, from the end to the beginning.
+func (l *layout) connect() {
+	total := maxLevel
+	for _, level := range l.levels {
+		total += int(level)
+	}
+	l.pointers = make([]uint64, total)
+	var next [maxLevel]uint64
+	at := total
+	for i := len(l.levels) - 1; i >= 0; i-- {
+		level := int(l.levels[i])
+		at -= level
+		copy(l.pointers[at:], next[:level])
+		for j := range level {
+			next[j] = l.starts[i]
+		}
+	}
+	copy(l.pointers, next[:])
+}
+
+// writeNew writes what each gives, which it asks for twice, into a new file
+// and renames it over h's. The new file is synced before; a power cut leaves
+// the old or the new.
+func (d *DB) writeNew(h *handle, each func(kv.ScanFunc) error) error {
+	l := layout{end: emptySize}
+	err := each(func(key, value []byte) (bool, error) {
+		l.add(randomLevel(), len(key), len(value))
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	l.connect()
+	tmp := d.path + disk.NewSuffix
+	f, err := d.fs.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return disk.Error("twoskip.repack", tmp, err)
+	}
+	err = l.write(f, h.header.generation+1, each)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = d.fs.Rename(tmp, d.path)
+	}
+	if err != nil {
+		d.fs.Remove(tmp)
+		return disk.Error("twoskip.repack", tmp, err)
+	}
+	return disk.Error("twoskip.repack", d.path, syncParent(d.fs, d.path))
+}
+
+// errChanged means that the second pass gave other records than the first.
+var errChanged = errors.New("records have changed while they were copied")
+
+// write writes header, records and the commit.
+func (l *layout) write(f disk.File, generation uint64, each func(kv.ScanFunc) error) error {
+	w := bufio.NewWriterSize(f, 256<<10)
+	commit := record{typ: typeCommit}
+	commit.next[0] = emptySize
+	tail := appendRecord(nil, l.end, &commit, nil, nil)
+	now := header{generation: generation, records: uint64(len(l.levels)), repackSize: l.end, size: l.end + uint64(len(tail))}
+	w.Write(now.encode())
+	dummy := record{typ: typeDummy, level: maxLevel}
+	copy(dummy.next[1:], l.pointers[:maxLevel])
+	at := uint64(dummyStart)
+	buf := appendRecord(nil, at, &dummy, nil, nil)
+	i, pointers := 0, l.pointers[maxLevel:]
+	err := each(func(key, value []byte) (bool, error) {
+		w.Write(buf)
+		at += uint64(len(buf))
+		if i == len(l.levels) {
+			return false, errChanged
+		}
+		r := record{typ: typeRecord, level: int(l.levels[i])}
+		copy(r.next[1:], pointers[:r.level])
+		pointers = pointers[r.level:]
+		if buf = appendRecord(buf[:0], at, &r, key, value); r.offset != l.starts[i] {
+			return false, errChanged
+		}
+		i++
+		return true, nil
+	})
+	if err == nil && i != len(l.levels) {
+		err = errChanged
+	}
+	if err != nil {
+		return err
+	}
+	w.Write(buf)
+	w.Write(tail)
+	return w.Flush()
+}
