@@ -19,6 +19,7 @@ type paths struct {
 	dir, archiveDir     string // of messages
 	header, index       string
 	cache, archiveCache string
+	annotations         string
 }
 
 func layoutPaths(l *mboxname.Layout, r *Ref) (p paths, err error) {
@@ -38,6 +39,7 @@ func layoutPaths(l *mboxname.Layout, r *Ref) (p paths, err error) {
 	}{
 		{&p.header, mboxname.Header}, {&p.index, mboxname.Index},
 		{&p.cache, mboxname.Cache}, {&p.archiveCache, mboxname.ArchiveCache},
+		{&p.annotations, mboxname.Annotations},
 	} {
 		path, e := l.MetaPath(f.kind, r.Partition, r.Name, r.UniqueID, r.Legacy)
 		set(f.to, path, e)

@@ -3,8 +3,10 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
@@ -14,6 +16,7 @@ import (
 type changes struct {
 	old     IndexHeader // as read, if began
 	began   bool
+	marked  bool  // the dirty mark is on disk
 	lasting bool  // more than \Recent and POP3 times change: the index is synced
 	time    Stamp // of the first change: the last_updated of all
 	records map[uint32]*rewrite
@@ -82,7 +85,7 @@ func (m *Mailbox) count(r *Record, annots []Annotation, sign int64) {
 	add(&h.Unseen, r.Flags&Seen == 0)
 	h.QuotaUsed += uint64(sign * int64(r.Size))
 	h.SyncCRC ^= m.crcs.basic(r)
-	h.SyncCRCAnnot ^= virtualCRC(r, h.Version) ^ annotsCRC(annots, h.Version, m.owner())
+	h.SyncCRCAnnot ^= virtualCRC(r, h.Version) ^ annotsCRC(annots, h.Version)
 	var size int64
 	for i := range annots {
 		size += int64(len(annots[i].Value))
@@ -104,16 +107,22 @@ func (m *Mailbox) annotsOf(ctx context.Context, uid uint32) ([]Annotation, error
 		if a == nil || m.hdr.layout().hasAnnot && c.old.AnnotUsed == 0 {
 			return nil, nil
 		}
-		all, err := a.Message(ctx, m.ref, 0)
+		err := a.MessageEach(ctx, m.messages(), 0, func(x Annotation, _ uint64) error {
+			x.Value = slices.Clone(x.Value)
+			c.messages[x.UID] = append(c.messages[x.UID], x)
+			return nil
+		})
 		if err != nil {
 			c.messages = nil
 			return nil, err
 		}
-		for _, x := range all {
-			c.messages[x.UID] = append(c.messages[x.UID], x)
-		}
 	}
 	return c.messages[uid], nil
+}
+
+// messages says where the annotations of this mailbox's messages are.
+func (m *Mailbox) messages() annot.Messages {
+	return annot.Messages{Path: m.box.paths.annotations, Owner: m.owner()}
 }
 
 // Rewrite changes the flags (Flags, User) of a record to those in r. The

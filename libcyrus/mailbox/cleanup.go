@@ -179,7 +179,7 @@ func (m *Mailbox) repack(ctx context.Context, session string) error {
 			session, m.ref.Name, m.head.uniqueID, h.HighestModseq, h.DeletedModseq)
 	}
 	if m.store.o.Annotations != nil && len(dropped) > 0 {
-		return m.store.o.Annotations.Drop(ctx, m.ref, dropped)
+		return m.store.o.Annotations.MessageDrop(ctx, m.messages(), dropped)
 	}
 	return nil
 }

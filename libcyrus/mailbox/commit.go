@@ -65,8 +65,14 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 		})
 	}
 	if len(c.annots) > 0 {
+		// The index counts annotations: whoever finds them there while the
+		// index does not know them counts again.
+		if err := m.setMark(); err != nil {
+			return err
+		}
 		tasks = append(tasks, func() error {
-			return m.store.o.Annotations.SetMessage(ctx, m.ref, c.annotsMod, c.annots)
+			_, err := m.store.o.Annotations.MessageSet(ctx, m.messages(), c.annotsMod, c.annots)
+			return err
 		})
 	}
 	if c.head {
@@ -95,10 +101,13 @@ func (m *Mailbox) finish() error {
 	return nil
 }
 
-// abandon takes back the use of quota after a failure.
+// abandon takes back what can be after a failure.
 func (m *Mailbox) abandon() {
 	m.changes.undoQuota()
 	m.box.forgetHead()
+	if m.changes.marked {
+		m.undoIndex()
+	}
 }
 
 // committed tells others, once everything lasts.
@@ -208,17 +217,13 @@ func (m *Mailbox) writeIndex() error {
 	fail := func(err error) error {
 		return disk.Error("mailbox.Commit", string(m.ref.Name), err)
 	}
-	m.clearDirty()
-	changed := len(c.records) > 0 || len(c.added) > 0
-	if changed {
-		mark := c.old
-		mark.Options |= optDirty
-		if _, err := m.file.WriteAt(mark.encode(), 0); err != nil {
-			m.undoIndex()
-			return fail(err)
-		}
+	var err error
+	if len(c.records) > 0 || len(c.added) > 0 {
+		err = m.setMark()
 	}
-	err := m.writeRecords()
+	if err == nil {
+		err = m.writeRecords()
+	}
 	if err == nil {
 		_, err = m.file.WriteAt(m.hdr.encode(), 0)
 	}
@@ -226,15 +231,23 @@ func (m *Mailbox) writeIndex() error {
 		err = m.file.Sync()
 	}
 	if err != nil {
-		m.undoIndex()
+		c.marked = true // also a header that was only written half is undone
 		return fail(err)
 	}
 	return nil
 }
 
-func (m *Mailbox) clearDirty() {
-	m.hdr.Options &^= optDirty
-	m.changes.old.Options &^= optDirty
+// setMark writes the old header with the dirty mark, once.
+func (m *Mailbox) setMark() error {
+	c := &m.changes
+	if c.marked {
+		return nil
+	}
+	c.marked = true
+	mark := c.old
+	mark.Options |= optDirty
+	_, err := m.file.WriteAt(mark.encode(), 0)
+	return err
 }
 
 // writeRecords writes changed and appended records, neighbours with one

@@ -140,8 +140,7 @@ func (m *Mailbox) copiedAnnotations(ctx context.Context, uid uint32, user string
 	all, err := m.annotsOf(ctx, uid)
 	var out []Annotation
 	for _, a := range all {
-		mine := a.User == "" || a.User == user || a.User == ownerToken && user == m.owner()
-		if mine && !isVirtual(a.Entry, Version) {
+		if (a.User == "" || a.User == user) && !isVirtual(a.Entry, Version) {
 			out = append(out, a)
 		}
 	}

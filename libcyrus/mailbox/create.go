@@ -418,22 +418,18 @@ func (m *Mailbox) copyTo(n *Mailbox) error {
 	if err := disk.ReplaceSync(s.o.FS, p.index, index, fileMode); err != nil {
 		return err
 	}
-	return s.syncDirs(p.dir+"/x", p.cache, p.archiveCache, p.index, p.header)
+	sync := []string{p.dir + "/x", p.cache, p.annotations, p.index, p.header}
+	if archived {
+		sync = append(sync, p.archiveDir+"/x", p.archiveCache)
+	}
+	return s.syncDirs(sync...)
 }
 
-// copyMeta copies the caches, the message annotations and what else there
-// may be.
+// copyMeta copies the caches and the message annotations.
 func (m *Mailbox) copyMeta(n *Mailbox) error {
-	l, from, to := m.store.o.Layout, &m.ref, &n.ref
-	for _, kind := range []mboxname.MetaFile{mboxname.Cache, mboxname.ArchiveCache, mboxname.Annotations, mboxname.Squat} {
-		a, err := l.MetaPath(kind, from.Partition, from.Name, from.UniqueID, from.Legacy)
-		if err != nil {
-			return err
-		}
-		b, err := l.MetaPath(kind, to.Partition, to.Name, to.UniqueID, to.Legacy)
-		if err != nil {
-			return err
-		}
+	from, to := &m.box.paths, &n.box.paths
+	for _, f := range [][2]string{{from.cache, to.cache}, {from.archiveCache, to.archiveCache}, {from.annotations, to.annotations}} {
+		a, b := f[0], f[1]
 		if _, err := m.store.o.FS.Stat(a); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

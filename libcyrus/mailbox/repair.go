@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/syslog"
@@ -95,7 +96,7 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	sound, err := m.sound()
+	sound, err := m.sound(ctx)
 	if err == nil && sound {
 		// From now on its age says that it was looked at.
 		err = s.o.FS.Chtimes(m.box.paths.index, time.Now())
@@ -114,7 +115,7 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 }
 
 // sound reports whether records and counters agree.
-func (m *Mailbox) sound() (bool, error) {
+func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 	if m.hdr.dirty() {
 		return false, nil
 	}
@@ -127,6 +128,8 @@ func (m *Mailbox) sound() (bool, error) {
 		return false, nil
 	}
 	var exists, unseen, sync, last uint32
+	annots := uint32(annotCRCInit)
+	m.changes.old.AnnotUsed = 1 // the header's word that there are none is not believed
 	var r Record
 	for recno := uint32(1); recno <= m.hdr.NumRecords; recno++ {
 		b, err := m.raw(recno)
@@ -140,13 +143,19 @@ func (m *Mailbox) sound() (bool, error) {
 		if r.Live() {
 			exists++
 			sync ^= m.crcs.basic(&r)
+			have, err := m.annotsOf(ctx, r.UID)
+			if err != nil {
+				return false, err
+			}
+			annots ^= virtualCRC(&r, m.hdr.Version) ^ annotsCRC(have, m.hdr.Version)
 			if r.Flags&Seen == 0 {
 				unseen++
 			}
 		}
 	}
 	return (!l.hasExists || exists == m.hdr.Exists && sync == m.hdr.SyncCRC) &&
-		(!l.hasUnseen || unseen == m.hdr.Unseen), nil
+		(!l.hasUnseen || unseen == m.hdr.Unseen) &&
+		(!l.hasAnnot || annots == m.hdr.SyncCRCAnnot), nil
 }
 
 // repair makes a mailbox consistent after a crash, without losing what was
@@ -168,7 +177,7 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 // repair rewrites the index. It reports whether there was something to do:
 // somebody else may have been first.
 func (m *Mailbox) repair(ctx context.Context) (bool, error) {
-	sound, err := m.sound()
+	sound, err := m.sound(ctx)
 	if err != nil || sound {
 		m.box.mu.Lock()
 		m.box.checked = m.box.checked || err == nil
@@ -201,9 +210,12 @@ func (m *Mailbox) repair(ctx context.Context) (bool, error) {
 func (rb *rebuild) recount(ctx context.Context, records []salvaged) error {
 	m := rb.m
 	h := &rb.hdr
-	used := h.AnnotUsed
 	h.QuotaUsed, h.Exists, h.Answered, h.Flagged, h.Deleted, h.Unseen = 0, 0, 0, 0, 0, 0
 	h.SyncCRC, h.SyncCRCAnnot, h.FirstExpunged = 0, annotCRCInit, 0
+	var err error
+	if h.AnnotUsed, err = m.mailboxAnnotations(ctx); err != nil {
+		return err
+	}
 	m.changes.old.AnnotUsed = 1 // the header's word that there are none is not believed
 	old := m.hdr
 	m.hdr = *h
@@ -222,8 +234,20 @@ func (rb *rebuild) recount(ctx context.Context, records []salvaged) error {
 		m.hdr.HighestModseq = max(m.hdr.HighestModseq, r.Modseq)
 	}
 	*h = m.hdr
-	h.AnnotUsed = used // has mailbox annotations too, which are not here
 	return nil
+}
+
+// mailboxAnnotations is the octets that the mailbox's own annotations use.
+func (m *Mailbox) mailboxAnnotations(ctx context.Context) (n uint64, err error) {
+	if m.store.o.Annotations == nil {
+		return 0, nil
+	}
+	of := annot.Scope{MailboxID: m.head.uniqueID, Owner: m.owner()}
+	err = m.store.o.Annotations.Each(ctx, of, func(_ annot.Key, v []byte) error {
+		n += uint64(len(v))
+		return nil
+	})
+	return n, err
 }
 
 // salvaged is a record that goes into a repaired index.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
@@ -25,26 +26,16 @@ type Quota interface {
 	Update(ctx context.Context, root, mailbox mboxname.Name, diff quota.Usage) error
 }
 
-// Annotation is the value of one message annotation.
-type Annotation struct {
-	UID   uint32
-	Entry string // "/comment", without /shared and /private
-	User  string // "" for shared values
-	Value []byte // nil removes the annotation
-}
+// Annotation is the value of one message annotation; one without a value
+// removes it.
+type Annotation = annot.Message
 
-// Annotations is what a Store needs of message annotations.
+// Annotations is what a Store needs of annotations; *annot.Store is one.
 type Annotations interface {
-	// Message returns the annotations of a message, or with uid 0 of all
-	// messages, in no particular order; removed ones are left out. The
-	// index lock is held.
-	Message(ctx context.Context, ref Ref, uid uint32) ([]Annotation, error)
-	// SetMessage stores values, all or none, with a modseq. They last when
-	// it returns. The index lock is held exclusive.
-	SetMessage(ctx context.Context, ref Ref, modseq uint64, a []Annotation) error
-	// Drop forgets everything about messages, also what is left of removed
-	// annotations. The mailbox lock is held exclusive.
-	Drop(ctx context.Context, ref Ref, uids []uint32) error
+	Each(ctx context.Context, of annot.Scope, fn func(annot.Key, []byte) error) error
+	MessageEach(ctx context.Context, m annot.Messages, uid uint32, fn func(a annot.Message, modseq uint64) error) error
+	MessageSet(ctx context.Context, m annot.Messages, modseq uint64, set []annot.Message) (delta int64, err error)
+	MessageDrop(ctx context.Context, m annot.Messages, uids []uint32) error
 }
 
 // Options says what a Store works with and how.

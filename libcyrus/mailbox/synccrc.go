@@ -118,24 +118,16 @@ func isVirtual(entry string, version uint32) bool {
 	return false
 }
 
-// ownerToken stands for the owner's userid in cyrus.annotations, so that
-// the mailbox can be renamed (Cyrus imap/annotate.c).
-const ownerToken = "[.OwNeR.]"
-
 // annotsCRC is the part of the annotation CRC that comes from stored
-// annotations. owner is the userid of the mailbox's owner, or "".
-func annotsCRC(as []Annotation, version uint32, owner string) uint32 {
+// annotations.
+func annotsCRC(as []Annotation, version uint32) uint32 {
 	var crc uint32
 	for i := range as {
 		a := &as[i]
 		if len(a.Value) == 0 || isVirtual(a.Entry, version) {
 			continue
 		}
-		user := a.User
-		if user == ownerToken {
-			user = owner
-		}
-		crc ^= annotCRC(a.UID, a.Entry, user, a.Value)
+		crc ^= annotCRC(a.UID, a.Entry, a.User, a.Value)
 	}
 	return crc
 }
