@@ -261,6 +261,27 @@ func (r *Reader) word(stop *[256]bool, b []byte) []byte {
 	}
 }
 
+// Line takes a whole line with its end and returns it without that, for
+// answers to a continuation request. One of more than limit octets ends
+// reading.
+func (r *Reader) Line(limit int) string {
+	b := make([]byte, 0, maxWordQuick)
+	for {
+		c, ok := r.Peek()
+		if !ok {
+			return ""
+		}
+		r.skip()
+		if c == '\n' {
+			return strings.TrimSuffix(string(b), "\r")
+		}
+		if b = append(b, c); len(b) > limit {
+			r.fail("[TOOBIG] Line too long")
+			return ""
+		}
+	}
+}
+
 // checkArgs ends the connection when the command has grown too large.
 func (r *Reader) checkArgs() {
 	if r.limits.Args > 0 && r.taken > r.limits.Args {

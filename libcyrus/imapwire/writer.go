@@ -68,6 +68,17 @@ func (w *Writer) Line(parts ...string) {
 	w.SetBuffer(append(b, '\r', '\n'))
 }
 
+// Append adds b, which may be large, and sends what there is if it is much.
+func (w *Writer) Append(b []byte) {
+	if len(b) < flushAt/2 {
+		w.SetBuffer(append(w.Buffer(), b...))
+		return
+	}
+	if w.Flush() == nil {
+		_, w.err = w.dst.Write(b)
+	}
+}
+
 // Copy adds n octets of r. If r has fewer the reply cannot be completed: the
 // error sticks, and the connection has to be closed.
 func (w *Writer) Copy(r io.Reader, n int64) error {
@@ -115,6 +126,14 @@ func (w *Writer) Release() {
 			outBuffers.Put(w.buf)
 		}
 		w.buf = nil
+	}
+}
+
+// Fail makes err the error of the connection: what was written cannot be
+// completed, so that nothing more may follow.
+func (w *Writer) Fail(err error) {
+	if w.err == nil {
+		w.err = err
 	}
 }
 

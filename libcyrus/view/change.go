@@ -1,0 +1,314 @@
+package view
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/seen"
+)
+
+// An Operation is how STORE treats the flags that it names.
+type Operation uint8
+
+// The operations of STORE.
+const (
+	Replace Operation = iota // FLAGS
+	Add                      // +FLAGS
+	Remove                   // -FLAGS
+)
+
+// FlagChange is the arguments of STORE.
+type FlagChange struct {
+	Operation Operation
+	Flags     mailbox.Flags // system flags
+	Keywords  []string      // user flags
+}
+
+// allowed reports whether the user has the right to every flag named.
+//
+// Source: index_store in Cyrus imap/index.c.
+func (v *View) allowed(c *FlagChange) bool {
+	if v.o.Examine {
+		return false
+	}
+	if c.Operation == Replace && !v.rights.Any(acl.Write|acl.DeleteMessage|acl.Seen) {
+		return false
+	}
+	for _, f := range systemFlags {
+		if c.Flags&f.flag != 0 && !v.rights.Has(f.right) {
+			return false
+		}
+	}
+	return len(c.Keywords) == 0 || v.rights.Has(acl.Write)
+}
+
+// Store changes flags of messages. The client is told by Report.
+func (v *View) Store(ctx context.Context, t Targets, c FlagChange) error {
+	if !v.allowed(&c) {
+		return errs.New(errs.Denied, "view.Store", string(v.ref.Name), nil)
+	}
+	_, err := v.change(ctx, t, &c)
+	return err
+}
+
+// markSeen sets \Seen and returns the sequence numbers of the messages that
+// did not have it. Nothing is written if there are none.
+func (v *View) markSeen(ctx context.Context, t Targets) (marked imapwire.SeqSet, err error) {
+	m, err := v.opened(ctx, mailbox.Read)
+	if err != nil {
+		return nil, err
+	}
+	unseen := false
+	err = v.walk(m, t, func(_ uint32, r *mailbox.Record) bool {
+		unseen = r.Live() && !v.isSeen(r)
+		return !unseen
+	})
+	m.Close()
+	if err != nil || !unseen {
+		return nil, err
+	}
+	marked, err = v.change(ctx, t, &FlagChange{Operation: Add, Flags: mailbox.Seen})
+	for _, g := range marked {
+		for seq := g.First; seq <= g.Last; seq++ {
+			v.unchange(v.uids[seq-1])
+		}
+	}
+	return marked, err
+}
+
+// unchange drops a noted change: the client is told otherwise.
+func (v *View) unchange(uid uint32) {
+	if i, ok := slices.BinarySearchFunc(v.changed, uid, func(c change, uid uint32) int {
+		return int(int64(c.uid) - int64(uid))
+	}); ok {
+		v.changed = slices.Delete(v.changed, i, i+1)
+	}
+}
+
+// change does a FlagChange, in one step, and returns the sequence numbers
+// of the messages whose flags are different now.
+func (v *View) change(ctx context.Context, t Targets, c *FlagChange) (imapwire.SeqSet, error) {
+	m, err := v.opened(ctx, mailbox.Write)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if err := v.sync(ctx, m); err != nil {
+		return nil, err
+	}
+	e := editor{v: v, m: m, c: c}
+	if err := e.keywords(); err != nil {
+		return nil, err
+	}
+	if err := v.walk(m, t, e.record); err != nil || e.err != nil {
+		return nil, firstError(err, e.err)
+	}
+	if len(e.marked) == 0 && slices.Equal(m.Flags(), v.names) {
+		return nil, nil
+	}
+	if e.nowSeen != nil {
+		m.BeforeCommit(e.storeSeen)
+	}
+	if err := m.Commit(ctx); err != nil {
+		return nil, err
+	}
+	if e.nowSeen != nil {
+		v.seen = e.seenUIDs()
+	}
+	v.addChanges(e.changed)
+	h := m.Header()
+	v.note(m, &h)
+	return e.marked, nil
+}
+
+// firstError returns a, or b if a is nil.
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// editor changes the flags of messages of an open mailbox.
+type editor struct {
+	v       *View
+	m       *mailbox.Mailbox
+	c       *FlagChange
+	user    mailbox.UserFlags // the keywords of c
+	mask    mailbox.Flags     // system flags that a Replace may touch
+	marked  imapwire.SeqSet
+	changed []change
+	nowSeen map[uint32]bool // \Seen of readers who do not keep it in the index
+	err     error
+}
+
+// keywords finds or makes the numbers of the user flags.
+func (e *editor) keywords() error {
+	for _, name := range e.c.Keywords {
+		if e.c.Operation == Remove {
+			if n, ok := e.m.FlagNumber(name); ok {
+				e.user.Set(n)
+			}
+			continue
+		}
+		n, err := e.m.AddFlag(name, mailbox.ClientUserFlags)
+		if err != nil {
+			return err
+		}
+		e.user.Set(n)
+	}
+	for _, f := range systemFlags {
+		if e.v.rights.Has(f.right) {
+			e.mask |= f.flag
+		}
+	}
+	return nil
+}
+
+// record changes one message; false stops after an error.
+func (e *editor) record(seq uint32, r *mailbox.Record) bool {
+	if !r.Live() {
+		return true
+	}
+	old, oldUser := e.v.flags(r), r.User
+	flags, user := e.apply(old, oldUser)
+	if flags == old && user == oldUser {
+		return true
+	}
+	if !e.v.ownSeen && (flags^old)&mailbox.Seen != 0 {
+		if e.nowSeen == nil {
+			e.nowSeen = map[uint32]bool{}
+		}
+		e.nowSeen[r.UID] = flags&mailbox.Seen != 0
+	}
+	stored := flags
+	if !e.v.ownSeen {
+		stored = flags&^mailbox.Seen | r.Flags&mailbox.Seen
+	}
+	r.Flags = r.Flags&^mailbox.SystemMask | stored
+	r.User = user
+	if e.err = e.m.Rewrite(r); e.err != nil {
+		return false
+	}
+	e.marked = e.marked.Add(seq)
+	e.changed = append(e.changed, change{r.UID, flags, user})
+	return true
+}
+
+// apply returns the flags that a message has after the change. A Replace
+// keeps those that the user may not change.
+func (e *editor) apply(f mailbox.Flags, u mailbox.UserFlags) (mailbox.Flags, mailbox.UserFlags) {
+	switch e.c.Operation {
+	case Add:
+		return f | e.c.Flags, u.Or(e.user)
+	case Remove:
+		return f &^ e.c.Flags, u.AndNot(e.user)
+	}
+	f = f&^e.mask | e.c.Flags
+	if e.v.rights.Has(acl.Write) {
+		u = e.user
+	}
+	return f, u
+}
+
+// storeSeen writes the seen database.
+func (e *editor) storeSeen(ctx context.Context) error {
+	h := e.m.Header()
+	set := e.seenUIDs()
+	return e.v.o.Seen.Update(ctx, e.v.o.User, e.v.ref.UniqueID, func(st *seen.State) {
+		st.LastRead, st.LastChange = now(), int64(h.LastAppend)
+		st.LastUID = max(st.LastUID, e.v.recentUID)
+		st.Seen = set
+	})
+}
+
+// seenUIDs is the new set: neighbours in the view make one range, also if
+// UIDs between them are missing, as Cyrus writes it.
+func (e *editor) seenUIDs() seen.UIDs {
+	var set seen.UIDs
+	last := false
+	for _, uid := range e.v.uids {
+		is, ok := e.nowSeen[uid]
+		if !ok {
+			is = e.v.seen.Has(uid)
+		}
+		switch {
+		case is && last:
+			set[len(set)-1].Last = uid
+		case is:
+			set = append(set, seen.Range{First: uid, Last: uid})
+		}
+		last = is
+	}
+	return set
+}
+
+// Expunge removes the messages that are \Deleted: all, or, with uids, only
+// those in that set. It returns how many, and the HIGHESTMODSEQ afterwards.
+//
+// Source: index_expunge in Cyrus imap/index.c.
+func (v *View) Expunge(ctx context.Context, uids imapwire.SeqSet) (n int, modseq uint64, err error) {
+	if v.o.Examine || !v.rights.Has(acl.Expunge) {
+		return 0, 0, errs.New(errs.Denied, "view.Expunge", string(v.ref.Name), nil)
+	}
+	m, err := v.opened(ctx, mailbox.Write)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer m.Close()
+	if err := v.sync(ctx, m); err != nil {
+		return 0, 0, err
+	}
+	if m.Header().Deleted == 0 {
+		return 0, 0, nil
+	}
+	var failed error
+	s := scan{v: v}
+	err = v.walk(m, v.All(), func(_ uint32, r *mailbox.Record) bool {
+		if !r.Live() || r.Flags&mailbox.Deleted == 0 || (uids != nil && !uids.Contains(r.UID)) {
+			return true
+		}
+		failed = m.Expunge(r, v.o.SessionID)
+		s.gone = append(s.gone, r.UID)
+		return failed == nil
+	})
+	if err = firstError(err, failed); err != nil || s.gone == nil {
+		return 0, 0, err
+	}
+	if err := m.Commit(ctx); err != nil {
+		return 0, 0, err
+	}
+	n = len(s.gone)
+	s.finish()
+	h := m.Header()
+	v.note(m, &h)
+	return n, h.HighestModseq, nil
+}
+
+// ResolveUIDs makes a set of UIDs one for Expunge.
+func (v *View) ResolveUIDs(set imapwire.SeqSet) imapwire.SeqSet {
+	last := uint32(0)
+	if v.told > 0 {
+		last = v.uids[v.told-1]
+	}
+	set = set.Resolve(last)
+	if set == nil {
+		set = imapwire.SeqSet{}
+	}
+	return set
+}
+
+// Flag returns the system flag with a name in any case, and false for none.
+func Flag(name string) (mailbox.Flags, bool) {
+	for _, f := range systemFlags {
+		if strings.EqualFold(f.text, name) {
+			return f.flag, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,430 @@
+package view
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/message"
+)
+
+// Limits of a batch: how long locks are held while FETCH reads.
+const (
+	batchMessages = 2000
+	batchOctets   = 256 << 10
+)
+
+// FETCH items that need more than the index record.
+const (
+	cacheItems = imapwire.FetchEnvelope | imapwire.FetchBodyStructure | imapwire.FetchBody
+	fileItems  = imapwire.FetchRFC822 | imapwire.FetchRFC822Header | imapwire.FetchRFC822Text
+)
+
+// plan is what a FETCH needs, found once for all messages.
+type plan struct {
+	*imapwire.Fetch
+	uid    bool                      // print UIDs, also if not asked for
+	marked imapwire.SeqSet           // messages that got \Seen by this FETCH: their flags are printed
+	cache  bool                      // the cache record is needed
+	file   func(version uint16) bool // the message file is needed, for cache records of this version
+}
+
+// Fetch sends what was asked for of the messages. With uid it is UID FETCH.
+//
+// Source: index_fetch in Cyrus imap/index.c.
+func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, t Targets, f *imapwire.Fetch, uid bool) error {
+	p := plan{Fetch: f, uid: uid || f.Items&imapwire.FetchUID != 0}
+	if f.Items&imapwire.FetchSetSeen != 0 && !v.o.Examine && v.rights.Has(acl.Seen) {
+		var err error
+		if p.marked, err = v.markSeen(ctx, t); err != nil {
+			return err
+		}
+	}
+	p.cache, p.file = needs(f)
+	if f.Items&imapwire.FetchFlags != 0 {
+		v.changed = v.changed[:0] // they are told now
+	}
+	for len(t) > 0 && w.Err() == nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		last, err := v.fetchBatch(ctx, w, t, &p)
+		if err != nil {
+			return err
+		}
+		t = after(t, last)
+	}
+	return nil
+}
+
+// needs says what a FETCH has to read besides the index.
+func needs(f *imapwire.Fetch) (cache bool, file func(version uint16) bool) {
+	cache = f.Items&cacheItems != 0
+	always := f.Items&fileItems != 0
+	var fields []string
+	for i := range f.Sections {
+		s := &f.Sections[i]
+		switch {
+		case s.Part == imapwire.PartAll && len(s.Numbers) == 0:
+			always = true // the file as it is
+		case (s.Part == imapwire.PartFields && len(s.Numbers) == 0) || s.Part == imapwire.PartLines:
+			fields = append(fields, s.Fields...)
+			cache = true
+		default:
+			always, cache = true, true
+		}
+	}
+	cache = cache || f.Items&(imapwire.FetchRFC822Header|imapwire.FetchRFC822Text) != 0
+	if always {
+		return cache, func(uint16) bool { return true }
+	}
+	if fields == nil {
+		return cache, func(uint16) bool { return false }
+	}
+	return cache, func(version uint16) bool { return !message.AllCached(fields, int(version)) }
+}
+
+// buffers holds the answers of a batch.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
+
+// fetchBatch answers for the first of the messages and returns the sequence
+// number of the last one that it looked at. Small messages are read while
+// the mailbox is open; a large one ends the batch and is sent after it is
+// closed.
+func (v *View) fetchBatch(ctx context.Context, w *imapwire.Writer, t Targets, p *plan) (last uint32, err error) {
+	m, err := v.opened(ctx, mailbox.Read)
+	if err != nil {
+		return 0, err
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	b := batch{v: v, m: m, p: p, out: out{b: (*buf)[:0]}}
+	last = t[len(t)-1].Last
+	err = v.walk(m, t, func(seq uint32, r *mailbox.Record) bool {
+		last = seq
+		return b.message(seq, r)
+	})
+	m.Close()
+	*buf = b.out.b[:0]
+	w.Append(b.out.b)
+	if b.large != nil {
+		defer b.large.file.Close()
+		if err == nil && b.err == nil {
+			return last, b.large.send(w, v, p)
+		}
+	}
+	if err == nil {
+		err = b.err
+	}
+	return last, err
+}
+
+// batch is the work of fetchBatch.
+type batch struct {
+	v     *View
+	m     *mailbox.Mailbox
+	p     *plan
+	out   out
+	n     int
+	large *largeMessage
+	err   error
+}
+
+// message answers for one message; false ends the batch.
+func (b *batch) message(seq uint32, r *mailbox.Record) bool {
+	d := data{seq: seq, record: r}
+	if b.p.cache {
+		d.cache, b.err = b.m.Cache(r, &b.v.cache)
+		if b.err != nil {
+			b.err = b.lost(seq, b.err)
+			return b.err == nil
+		}
+	}
+	if b.p.file(r.CacheVersion) {
+		f, err := b.m.OpenMessage(r)
+		if err != nil {
+			b.err = b.lost(seq, err)
+			return b.err == nil
+		}
+		d.file = f
+		if r.Size > batchOctets {
+			b.large = keep(&d)
+			return false
+		}
+		defer f.Close()
+	}
+	start := len(b.out.b)
+	if b.err = b.out.message(b.v, b.p, &d); b.err != nil {
+		b.out.b = b.out.b[:start]
+		b.err = b.lost(seq, b.err)
+	}
+	b.n++
+	return b.err == nil && b.n < batchMessages && len(b.out.b) < batchOctets
+}
+
+// lost tells the client that a message has no content; other errors than
+// that are returned.
+func (b *batch) lost(seq uint32, err error) error {
+	switch errs.KindOf(err) {
+	case errs.NotFound, errs.NoSuchMessage, errs.IO, errs.BadFormat:
+		b.v.o.Log.Error("IOERROR: message cannot be read", "mailbox", string(b.v.ref.Name), "uid", b.v.uids[seq-1], "err", err)
+		o := imapwire.AppendUint(append(b.out.b, "* OK Message "...), seq)
+		b.out.b = append(o, " no longer exists\r\n"...)
+		return nil
+	}
+	return err
+}
+
+// data is all there is of one message.
+type data struct {
+	seq    uint32
+	record *mailbox.Record
+	cache  message.Cache
+	file   disk.File // nil if it is not needed
+}
+
+// largeMessage is a message that is sent without the mailbox being open.
+type largeMessage struct {
+	data
+	copied mailbox.Record
+}
+
+// keep copies what is valid only as long as the mailbox is open. The cache
+// record is in the view's own buffer.
+func keep(d *data) *largeMessage {
+	l := &largeMessage{data: *d, copied: *d.record}
+	l.record = &l.copied
+	return l
+}
+
+// send writes the message to the client.
+func (l *largeMessage) send(w *imapwire.Writer, v *View, p *plan) error {
+	o := out{b: w.Buffer(), w: w}
+	if err := o.message(v, p, &l.data); err != nil {
+		w.Fail(err) // half of the response may be on its way
+		return err
+	}
+	w.SetBuffer(o.b)
+	return nil
+}
+
+// out is where answers go: to b, or, with w, through it.
+type out struct {
+	b       []byte
+	w       *imapwire.Writer
+	scratch []byte
+}
+
+// message prints the whole FETCH response of a message.
+//
+// Source: index_fetchreply in Cyrus imap/index.c; the order is Cyrus's.
+func (o *out) message(v *View, p *plan, d *data) error {
+	r := d.record
+	o.b = imapwire.AppendUint(append(o.b, "* "...), d.seq)
+	o.b = append(o.b, " FETCH ("...)
+	start := len(o.b)
+	if p.Items&imapwire.FetchFlags != 0 || (p.marked != nil && p.marked.Contains(d.seq)) {
+		o.b = append(v.appendFlags(o.b, r.UID, v.flags(r), &r.User), ' ')
+	}
+	if p.uid {
+		o.b = append(imapwire.AppendUint(append(o.b, "UID "...), r.UID), ' ')
+	}
+	if p.Items&imapwire.FetchInternalDate != 0 {
+		o.b = append(o.b, "INTERNALDATE "...)
+		o.b = append(imapwire.AppendDateTime(o.b, r.InternalDate.Time().In(time.Local)), ' ')
+	}
+	if p.Items&imapwire.FetchSize != 0 {
+		o.b = append(imapwire.AppendUint(append(o.b, "RFC822.SIZE "...), r.Size), ' ')
+	}
+	if p.Items&cacheItems != 0 {
+		o.cacheItems(p, d)
+	}
+	if p.Items&fileItems != 0 || len(p.Sections) > 0 {
+		if err := o.contents(v, p, d); err != nil {
+			return err
+		}
+	}
+	if len(o.b) > start || o.w != nil {
+		o.b[len(o.b)-1] = ')'
+	} else {
+		o.b = append(o.b, ')')
+	}
+	o.b = append(o.b, '\r', '\n')
+	return nil
+}
+
+// cacheItems copies items of the cache record.
+func (o *out) cacheItems(p *plan, d *data) {
+	for _, c := range [...]struct {
+		item  imapwire.FetchItem
+		name  string
+		cache message.Item
+	}{
+		{imapwire.FetchEnvelope, "ENVELOPE ", message.ItemEnvelope},
+		{imapwire.FetchBodyStructure, "BODYSTRUCTURE ", message.ItemBodyStructure},
+		{imapwire.FetchBody, "BODY ", message.ItemBody},
+	} {
+		if p.Items&c.item != 0 {
+			o.b = append(o.b, c.name...)
+			o.b = append(append(o.b, d.cache.Item(c.cache)...), ' ')
+		}
+	}
+}
+
+// contents prints everything that consists of parts of the message: first
+// the old RFC822 items, then header fields, then other sections.
+func (o *out) contents(v *View, p *plan, d *data) error {
+	for _, old := range [...]struct {
+		item imapwire.FetchItem
+		s    imapwire.Section
+	}{
+		{imapwire.FetchRFC822Header, imapwire.Section{Name: "RFC822.HEADER", Part: imapwire.PartHeader}},
+		{imapwire.FetchRFC822Text, imapwire.Section{Name: "RFC822.TEXT", Part: imapwire.PartText}},
+		{imapwire.FetchRFC822, imapwire.Section{Name: "RFC822"}},
+	} {
+		if p.Items&old.item != 0 {
+			if err := o.section(v, &old.s, d); err != nil {
+				return err
+			}
+		}
+	}
+	for _, fields := range []bool{true, false} {
+		for i := range p.Sections {
+			s := &p.Sections[i]
+			if isFields(s) != fields {
+				continue
+			}
+			if err := o.section(v, s, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isFields reports whether a section is made of single header fields.
+func isFields(s *imapwire.Section) bool { return s.Part >= imapwire.PartFields }
+
+// section prints one section and its value.
+func (o *out) section(v *View, s *imapwire.Section, d *data) error {
+	o.b = append(o.b, s.Name...)
+	if s.Partial {
+		o.b = append(imapwire.AppendUint(append(o.b, '<'), s.Offset), '>')
+	}
+	o.b = append(o.b, ' ')
+	if isFields(s) {
+		return o.fields(v, s, d)
+	}
+	span, ok, err := d.find(s)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		o.b = append(o.b, "NIL "...)
+		return nil
+	}
+	from, n := partial(s, int64(span.Size))
+	return o.literal(d, int64(span.Offset)+from, n)
+}
+
+// kinds is how package message calls the pieces of a part.
+var kinds = map[imapwire.Part]message.Kind{
+	imapwire.PartAll:       message.Whole,
+	imapwire.PartHeader:    message.Header,
+	imapwire.PartText:      message.Text,
+	imapwire.PartMIME:      message.MIME,
+	imapwire.PartFields:    message.Header,
+	imapwire.PartFieldsNot: message.Header,
+	imapwire.PartLines:     message.Header,
+	imapwire.PartLinesNot:  message.Header,
+}
+
+// find returns where in the file a section is.
+func (d *data) find(s *imapwire.Section) (message.Span, bool, error) {
+	if len(s.Numbers) == 0 && s.Part == imapwire.PartAll {
+		return message.Span{Size: d.record.Size}, true, nil
+	}
+	root, err := d.cache.Sections()
+	if err != nil {
+		return message.Span{}, false, err
+	}
+	span, ok := root.Find(s.Numbers, kinds[s.Part])
+	return span, ok, nil
+}
+
+// partial applies <offset.length> to a section of size octets.
+func partial(s *imapwire.Section, size int64) (from, n int64) {
+	if !s.Partial {
+		return 0, size
+	}
+	from = min(s.Offset, size)
+	return from, min(s.Length, size-from)
+}
+
+// literal prints n octets of the file from an offset on; none is "".
+func (o *out) literal(d *data, offset, n int64) error {
+	if n == 0 {
+		o.b = append(o.b, `"" `...)
+		return nil
+	}
+	o.b = imapwire.AppendLiteralHead(o.b, n)
+	if o.w != nil {
+		o.w.SetBuffer(o.b)
+		err := o.w.Copy(io.NewSectionReader(d.file, offset, n), n)
+		o.b = append(o.w.Buffer(), ' ')
+		return err
+	}
+	start := len(o.b)
+	o.b = slices.Grow(o.b, int(n)+1)[:start+int(n)]
+	if k, err := d.file.ReadAt(o.b[start:], offset); int64(k) < n {
+		return errs.New(errs.IO, "view.Fetch", d.file.Name(), err)
+	}
+	o.b = append(o.b, ' ')
+	return nil
+}
+
+// fields prints chosen header fields.
+func (o *out) fields(v *View, s *imapwire.Section, d *data) error {
+	not := s.Part == imapwire.PartFieldsNot || s.Part == imapwire.PartLinesNot
+	header, ok, err := d.header(s, not)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		o.b = append(o.b, "NIL "...)
+		return nil
+	}
+	o.scratch = message.AppendFields(o.scratch[:0], header, s.Fields, not, v.o.MaxHeaderLines)
+	from, n := partial(s, int64(len(o.scratch)))
+	if n == 0 {
+		o.b = append(o.b, `"" `...)
+		return nil
+	}
+	o.b = imapwire.AppendLiteralHead(o.b, n)
+	o.b = append(append(o.b, o.scratch[from:from+n]...), ' ')
+	return nil
+}
+
+// header returns a header block that has the fields of a section: that of
+// the cache if it is enough.
+func (d *data) header(s *imapwire.Section, not bool) ([]byte, bool, error) {
+	if len(s.Numbers) == 0 && !not && message.AllCached(s.Fields, d.cache.Version()) {
+		return d.cache.Item(message.ItemHeaders), true, nil
+	}
+	span, ok, err := d.find(s)
+	if err != nil || !ok {
+		return nil, ok, err
+	}
+	header := make([]byte, span.Size)
+	if n, err := d.file.ReadAt(header, int64(span.Offset)); n < len(header) {
+		return nil, false, errs.New(errs.IO, "view.Fetch", d.file.Name(), err)
+	}
+	return header, true, nil
+}

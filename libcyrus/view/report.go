@@ -1,0 +1,207 @@
+package view
+
+import (
+	"slices"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+)
+
+// systemFlags is the system flags in the order in which Cyrus prints them.
+var systemFlags = [...]struct {
+	flag  mailbox.Flags
+	right acl.Rights // that allows to change it
+	text  string
+}{
+	{mailbox.Answered, acl.Write, `\Answered`},
+	{mailbox.Flagged, acl.Write, `\Flagged`},
+	{mailbox.Draft, acl.Write, `\Draft`},
+	{mailbox.Deleted, acl.DeleteMessage, `\Deleted`},
+	{mailbox.Seen, acl.Seen, `\Seen`},
+}
+
+// Report tells the client what has changed since it was told last. It is
+// told of expunged messages only with expunges: then numbers change (RFC
+// 3501 section 7.4.1). uid adds UIDs, for commands that use them.
+//
+// Source: index_tellchanges in Cyrus imap/index.c.
+func (v *View) Report(w *imapwire.Writer, expunges, uid bool) {
+	if expunges {
+		v.reportGone(w)
+	}
+	v.reportExists(w)
+	v.reportNames(w)
+	v.reportFlags(w, uid)
+}
+
+// reportGone sends EXPUNGE for each message that is gone.
+func (v *View) reportGone(w *imapwire.Writer) {
+	if len(v.gone) == 0 {
+		return
+	}
+	next, kept, lost := 0, 0, 0
+	for i, uid := range v.uids {
+		if next == len(v.gone) || v.gone[next] != uid {
+			v.uids[kept] = uid
+			kept++
+			continue
+		}
+		next++
+		if i < v.told {
+			lost++
+			w.SetBuffer(append(imapwire.AppendUint(append(w.Buffer(), "* "...), kept+1), " EXPUNGE\r\n"...))
+		}
+	}
+	v.uids = v.uids[:kept]
+	v.told -= lost
+	v.forget()
+}
+
+// forget drops what was known of the messages in gone.
+func (v *View) forget() {
+	isGone := func(uid uint32) bool { _, ok := slices.BinarySearch(v.gone, uid); return ok }
+	v.changed = slices.DeleteFunc(v.changed, func(c change) bool { return isGone(c.uid) })
+	var recent imapwire.SeqSet
+	for _, r := range v.recent {
+		for uid := r.First; ; uid++ {
+			if !isGone(uid) {
+				recent = recent.Add(uid)
+			}
+			if uid == r.Last {
+				break
+			}
+		}
+	}
+	v.recent = recent
+	v.gone = nil
+}
+
+// reportExists sends EXISTS and RECENT if there are new messages.
+func (v *View) reportExists(w *imapwire.Writer) {
+	if len(v.uids) == v.told {
+		return
+	}
+	v.told = len(v.uids)
+	b := append(w.Buffer(), "* "...)
+	b = imapwire.AppendUint(b, v.told)
+	b = append(b, " EXISTS\r\n* "...)
+	b = imapwire.AppendUint(b, v.recent.Count())
+	w.SetBuffer(append(b, " RECENT\r\n"...))
+}
+
+// reportNames sends the names of flags if there are other ones.
+func (v *View) reportNames(w *imapwire.Writer) {
+	if v.newNames {
+		v.WriteFlags(w)
+	}
+}
+
+// WriteFlags sends FLAGS and PERMANENTFLAGS.
+//
+// Source: index_checkflags in Cyrus imap/index.c.
+func (v *View) WriteFlags(w *imapwire.Writer) {
+	v.newNames = false
+	b := append(w.Buffer(), "* FLAGS ("...)
+	for i, f := range systemFlags {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, f.text...)
+	}
+	b = v.appendNames(b)
+	b = append(b, ")\r\n* OK [PERMANENTFLAGS ("...)
+	if !v.o.Examine {
+		b = v.appendPermanent(b)
+	}
+	w.SetBuffer(append(b, ")] Ok\r\n"...))
+}
+
+// appendNames prints the user flags, each with a blank before it.
+func (v *View) appendNames(b []byte) []byte {
+	for _, n := range v.names {
+		if n != "" {
+			b = append(append(b, ' '), n...)
+		}
+	}
+	return b
+}
+
+// appendPermanent prints the flags that the user may change.
+func (v *View) appendPermanent(b []byte) []byte {
+	start := len(b)
+	for _, f := range systemFlags {
+		if v.rights.Has(f.right) {
+			b = append(append(b, ' '), f.text...)
+		}
+	}
+	if v.rights.Has(acl.Write) {
+		b = v.appendNames(b)
+		if v.freeNames() {
+			b = append(b, ` \*`...)
+		}
+	}
+	if len(b) > start {
+		b = slices.Delete(b, start, start+1) // the first blank
+	}
+	return b
+}
+
+// freeNames reports whether the mailbox has room for another user flag.
+func (v *View) freeNames() bool {
+	n := 0
+	for _, name := range v.names {
+		if name != "" {
+			n++
+		}
+	}
+	return n < mailbox.ClientUserFlags
+}
+
+// reportFlags sends FETCH for messages whose flags others have changed.
+func (v *View) reportFlags(w *imapwire.Writer, uid bool) {
+	for i := range v.changed {
+		c := &v.changed[i]
+		n, ok := slices.BinarySearch(v.uids, c.uid)
+		if !ok {
+			continue
+		}
+		b := append(w.Buffer(), "* "...)
+		b = imapwire.AppendUint(b, n+1)
+		b = append(b, " FETCH ("...)
+		b = v.appendFlags(b, c.uid, c.flags, &c.user)
+		if uid {
+			b = append(b, " UID "...)
+			b = imapwire.AppendUint(b, c.uid)
+		}
+		w.SetBuffer(append(b, ")\r\n"...))
+	}
+	v.changed = v.changed[:0]
+}
+
+// appendFlags prints the FLAGS item of a message.
+func (v *View) appendFlags(b []byte, uid uint32, flags mailbox.Flags, user *mailbox.UserFlags) []byte {
+	b = append(b, "FLAGS ("...)
+	start := len(b)
+	if len(v.recent) > 0 && v.recent.Contains(uid) {
+		b = append(b, `\Recent `...)
+	}
+	if flags != 0 {
+		for i := range systemFlags {
+			if f := &systemFlags[i]; flags&f.flag != 0 {
+				b = append(append(b, f.text...), ' ')
+			}
+		}
+	}
+	if user.Any() {
+		for n, name := range v.names {
+			if name != "" && user.Has(n) {
+				b = append(append(b, name...), ' ')
+			}
+		}
+	}
+	if len(b) > start {
+		b = b[:len(b)-1] // the last blank
+	}
+	return append(b, ')')
+}

@@ -1,0 +1,167 @@
+package view
+
+import (
+	"math"
+	"slices"
+
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+)
+
+// Targets is the messages that a command is about: ascending ranges of
+// sequence numbers, all in the view.
+type Targets = imapwire.SeqSet
+
+// BySequence returns the messages of a set of sequence numbers. Numbers
+// without a message are left out.
+func (v *View) BySequence(set imapwire.SeqSet) Targets {
+	return clip(set.Resolve(v.Count()), v.Count())
+}
+
+// ByUID returns the messages of a set of UIDs.
+func (v *View) ByUID(set imapwire.SeqSet) Targets {
+	uids := v.uids[:v.told]
+	last := uint32(0)
+	if len(uids) > 0 {
+		last = uids[len(uids)-1]
+	}
+	var t Targets
+	for _, g := range set.Resolve(last) {
+		first, _ := slices.BinarySearch(uids, g.First)
+		end, found := slices.BinarySearch(uids, g.Last)
+		if found {
+			end++
+		}
+		if first < end {
+			t = append(t, imapwire.SeqRange{First: uint32(first + 1), Last: uint32(end)})
+		}
+	}
+	return t
+}
+
+// All returns all messages.
+func (v *View) All() Targets {
+	if v.told == 0 {
+		return nil
+	}
+	return Targets{{First: 1, Last: v.Count()}}
+}
+
+// UIDs returns the UIDs of messages that have not been reported as gone.
+func (v *View) UIDs(t Targets) []uint32 {
+	uids := make([]uint32, 0, t.Count())
+	for _, g := range t {
+		uids = append(uids, v.uids[g.First-1:g.Last]...)
+	}
+	return uids
+}
+
+// UID returns the UID of a message.
+func (v *View) UID(seq uint32) uint32 { return v.uids[seq-1] }
+
+// clip leaves out what is above limit.
+func clip(set imapwire.SeqSet, limit uint32) Targets {
+	for i, g := range set {
+		if g.First > limit {
+			return Targets(set[:i])
+		}
+		if g.Last > limit {
+			set[i].Last = limit
+			return Targets(set[:i+1])
+		}
+	}
+	return Targets(set)
+}
+
+// After returns the messages above seq.
+func after(t Targets, seq uint32) Targets {
+	for i, g := range t {
+		if g.Last > seq {
+			rest := slices.Clone(t[i:])
+			rest[0].First = max(g.First, seq+1)
+			return rest
+		}
+	}
+	return nil
+}
+
+// recordBatch is how many records are copied out of the index at a time:
+// 512 are about 100 KiB.
+const recordBatch = 512
+
+// walk calls fn for the record of each of the messages, ascending, until it
+// returns false. Messages whose record is gone are left out; expunged ones
+// are not.
+func (v *View) walk(m *mailbox.Mailbox, t Targets, fn func(seq uint32, r *mailbox.Record) (more bool)) error {
+	w := walker{v: v, m: m}
+	for _, g := range t {
+		for seq := g.First; seq <= g.Last; seq++ {
+			r, err := w.find(v.uids[seq-1])
+			if err != nil {
+				return err
+			}
+			if r != nil && !fn(seq, r) {
+				return nil
+			}
+			if seq == math.MaxUint32 {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// walker goes through the records of an open mailbox.
+type walker struct {
+	v    *View
+	m    *mailbox.Mailbox
+	i    int    // next one in the batch
+	next uint32 // record number behind the batch; 0 = nothing was read yet
+}
+
+// find returns the record of a UID, which is larger than all before, or nil.
+func (w *walker) find(uid uint32) (*mailbox.Record, error) {
+	if w.next == 0 || w.far(uid) {
+		r, ok, err := w.m.FindUID(uid, w.v.hint)
+		if !ok || err != nil {
+			return nil, err
+		}
+		w.next = r.Recno
+		if ok, err = w.read(); !ok {
+			return nil, err
+		}
+	}
+	for {
+		b := w.v.batch
+		for w.i < len(b) && b[w.i].UID < uid {
+			w.i++
+		}
+		if w.i < len(b) {
+			if b[w.i].UID == uid {
+				return &b[w.i], nil
+			}
+			return nil, nil
+		}
+		if ok, err := w.read(); !ok {
+			return nil, err
+		}
+	}
+}
+
+// far reports whether the record of uid is so far behind the batch that it
+// is better looked for.
+func (w *walker) far(uid uint32) bool {
+	b := w.v.batch
+	return len(b) > 0 && uid > b[len(b)-1].UID+recordBatch
+}
+
+// read reads the next batch; false at the end.
+func (w *walker) read() (bool, error) {
+	b, err := w.m.Records(w.v.batch[:0], w.next, recordBatch)
+	w.v.batch, w.i = b, 0
+	w.next += uint32(len(b))
+	if len(b) > 0 {
+		w.v.hint = b[0].Recno
+	}
+	return err == nil && len(b) > 0, err
+}

@@ -1,0 +1,298 @@
+// Package view is what one session sees of a mailbox: which messages have
+// which sequence numbers, what the client has been told, and what has
+// changed since. It answers FETCH, STORE, SEARCH and EXPUNGE from the store.
+//
+// A View holds no lock between its methods, and none while it sends: it
+// reads or changes the mailbox in batches and opens it anew for each.
+package view
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/message"
+	"gocyrus/libcyrus/seen"
+)
+
+// Options says whose view it is and what it works with.
+type Options struct {
+	Store *mailbox.Store
+	Seen  *seen.Store
+	User  string // whose \Seen and \Recent; "" is nobody
+	// Rights returns what User may do with a mailbox that has this ACL.
+	Rights         func(acl string) acl.Rights
+	Examine        bool // change nothing, not even \Recent
+	SessionID      string
+	Folding        message.Folding // of SEARCH
+	MaxHeaderLines int             // maxheaderlines
+	Log            *slog.Logger
+}
+
+// View is a selected mailbox. It belongs to one goroutine.
+type View struct {
+	o        Options
+	ref      mailbox.Ref
+	validity uint32
+	ownSeen  bool // \Seen is in the index
+	acl      string
+	rights   acl.Rights
+
+	// uids has every message that the client knows, and at its end those
+	// that it will be told of next, in ascending order.
+	uids  []uint32
+	gone  []uint32 // of uids, expunged but not yet reported, ascending
+	seen  seen.UIDs
+	names []string // of user flags, by number
+	// recent has the UIDs that are \Recent for this session. recentUID is
+	// the mark in the mailbox (or seen database) up to which they have been
+	// told to somebody.
+	recent    imapwire.SeqSet
+	recentUID uint32
+
+	// What the index was when it was looked at last.
+	known      uint64 // HIGHESTMODSEQ
+	lastUID    uint32
+	numRecords uint32
+	generation uint32
+	inode      uint64
+
+	// What the client has not been told yet.
+	told      int // messages that EXISTS has told, less what EXPUNGE took
+	newNames  bool
+	changed   []change // by UID
+	deleted   bool     // the mailbox is gone
+	cache     mailbox.CacheBuffer
+	batch     []mailbox.Record
+	hint      uint32 // record number near the last one looked for
+	headerBuf []byte
+}
+
+// change is new flags of a message.
+type change struct {
+	uid   uint32
+	flags mailbox.Flags
+	user  mailbox.UserFlags
+}
+
+// Selected is what the client is told when it selects a mailbox.
+type Selected struct {
+	Exists, Recent int
+	FirstUnseen    uint32 // sequence number, 0 = none
+	UIDValidity    uint32
+	UIDNext        uint32
+	HighestModseq  uint64
+	UniqueID       string
+}
+
+// Open selects a mailbox.
+func Open(ctx context.Context, ref mailbox.Ref, o Options) (*View, *Selected, error) {
+	v := &View{o: o, ref: ref}
+	m, err := v.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer m.Close()
+	h := m.Header()
+	v.validity = h.UIDValidity
+	first, err := v.load(m, &h)
+	if err == nil {
+		err = v.claim(ctx, m)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	v.told = len(v.uids)
+	v.newNames = false
+	return v, &Selected{
+		Exists: len(v.uids), Recent: v.recent.Count(), FirstUnseen: first,
+		UIDValidity: h.UIDValidity, UIDNext: h.LastUID + 1, HighestModseq: h.HighestModseq, UniqueID: ref.UniqueID,
+	}, nil
+}
+
+// open opens the mailbox for reading, or for writing if there are messages
+// whose \Recent this session will take.
+func (v *View) open(ctx context.Context) (*mailbox.Mailbox, error) {
+	m, err := v.o.Store.Open(ctx, v.ref, mailbox.Read)
+	if err != nil {
+		return nil, err
+	}
+	h := m.Header()
+	v.ownSeen = m.OwnsSeen(v.o.User)
+	v.access(m)
+	if err := v.loadSeen(ctx, &h); err != nil {
+		m.Close()
+		return nil, err
+	}
+	if v.o.Examine || !v.ownSeen || v.recentUID >= h.LastUID {
+		return m, nil
+	}
+	m.Close()
+	if m, err = v.o.Store.Open(ctx, v.ref, mailbox.Write); err != nil {
+		return nil, err
+	}
+	h = m.Header()
+	return m, v.loadSeen(ctx, &h)
+}
+
+// access notes the ACL and what the user may do.
+func (v *View) access(m *mailbox.Mailbox) {
+	if text := m.ACL(); text != v.acl || v.rights == 0 {
+		v.acl, v.rights = text, v.o.Rights(text)
+	}
+}
+
+// loadSeen reads the \Recent mark and, for readers whose \Seen is not in the
+// index, what they have seen.
+func (v *View) loadSeen(ctx context.Context, h *mailbox.IndexHeader) error {
+	if v.ownSeen {
+		v.recentUID = h.RecentUID
+		return nil
+	}
+	st, err := v.o.Seen.Get(ctx, v.o.User, v.ref.UniqueID)
+	if err != nil {
+		return err
+	}
+	v.recentUID = st.LastUID
+	v.seen = st.Seen
+	return nil
+}
+
+// load reads all messages. It returns the sequence number of the first that
+// is not seen.
+func (v *View) load(m *mailbox.Mailbox, h *mailbox.IndexHeader) (firstUnseen uint32, err error) {
+	v.uids = make([]uint32, 0, h.Exists+16)
+	err = m.Each(1, func(r *mailbox.Record) bool {
+		if !r.Live() {
+			return true
+		}
+		v.uids = append(v.uids, r.UID)
+		if firstUnseen == 0 && !v.isSeen(r) {
+			firstUnseen = uint32(len(v.uids))
+		}
+		if r.UID > v.recentUID {
+			v.recent = v.recent.Add(r.UID)
+		}
+		return true
+	})
+	v.note(m, h)
+	return firstUnseen, err
+}
+
+// note remembers what the index was.
+func (v *View) note(m *mailbox.Mailbox, h *mailbox.IndexHeader) {
+	v.known, v.lastUID, v.numRecords = h.HighestModseq, h.LastUID, h.NumRecords
+	v.generation, v.inode = h.Generation, m.Inode()
+	if !slices.Equal(v.names, m.Flags()) {
+		v.names = slices.Clone(m.Flags())
+		v.newNames = true
+	}
+}
+
+// claim takes \Recent of the messages of the view: no later session gets it.
+func (v *View) claim(ctx context.Context, m *mailbox.Mailbox) error {
+	if v.o.Examine || v.recentUID >= v.lastUID {
+		return nil
+	}
+	if !v.ownSeen {
+		return v.claimOther(ctx, m)
+	}
+	m.SetRecent(v.lastUID, time.Now())
+	if err := m.Commit(ctx); err != nil {
+		return err
+	}
+	v.recentUID = v.lastUID
+	return nil
+}
+
+// claimOther is claim for readers whose \Seen is not in the index. Those
+// who may not keep \Seen have no \Recent of their own either.
+func (v *View) claimOther(ctx context.Context, m *mailbox.Mailbox) error {
+	if v.o.User == "" || !v.rights.Has(acl.Seen) {
+		return nil
+	}
+	h := m.Header()
+	err := v.o.Seen.Update(ctx, v.o.User, v.ref.UniqueID, func(st *seen.State) {
+		st.LastRead, st.LastChange = now(), int64(h.LastAppend)
+		st.LastUID = max(st.LastUID, v.lastUID)
+	})
+	if err == nil {
+		v.recentUID = v.lastUID
+	}
+	return err
+}
+
+// isSeen reports whether the user has seen a message.
+func (v *View) isSeen(r *mailbox.Record) bool {
+	if v.ownSeen {
+		return r.Flags&mailbox.Seen != 0
+	}
+	return v.seen.Has(r.UID)
+}
+
+// flags is the system flags of a message as the user sees them.
+func (v *View) flags(r *mailbox.Record) mailbox.Flags {
+	f := r.Flags & mailbox.SystemMask
+	if !v.ownSeen {
+		if f &^= mailbox.Seen; v.seen.Has(r.UID) {
+			f |= mailbox.Seen
+		}
+	}
+	return f
+}
+
+// Ref returns which mailbox is selected.
+func (v *View) Ref() mailbox.Ref { return v.ref }
+
+// SetRef follows a mailbox that was renamed.
+func (v *View) SetRef(ref mailbox.Ref) { v.ref = ref }
+
+// ReadOnly reports whether nothing can be changed: it was examined, or the
+// user has no right to change anything.
+func (v *View) ReadOnly() bool {
+	return v.o.Examine || !v.rights.Any(acl.Seen|acl.Write|acl.DeleteMessage|acl.Expunge|acl.Insert)
+}
+
+// Examined reports whether the mailbox was opened with EXAMINE.
+func (v *View) Examined() bool { return v.o.Examine }
+
+// Rights returns what the user may do.
+func (v *View) Rights() acl.Rights { return v.rights }
+
+// Count returns the number of messages that the client knows.
+func (v *View) Count() uint32 { return uint32(v.told) }
+
+// Deleted reports whether the mailbox has been deleted meanwhile.
+func (v *View) Deleted() bool { return v.deleted }
+
+// Close ends the view.
+func (v *View) Close() {}
+
+// opened is Open in the middle of a session: a mailbox that is not there any
+// more, or has been made anew, makes the view empty.
+func (v *View) opened(ctx context.Context, mode mailbox.Mode) (*mailbox.Mailbox, error) {
+	if v.deleted {
+		return nil, errs.New(errs.NotFound, "view", string(v.ref.Name), nil)
+	}
+	m, err := v.o.Store.Open(ctx, v.ref, mode)
+	if err != nil {
+		if errs.Is(err, errs.NotFound) {
+			v.deleted = true
+		}
+		return nil, err
+	}
+	if m.Header().UIDValidity != v.validity {
+		m.Close()
+		v.deleted = true
+		return nil, errs.New(errs.NotFound, "view", string(v.ref.Name), nil)
+	}
+	return m, nil
+}
+
+// now is the time in seconds since 1970.
+func now() int64 { return time.Now().Unix() }
