@@ -145,7 +145,7 @@ func (t *Table) OpenFile(ctx context.Context, path string, flag int, mode Mode) 
 		}
 		h.Release()
 		f.Close()
-		if err != nil {
+		if err != nil && !os.IsNotExist(err) { // if it has just been removed, opening decides
 			return nil, nil, err
 		}
 	}
