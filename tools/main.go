@@ -45,6 +45,7 @@ type command struct {
 // that are installed) and its manual page.
 var commands = []command{
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
+	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
 	{"passwd", "set passwords of the built-in account list", passwd},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},

@@ -8,6 +8,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/getopt"
+	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/syslog"
 )
 
@@ -100,4 +101,20 @@ func systemLog(c *config.Config, name string) *slog.Logger {
 		Facility: config.SyslogFacility.In(c),
 		Debug:    config.Debug.In(c),
 	}))
+}
+
+// openSite is configure, and opens the mail store.
+func (p *program) openSite(conf string) (*site.Site, error) {
+	c, err := p.configure(conf)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.CheckPartitions(); err != nil {
+		return nil, &exit{exConfig, err}
+	}
+	s, err := site.Open(c, p.log)
+	if err != nil {
+		return nil, fatal(exConfig, "%w", err)
+	}
+	return s, nil
 }

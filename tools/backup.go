@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/lock"
+)
+
+// The copies of the databases lie in two directories beside db: the last
+// in db.backup1, the one before in db.backup2. In whatever step making a
+// new copy fails, one complete copy is left:
+//
+//	step                            db.backup1      db.backup2
+//	at the start                    last            before
+//	remove db.backup2               last            partial, then none
+//	rename db.backup1 to db.backup2 none            last
+//	make db.backup1, copy           partial         last
+//	done                            new             last
+//
+// Source: main in Cyrus imap/ctl_cyrusdb.c.
+
+// backup1 and backup2 are the directories, below configdirectory.
+const (
+	backup1 = "db.backup1"
+	backup2 = "db.backup2"
+)
+
+// rotateBackups makes room for a new copy and returns the directory for
+// it, which is there and empty.
+func rotateBackups(fsys disk.FS, configDir string) (string, error) {
+	first, second := filepath.Join(configDir, backup1), filepath.Join(configDir, backup2)
+	_, err := fsys.Stat(first)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // an earlier attempt stopped after the rename
+	case err != nil:
+		return "", err
+	default:
+		if err := removeTree(fsys, second); err != nil {
+			return "", err
+		}
+		if err := fsys.Rename(first, second); err != nil {
+			return "", err
+		}
+	}
+	if err := fsys.MkdirAll(first, 0o755); err != nil {
+		return "", err
+	}
+	return first, fsys.SyncDir(configDir)
+}
+
+// removeTree removes a file, or a directory with all that is in it. It
+// follows no links. What is not there is no error.
+func removeTree(fsys disk.FS, name string) error {
+	fi, err := fsys.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fi.IsDir() {
+		entries, err := fsys.ReadDir(name)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := removeTree(fsys, filepath.Join(name, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return fsys.Remove(name)
+}
+
+// copyDatabase copies the file of a database into dir, while nobody can
+// change it. A file that is not there is no error.
+func copyDatabase(ctx context.Context, fsys disk.FS, locks *lock.Table, path, dir string) (err error) {
+	from, err := fsys.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	held, err := locks.File(ctx, from, path, lock.Shared)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	to, err := fsys.OpenFile(filepath.Join(dir, filepath.Base(path)), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if _, err := io.Copy(to, io.NewSectionReader(from, 0, 1<<62)); err != nil {
+		return err
+	}
+	return to.Sync()
+}

@@ -1,0 +1,425 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gocyrus/libcyrus/annot"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/site"
+)
+
+const expireUse = `Usage: cyr_expire [OPTIONS] {mailbox|users}
+Expire messages and duplicate delivery database entries.
+
+-a                       skip annotation lookup
+-c                       do not expire conversations
+-h                       print this help and exit
+-p <mailbox-prefix>      specify prefix for mailboxes
+-t                       remove user flags which are not used
+-u <user-id>             specify user id for mailbox lookup
+-v                       enable verbose output
+-x                       do not expunge messages
+-C <config-file>         use <config-file> instead of config from imapd.conf
+-A <archive-duration>    
+-D <delete-duration>     
+-E <expire-duration>     
+-X <expunge-duration>    
+
+`
+
+// expireArgs is the command line of cyr_expire. A duration that is not
+// given is unset.
+type expireArgs struct {
+	conf, prefix, user                       string
+	archive, deleted, duplicates, expunged   time.Duration
+	noAnnotations, noExpunge, flags, verbose bool
+}
+
+const unset = -1 * time.Second
+
+// expiry is one run of cyr_expire. Errors of one mailbox are logged, and
+// the others are done nevertheless.
+type expiry struct {
+	*program
+	site *site.Site
+	args expireArgs
+	now  time.Time
+
+	// what the summary tells
+	mailboxes, seen, expired, expunged, flagsRemoved int
+	noExpireUser                                     string // the last user looked up
+	noExpire                                         bool   // and whether he is left alone
+}
+
+// cyrExpire removes what has become old: messages by the expire annotation
+// of their mailbox, expunged messages for good, deleted mailboxes, marks of
+// delivered messages.
+//
+// Source: Cyrus imap/cyr_expire.c. In 3.6.1 the expire annotation of a
+// mailbox is not inherited by those below it, whatever its manual says.
+func cyrExpire(p *program) int { return p.end(p.cyrExpire()) }
+
+func (p *program) cyrExpire() error {
+	args, err := p.expireArgs()
+	if err != nil {
+		return err
+	}
+	s, err := p.openSite(args.conf)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	defer stop()
+	e := &expiry{program: p, site: s, args: args, now: time.Now()}
+	if args.prefix != "" {
+		if n, err := s.Namespace("", true).Internal(args.prefix); err == nil {
+			e.args.prefix = string(n)
+		}
+	}
+	return e.run(ctx)
+}
+
+// expireArgs reads the command line.
+func (p *program) expireArgs() (a expireArgs, err error) {
+	opts, _, err := p.options("A:C:D:E:X:achp:tu:vx", expireUse, exUsage)
+	if err != nil {
+		return a, err
+	}
+	a.archive, a.deleted, a.duplicates, a.expunged = unset, unset, unset, unset
+	durations := map[byte]*time.Duration{'A': &a.archive, 'D': &a.deleted, 'E': &a.duplicates, 'X': &a.expunged}
+	switches := map[byte]*bool{'a': &a.noAnnotations, 't': &a.flags, 'v': &a.verbose, 'x': &a.noExpunge}
+	texts := map[byte]*string{'C': &a.conf, 'p': &a.prefix, 'u': &a.user}
+	for _, o := range opts {
+		switch {
+		case durations[o.Letter] != nil:
+			d, err := config.ParseDuration(o.Arg, "d")
+			if err != nil {
+				return a, p.misused(expireUse, exUsage)
+			}
+			*durations[o.Letter] = d
+		case switches[o.Letter] != nil:
+			*switches[o.Letter] = true
+		case texts[o.Letter] != nil:
+			*texts[o.Letter] = o.Arg
+		case o.Letter == 'h':
+			return a, p.misused(expireUse, exUsage)
+		}
+	}
+	if a.prefix != "" && a.user != "" {
+		return a, p.misused(expireUse, exUsage)
+	}
+	if a.archive == unset && a.deleted == unset && a.duplicates == unset && a.expunged == unset && !a.flags {
+		return a, p.misused("Missing arguments.\n"+expireUse, exUsage)
+	}
+	return a, nil
+}
+
+func (e *expiry) run(ctx context.Context) error {
+	if e.args.archive >= 0 && config.ArchiveEnabled.In(e.site.Config) {
+		return &exit{exSoftware, errors.New("cyr_expire: archive partitions cannot be filled by this version; run it without -A")}
+	}
+	steps := []func(context.Context) error{e.expunge, e.deleteMailboxes, e.pruneDuplicates}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell prints a line and an empty one, with -v.
+func (e *expiry) tell(format string, args ...any) {
+	if e.args.verbose {
+		fmt.Fprintf(e.err, format+"\n\n", args...)
+	}
+}
+
+// summary logs a line, and prints it with -v.
+func (e *expiry) summary(format string, args ...any) {
+	e.notice(format, args...)
+	e.tell(format, args...)
+}
+
+func days(d time.Duration) float64 { return d.Hours() / 24 }
+
+// mark is the time before which something is too old: in Cyrus a second
+// that is d ago is old already.
+func (e *expiry) mark(d time.Duration) time.Time {
+	return e.now.Add(time.Second - d).Truncate(time.Second)
+}
+
+// each calls fn for the mailboxes that the command line chooses, and for
+// what else the list has among them.
+func (e *expiry) each(ctx context.Context, fn func(*mboxlist.Entry) error) error {
+	return e.site.List.Scan(ctx, "", func(entry *mboxlist.Entry) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, &exit{exTempFail, nil}
+		}
+		if entry.Has(mboxlist.Remote) || !e.chosen(entry.Name) {
+			return true, nil
+		}
+		return true, fn(entry)
+	})
+}
+
+func (e *expiry) chosen(n mboxname.Name) bool {
+	if e.args.user != "" {
+		return n.OwnerOf(e.site.Layout.DeletedPrefix) == e.args.user
+	}
+	return strings.HasPrefix(string(n), e.args.prefix)
+}
+
+// expunge goes through all mailboxes: it expires messages by annotation,
+// removes unused flags with -t, and removes expunged messages for good.
+func (e *expiry) expunge(ctx context.Context) error {
+	if e.args.noExpunge || e.args.expunged < 0 && e.args.duplicates == 0 && !e.args.flags {
+		return nil
+	}
+	if e.args.expunged >= 0 {
+		e.tell("Expunging deleted messages in mailboxes older than %0.2f days", days(e.args.expunged))
+	}
+	err := e.each(ctx, func(entry *mboxlist.Entry) error {
+		if !entry.Exists() || e.leftAlone(ctx, entry.Name) {
+			return nil
+		}
+		if err := e.expungeMailbox(ctx, entry); err != nil {
+			e.log.Warn(fmt.Sprintf("failure expiring %s: %v", entry.Name, err))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if e.args.verbose {
+		fmt.Fprintln(e.err)
+	}
+	e.summary("Expired %d and expunged %d out of %d messages from %d mailboxes", e.expired, e.expunged, e.seen, e.mailboxes)
+	if e.args.flags {
+		e.summary("Expunged %d user flags", e.flagsRemoved)
+	}
+	return nil
+}
+
+func (e *expiry) expungeMailbox(ctx context.Context, entry *mboxlist.Entry) error {
+	ref := entry.Ref()
+	age := e.duration(ctx, entry, annot.Expire)
+	if age > 0 {
+		e.tell("expiring messages in %s older than %0.2f days", entry.Name, days(age))
+	}
+	seen, err := e.expireMessages(ctx, ref, age)
+	if err != nil {
+		return err
+	}
+	e.tell("cleaning up expunged messages in %s", entry.Name)
+	var before time.Time
+	if e.args.expunged >= 0 {
+		before = e.mark(e.args.expunged)
+	}
+	removed, _, err := e.site.Store.Cleanup(ctx, ref, mailbox.CleanupOptions{ExpungedBefore: before})
+	e.seen += seen
+	e.expunged += removed
+	e.mailboxes++
+	return err
+}
+
+// expireMessages expunges the messages whose Date is older than age, unless
+// that is zero, and with -t removes the flags that no message has. It
+// returns the number of messages that the index has.
+func (e *expiry) expireMessages(ctx context.Context, ref mailbox.Ref, age time.Duration) (int, error) {
+	mode := mailbox.Read
+	if age > 0 || e.args.flags {
+		mode = mailbox.Write
+	}
+	m, err := e.site.Store.Open(ctx, ref, mode)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	if mode == mailbox.Read {
+		return int(m.Header().NumRecords), nil
+	}
+	var used mailbox.UserFlags
+	var old []mailbox.Record
+	mark := mailbox.StampOf(e.mark(age))
+	err = m.Each(1, func(r *mailbox.Record) bool {
+		switch {
+		case !r.Live():
+		case age > 0 && r.GMTime < mark:
+			old = append(old, *r)
+			return true
+		}
+		used = used.Or(r.User)
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i := range old {
+		if err := m.Expunge(&old[i], ""); err != nil {
+			return 0, err
+		}
+	}
+	removed := 0
+	if e.args.flags {
+		removed = e.removeFlags(m, &used)
+	}
+	seen := int(m.Header().NumRecords)
+	if err := m.Commit(ctx); err != nil {
+		return 0, err
+	}
+	e.expired += len(old)
+	e.flagsRemoved += removed
+	return seen, nil
+}
+
+// removeFlags frees the slots of flags that are not among used.
+func (e *expiry) removeFlags(m *mailbox.Mailbox, used *mailbox.UserFlags) (removed int) {
+	for n, name := range slices.Clone(m.Flags()) {
+		if name == "" || used.Has(n) {
+			continue
+		}
+		e.tell("Expunging userflag %d (%s) from %s", n, name, m.Ref().Name)
+		m.RemoveFlag(n)
+		removed++
+	}
+	return removed
+}
+
+// duration returns the value of an annotation of the mailbox that is a
+// number of days, or 0 if it has none.
+func (e *expiry) duration(ctx context.Context, entry *mboxlist.Entry, name string) time.Duration {
+	d, _ := e.annotation(ctx, entry, name)
+	return max(d, 0)
+}
+
+// annotation is duration, and tells whether there is such an annotation.
+func (e *expiry) annotation(ctx context.Context, entry *mboxlist.Entry, name string) (time.Duration, bool) {
+	if e.args.noAnnotations {
+		return 0, false
+	}
+	v, ok := e.value(ctx, entry, name)
+	if !ok {
+		return 0, false
+	}
+	d, err := config.ParseDuration(v, "d")
+	if err != nil {
+		e.log.Error(fmt.Sprintf("%s of %s: %v", name, entry.Name, err))
+		return 0, false
+	}
+	return d, true
+}
+
+// value returns the shared value of an annotation of a mailbox.
+func (e *expiry) value(ctx context.Context, entry *mboxlist.Entry, name string) (string, bool) {
+	scope := annot.Scope{MailboxID: entry.UniqueID, Owner: entry.Name.OwnerOf(e.site.Layout.DeletedPrefix)}
+	v, ok, err := e.site.Annot.Get(ctx, scope, annot.Key{Entry: name})
+	if err != nil {
+		e.log.Error(fmt.Sprintf("%s of %s: %v", name, entry.Name, err))
+	}
+	return string(v), ok && err == nil && len(v) > 0
+}
+
+const noExpireUntil = "/vendor/cmu/cyrus-imapd/noexpire_until"
+
+// leftAlone reports whether the owner of a mailbox has the annotation
+// noexpire_until on his INBOX, and its time has not come; 0 is never.
+func (e *expiry) leftAlone(ctx context.Context, n mboxname.Name) bool {
+	user := n.OwnerOf(e.site.Layout.DeletedPrefix)
+	if user == "" {
+		return false
+	}
+	if user != e.noExpireUser {
+		e.noExpireUser, e.noExpire = user, e.userLeftAlone(ctx, user)
+	}
+	if e.noExpire {
+		e.tell("(noexpire) %s", n)
+	}
+	return e.noExpire
+}
+
+func (e *expiry) userLeftAlone(ctx context.Context, user string) bool {
+	inbox, err := e.site.List.Lookup(ctx, mboxname.Inbox(user))
+	if err != nil {
+		return false
+	}
+	v, ok := e.value(ctx, inbox, noExpireUntil)
+	if !ok {
+		return false
+	}
+	until, err := strconv.ParseInt(v, 10, 64)
+	return err == nil && until >= 0 && (until == 0 || e.now.Unix() < until)
+}
+
+// deleteMailboxes removes the mailboxes for good that were deleted before -D.
+func (e *expiry) deleteMailboxes(ctx context.Context) error {
+	if e.args.deleted < 0 || config.DeleteMode.In(e.site.Config) != "delayed" {
+		return nil
+	}
+	e.tell("Removing deleted mailboxes older than %0.2f days", days(e.args.deleted))
+	var old []mboxname.Name
+	err := e.each(ctx, func(entry *mboxlist.Entry) error {
+		if e.deletable(ctx, entry) {
+			e.tell("Cleaning up %s", entry.Name)
+			old = append(old, entry.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range slices.Backward(old) {
+		if ctx.Err() != nil {
+			return &exit{exTempFail, nil}
+		}
+		e.tell("Removing: %s", n)
+		err := e.site.List.Delete(ctx, mboxlist.Actor{}, n, mboxlist.DeleteOptions{Force: true, Immediate: true})
+		if err != nil && errs.KindOf(err) != errs.NotFound {
+			e.log.Error(fmt.Sprintf("could not remove %s: %v", n, err))
+		}
+	}
+	e.tell("Removed %d deleted mailboxes", len(old))
+	e.notice("Removed %d deleted mailboxes", len(old))
+	return nil
+}
+
+// deletable reports whether a mailbox was deleted long enough ago: -D, or
+// the delete annotation that it had.
+func (e *expiry) deletable(ctx context.Context, entry *mboxlist.Entry) bool {
+	t, ok := entry.Name.DeletedAt(e.site.Layout.DeletedPrefix)
+	if !ok || t == 0 || entry.Has(mboxlist.Tombstone) || e.leftAlone(ctx, entry.Name) {
+		return false
+	}
+	age := e.args.deleted
+	if d, ok := e.annotation(ctx, entry, annot.Delete); ok {
+		if d <= 0 {
+			return false // never
+		}
+		age = d
+	}
+	return !time.Unix(int64(t), 0).After(e.mark(age))
+}
+
+// pruneDuplicates removes the marks of messages that were delivered before
+// -E.
+func (e *expiry) pruneDuplicates(ctx context.Context) error {
+	if e.args.duplicates <= 0 {
+		return nil
+	}
+	e.notice("duplicate_prune: pruning back %0.2f days", days(e.args.duplicates))
+	count, removed, err := e.site.Duplicate.Prune(ctx, e.now.Add(-e.args.duplicates))
+	e.notice("duplicate_prune: purged %d out of %d entries", removed, count)
+	return err
+}
