@@ -174,10 +174,11 @@ type Kind uint8
 
 // The kinds of section text (RFC 3501 section 6.4.5).
 const (
-	Whole  Kind = iota // BODY[1.2], BODY[]
-	Header             // BODY[1.2.HEADER] and the HEADER.FIELDS forms
-	Text               // BODY[1.2.TEXT]
-	MIME               // BODY[1.2.MIME]
+	Whole        Kind = iota // BODY[1.2], BODY[]
+	Header                   // BODY[1.2.HEADER]
+	Text                     // BODY[1.2.TEXT]
+	MIME                     // BODY[1.2.MIME]
+	HeaderFields             // BODY[1.2.HEADER.FIELDS (…)], also .NOT: the header to choose from
 )
 
 // Span is a range of octets of the message file, and how they are encoded.
@@ -188,8 +189,11 @@ type Span struct {
 }
 
 // Find returns the octets that BODY[path.kind] names; false if there is no
-// such part, which is NIL to the client. The receiver is the root. An empty
-// path with kind Whole is the whole message.
+// such part, which is NIL to the client. The receiver is the root. For BODY[]
+// itself nothing needs to be found: it is the message file.
+//
+// HEADER is for messages only, but HEADER.FIELDS of any other part chooses
+// from its MIME header, as in Cyrus; of an empty header it is NIL.
 //
 // Source: index_fetchsection in Cyrus imap/index.c.
 func (s *Section) Find(path []uint32, kind Kind) (Span, bool) {
@@ -205,6 +209,9 @@ func (s *Section) Find(path []uint32, kind Kind) (Span, bool) {
 		part = &node.Parts[n]
 		node = part
 	}
+	if len(node.Parts) == 0 && kind != Whole && kind != MIME && kind != HeaderFields {
+		return Span{}, false
+	}
 	switch kind {
 	case Whole:
 		if part == nil {
@@ -218,13 +225,13 @@ func (s *Section) Find(path []uint32, kind Kind) (Span, bool) {
 		}
 		return part.headerSpan()
 	case Header:
-		if len(node.Parts) == 0 {
-			return Span{}, false
-		}
 		return node.Parts[0].headerSpan()
-	}
-	if len(node.Parts) == 0 {
-		return Span{}, false
+	case HeaderFields:
+		if len(node.Parts) > 0 && node.Parts[0].HeaderSize != noHeader {
+			node = &node.Parts[0]
+		}
+		span, ok := node.headerSpan()
+		return span, ok && span.Size > 0
 	}
 	// A message whose only part repeats the header is no multipart: its text
 	// is that part, which is empty for a broken multipart.

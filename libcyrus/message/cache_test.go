@@ -39,8 +39,13 @@ func fetchSection(t *testing.T, raw, record []byte, version int, spec string) (t
 		path, spec = append(path, uint32(n)), rest
 	}
 	kind := map[string]Kind{"": Whole, "TEXT": Text, "MIME": MIME}[spec]
-	if strings.HasPrefix(spec, "HEADER") {
+	switch {
+	case spec == "HEADER":
 		kind = Header
+	case strings.HasPrefix(spec, "HEADER.FIELDS"):
+		kind = HeaderFields
+	case spec == "" && len(path) == 0:
+		return raw, true
 	}
 	span, ok := root.Find(path, kind)
 	if !ok {

@@ -16,12 +16,13 @@ func AppendFields(dst, header []byte, names []string, not bool, maxLines int) []
 	var count int64
 	for len(header) > 0 && header[0] != '\r' && header[0] != 0 {
 		n := fieldLength(header)
-		field := header[:n]
-		header = header[n:]
-		colon := bytes.IndexByte(field, ':')
-		if colon >= 0 && containsName(names, field[:colon]) != not {
-			dst = append(dst, field...)
+		// The colon may be in a later line: such a line has no name, so it is
+		// wanted only with not.
+		colon := bytes.IndexByte(header, ':')
+		if colon >= 0 && containsName(names, header[:colon]) != not {
+			dst = append(dst, header[:n]...)
 		}
+		header = header[n:]
 		if count++; limit > 0 && count > limit {
 			break
 		}
