@@ -72,6 +72,13 @@ func newThread() int {
 	id := make(chan int)
 	go func() {
 		runtime.LockOSThread()
+		if syscall.Gettid() == os.Getpid() {
+			// The first thread has the number of the process: while it is
+			// held here, the next try gets another.
+			id <- newThread()
+			runtime.UnlockOSThread()
+			return
+		}
 		id <- syscall.Gettid()
 		select {}
 	}()
