@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/config"
-	"gocyrus/libcyrus/getopt"
 	"gocyrus/libcyrus/proc"
 	"gocyrus/libcyrus/version"
 )
@@ -47,9 +46,7 @@ type infoRun struct {
 }
 
 func (p *program) info() error {
-	opts, operands, err := p.options("C:M:n:s:", infoUse, exMinusOne,
-		getopt.Long{Name: "service", Arg: getopt.Required, Letter: 'n'},
-		getopt.Long{Name: "since", Arg: getopt.Required, Letter: 's'})
+	opts, operands, err := p.options("C:M:n:s:", infoUse, exMinusOne)
 	if err != nil {
 		return err
 	}

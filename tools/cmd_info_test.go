@@ -31,7 +31,7 @@ func TestInfoConf(t *testing.T) {
 	if n := strings.Count(r.out, "\n"); n != len(config.Options()) || !strings.Contains(r.out, "\ntimeout: 32m\n") {
 		t.Errorf("conf-default has %d lines", n)
 	}
-	r = call("", "cyr_info", "-C", path, "--since", "cyrus-imapd 3.5.9", "conf-all")
+	r = call("", "cyr_info", "-C", path, "-s", "cyrus-imapd 3.5.9", "conf-all")
 	if !strings.Contains(r.out, "(3.6.0) acl_admin_implies_write: no\n") || !strings.Contains(r.out, "\ntimeout: 45\n") ||
 		!strings.Contains(r.out, "(gocyrus) drain_timeout: 1h\n") {
 		t.Errorf("since 3.5.9:\n%s", r.out)

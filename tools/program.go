@@ -56,8 +56,8 @@ func (p *program) end(err error) int {
 // options reads the command line. On an error it prints it and the text of
 // use, if there is any, to standard error, and returns an exit with that
 // status.
-func (p *program) options(spec, use string, status int, long ...getopt.Long) ([]getopt.Opt, []string, error) {
-	opts, operands, err := getopt.Parse(p.args, spec, long...)
+func (p *program) options(spec, use string, status int) ([]getopt.Opt, []string, error) {
+	opts, operands, err := getopt.Parse(p.args, spec)
 	if err != nil {
 		fmt.Fprintln(p.err, err)
 		return nil, nil, p.misused(use, status)

@@ -66,6 +66,10 @@ func TestValues(t *testing.T) {
 		{"negative", "autocreate_quota: -5\n", "autocreate_quota", "-5"},
 		{"32 bits", "maxmessagesize: 4294967295\n", "maxmessagesize", "-1"},
 		{"64 bits", "maxmessagesize: 99999999999999999999\n", "maxmessagesize", "-1"},
+		{"size", "maxmessagesize: 10M\n", "maxmessagesize", "10485760"},
+		{"size with blank", "maxmessagesize: 1 kib\n", "maxmessagesize", "1024"},
+		{"size in KiB", "autocreate_quota: 2GB\n", "autocreate_quota", "2097152"},
+		{"size in bytes", "autocreate_quota: 4096B\n", "autocreate_quota", "4"},
 		{"switch word", "debug: nonsense beginning with n\n", "debug", "false"},
 		{"switch on", "debug: on\n", "debug", "true"},
 		{"switch digit", "debug: 1\n", "debug", "true"},
@@ -102,6 +106,14 @@ func TestValues(t *testing.T) {
 
 // show writes the value of an option as Go does.
 func show(c *Config, r *Row) string { return fmt.Sprint(c.values[r.index]) }
+
+func TestBadSizes(t *testing.T) {
+	for _, line := range []string{"maxheaderlines: 1K", "maxmessagesize: 1T", "maxmessagesize: K", "maxmessagesize: 1i", "maxmessagesize: 1KK"} {
+		if _, err := Parse("f", minimal+line+"\n", ""); err == nil {
+			t.Errorf("%s is taken", line)
+		}
+	}
+}
 
 func TestText(t *testing.T) {
 	c := parse(t, "timeout: 1h\nsievedir: {configdirectory}/s\ntls_key_file: /k\n", "")

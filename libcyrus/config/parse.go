@@ -47,10 +47,31 @@ func hasPrefixFold(s, prefix string) bool {
 // hexadecimal or 0… octal. Like Cyrus it keeps the lower 32 bits.
 func parseInt(r *Row, s string) (int, error) {
 	n, err := strtol(s)
-	if err != nil {
-		return 0, fmt.Errorf("non-integer value for %s", r.Name)
+	if err == nil {
+		return int(int32(n)), nil
 	}
-	return int(int32(n)), nil
+	if size, ok := parseSize(r, s); ok {
+		return size, nil
+	}
+	return 0, fmt.Errorf("non-integer value for %s", r.Name)
+}
+
+// parseSize reads a number with a unit of size, as Cyrus does from 3.8 on:
+// B, K, M or G, the latter three also with "i", "B" or "iB" behind, in any
+// case and always powers of two; only for options whose unit is bytes or KiB, in which the result is.
+func parseSize(r *Row, s string) (int, bool) {
+	one := map[string]int64{"bytes": 1, "KiB": 1024}[r.Unit]
+	i := len(s) - len(strings.TrimLeft(s, "-0123456789"))
+	n, err := strconv.ParseInt(s[:i], 10, 32)
+	if one == 0 || err != nil {
+		return 0, false
+	}
+	unit := strings.TrimSuffix(strings.ToUpper(strings.TrimLeft(s[i:], space)), "B")
+	if len(unit) == 2 {
+		unit = strings.TrimSuffix(unit, "I")
+	}
+	scale, ok := map[string]int64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit]
+	return int(n * scale / one), ok
 }
 
 // strtol returns the value of all of s, cut to 64 bits.

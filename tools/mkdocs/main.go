@@ -108,6 +108,10 @@ func details(r *config.Row) string {
 	switch r.Kind() {
 	case config.Duration:
 		return ", without a unit in " + map[string]string{"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}[r.Unit]
+	case config.Int:
+		if r.Unit != "" {
+			return " (" + r.Unit + ")"
+		}
 	case config.Enum, config.StringList:
 		return ": " + escape(strings.Join(r.Values, ", "))
 	case config.Bitfield:

@@ -44,7 +44,8 @@ the lines that nothing explains and warnings about others.
 yes, on, true, 1 or no, off, false, 0; only the first letters count.
 .TP
 .B int
-A number; 0x in front makes it hexadecimal, 0 octal.
+A number; 0x in front makes it hexadecimal, 0 octal. Behind one that counts bytes or KiB
+K, M or G may stand (also KB or KiB), which Cyrus takes from 3.8 on.
 .TP
 .B duration
 Numbers with the units d, h, m and s, which are added: 1h30m. A number without a
