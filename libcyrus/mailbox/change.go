@@ -63,6 +63,7 @@ func (m *Mailbox) beginLazy() {
 	if !c.began {
 		c.began, c.old, c.time = true, m.hdr, now()
 		c.records = map[uint32]*rewrite{}
+		m.hdr.HeaderCRC = m.head.crc // which is wrong after some crashes
 	}
 }
 

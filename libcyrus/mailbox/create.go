@@ -172,11 +172,12 @@ func (s *Store) countFolder(ctx context.Context, ref *Ref, root mboxname.Name, n
 }
 
 // removeFiles removes the files of a mailbox and its directories, as far
-// as nothing else is in them. Failures are for the log: the mailbox is gone
-// already.
+// as nothing else is in them. The index goes first: what a crash leaves is
+// no mailbox. Failures are for the log: the mailbox is gone already.
 func (m *Mailbox) removeFiles() {
 	m.box.forget()
 	l, r, fsys := m.store.o.Layout, &m.ref, m.store.o.FS
+	fsys.Remove(m.box.paths.index)
 	dirs, err := l.Dirs(r.Partition, r.Name, r.UniqueID, r.Legacy)
 	if err != nil {
 		return
@@ -382,32 +383,41 @@ func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) err
 func (m *Mailbox) copyTo(n *Mailbox) error {
 	s, p := m.store, &n.box.paths
 	head, hdr := m.head, m.hdr
-	if err := n.create(&hdr, head); err != nil {
+	// Until it is complete nobody may take it for a mailbox.
+	blank := hdr
+	blank.NumRecords = 0
+	blank.Options |= OptDeleted
+	if err := n.create(&blank, head); err != nil {
 		return err
 	}
-	data := head.encode()
-	hdr.HeaderCRC = checksum(data)
-	m.hdr.HeaderCRC, n.hdr.HeaderCRC = hdr.HeaderCRC, hdr.HeaderCRC
-	files := 0
+	hdr.HeaderCRC = blank.HeaderCRC
+	n.hdr.HeaderCRC = blank.HeaderCRC
 	archived := false
+	var failed error
 	err := m.Each(1, func(r *Record) bool {
-		from, to := m.messagePath(r), n.messagePath(r)
 		if r.Flags&Archived != 0 && !archived {
 			archived = true
-			if s.makeDir(p.archiveDir) != nil {
-				return false
-			}
+			failed = s.makeDir(p.archiveDir)
 		}
-		files++
-		return s.linkOrCopy(from, to, r) == nil
+		if failed == nil {
+			failed = s.linkOrCopy(m.messagePath(r), n.messagePath(r), r)
+		}
+		return failed == nil
 	})
+	if err == nil {
+		err = failed
+	}
 	if err != nil {
 		return err
 	}
-	if files < int(m.hdr.NumRecords) {
-		return fmt.Errorf("message %d of %d could not be moved", files, m.hdr.NumRecords)
-	}
 	if err := m.copyMeta(n); err != nil {
+		return err
+	}
+	sync := []string{p.dir + "/x", p.cache, p.annotations}
+	if archived {
+		sync = append(sync, p.archiveDir+"/x", p.archiveCache)
+	}
+	if err := s.syncDirs(sync...); err != nil {
 		return err
 	}
 	index := make([]byte, m.hdr.layout().offset(m.hdr.NumRecords+1))
@@ -415,14 +425,7 @@ func (m *Mailbox) copyTo(n *Mailbox) error {
 		return err
 	}
 	copy(index, hdr.encode())
-	if err := disk.ReplaceSync(s.o.FS, p.index, index, fileMode); err != nil {
-		return err
-	}
-	sync := []string{p.dir + "/x", p.cache, p.annotations, p.index, p.header}
-	if archived {
-		sync = append(sync, p.archiveDir+"/x", p.archiveCache)
-	}
-	return s.syncDirs(sync...)
+	return disk.ReplaceSync(s.o.FS, p.index, index, fileMode)
 }
 
 // copyMeta copies the caches and the message annotations.
@@ -432,6 +435,8 @@ func (m *Mailbox) copyMeta(n *Mailbox) error {
 		a, b := f[0], f[1]
 		if _, err := m.store.o.FS.Stat(a); errors.Is(err, fs.ErrNotExist) {
 			continue
+		} else if err != nil {
+			return err
 		}
 		if err := m.store.makeDir(filepath.Dir(b)); err != nil {
 			return err

@@ -192,7 +192,7 @@ func (m *Mailbox) readHeader() error {
 	}
 	m.head, m.crcs = b.head, b.crcs
 	if m.hdr.layout().hasExists && m.hdr.HeaderCRC != m.head.crc {
-		m.store.o.Log.Warn("cyrus.header is not the one that the index knows", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
+		m.store.o.Log.Info("cyrus.header is not the one that the index knows", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
 	}
 	return nil
 }

@@ -196,12 +196,8 @@ func (rb *rebuild) finish() error {
 	if err == nil {
 		err = together(tasks...)
 	}
-	for i := 0; err == nil && i < len(files); i++ {
-		if err = files[i].rename(); err != nil && i > 0 {
-			// The index is new; the cache follows when it is opened.
-			rb.buf.Free()
-			return disk.Error("mailbox.rebuild", string(m.ref.Name), err)
-		}
+	if err == nil {
+		err = rb.index.rename()
 	}
 	if err != nil {
 		return rb.fail(err)
@@ -209,5 +205,14 @@ func (rb *rebuild) finish() error {
 	rb.buf.Free()
 	m.box.dropIndex(m.file)
 	m.box.notify()
-	return disk.Error("mailbox.rebuild", string(m.ref.Name), m.store.syncDirs(paths...))
+	// A new cache must not be there with the old index. If what follows
+	// fails, the caches are renamed when they are opened.
+	err = m.store.syncDirs(rb.index.path)
+	for i := 1; err == nil && i < len(files); i++ {
+		err = files[i].rename()
+	}
+	if err == nil && len(files) > 1 {
+		err = m.store.syncDirs(paths[1:]...)
+	}
+	return disk.Error("mailbox.rebuild", string(m.ref.Name), err)
 }
