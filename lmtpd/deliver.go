@@ -10,6 +10,7 @@ import (
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/notify"
+	"gocyrus/libcyrus/quota"
 )
 
 // deliver puts the message into a recipient's mailbox: the folder that the
@@ -48,10 +49,7 @@ func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxnam
 
 // appendTo stores the message; it lasts when nil is returned.
 func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry) error {
-	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), NoQuota: r.ignoreQuota}
-	if !config.LmtpStrictQuota.In(s.conf) {
-		o.QuotaStorage = new(int64) // enough that the limit is not reached yet
-	}
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), Check: s.quotaFor(r)}
 	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: m.staged, InternalDate: m.now}}, o)
 	if err != nil {
 		return err
@@ -61,17 +59,35 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 	return nil
 }
 
+// quotaFor is what the recipient's quota must have room for; nil is the
+// message as it is.
+func (s *session) quotaFor(r *recipient) *quota.Usage {
+	check := quota.DontCare
+	switch {
+	case r.ignoreQuota:
+	case config.LmtpStrictQuota.In(s.conf):
+		return nil
+	default: // enough that the limit is not passed yet
+		check[quota.Storage], check[quota.Message] = 0, 0
+	}
+	return &check
+}
+
 // notifyOf tells notifyd of new mail, if mailnotifier says how.
 func (s *session) notifyOf(m *incoming, r *recipient, e *mboxlist.Entry) {
 	method := config.Mailnotifier.In(s.conf)
 	if method == "" {
 		return
 	}
+	name, ok := s.site.Namespace(r.user, false).External(e.Name)
+	if !ok {
+		name = string(e.Name)
+	}
 	n := &notify.Message{
 		Method:  method,
 		Class:   "MAIL",
 		User:    r.user,
-		Mailbox: s.site.Namespace(r.user, false).External(e.Name),
+		Mailbox: name,
 		Text:    m.summary(),
 	}
 	if err := s.notify.Send(n); err != nil {
