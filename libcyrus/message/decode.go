@@ -272,7 +272,9 @@ func (p *parser) digestContent(b *part, start int64) {
 
 // eachPiece gives all that r has to fn, 32 KiB at a time.
 func eachPiece(r io.Reader, fn func([]byte)) error {
-	in := make([]byte, 32<<10)
+	buf := windows.Get().(*[]byte)
+	defer windows.Put(buf)
+	in := (*buf)[:32<<10]
 	for {
 		n, err := r.Read(in)
 		fn(in[:n])

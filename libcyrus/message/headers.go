@@ -38,9 +38,10 @@ func (p *parser) readHeader(b *part) (h []byte, ended bool) {
 		b.boundarySize = p.src.skipLine()
 		b.boundaryLines++
 		if len(w) > 0 { // the line end before the boundary is its own
-			b.boundarySize += 2
+			end := min(2, len(w))
+			b.boundarySize += int64(end)
 			b.boundaryLines++
-			w = w[:max(0, len(w)-2)]
+			w = w[:len(w)-end]
 		}
 	}
 	if i := bytes.IndexByte(w, 0); i >= 0 {

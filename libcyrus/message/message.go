@@ -61,7 +61,7 @@ func ParseReader(r io.ReaderAt, size int64, o Options) (*Message, error) {
 		return nil, err
 	}
 	h := sha1.New()
-	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
+	if err := eachPiece(io.NewSectionReader(r, 0, size), func(p []byte) { h.Write(p) }); err != nil {
 		return nil, errs.New(errs.IO, "message.ParseReader", "", err)
 	}
 	h.Sum(m.GUID[:0])
@@ -78,6 +78,7 @@ func parse(src *source, o Options) (*Message, error) {
 		m.loc = time.Local
 	}
 	p.body(&m.root, false, roleTop)
+	src.release()
 	if src.err != nil {
 		return nil, errs.New(errs.IO, "message.Parse", "", src.err)
 	}

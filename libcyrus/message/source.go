@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"io"
+	"sync"
 )
 
 // windowSize is what is read ahead of a message that is not in memory.
@@ -18,6 +19,19 @@ type source struct {
 	base int64  // offset of buf[0]
 	pos  int    // octets of buf that have been consumed
 	err  error  // first error of r; the message ends there
+
+	pooled *[]byte // from windows; buf may have outgrown it
+}
+
+// windows holds buffers of windowSize.
+var windows = sync.Pool{New: func() any { b := make([]byte, 0, windowSize); return &b }}
+
+// release gives the window back. Nothing may refer to it any more.
+func (s *source) release() {
+	if s.pooled != nil {
+		windows.Put(s.pooled)
+		s.pooled, s.buf = nil, nil
+	}
 }
 
 func memorySource(b []byte) *source { return &source{size: int64(len(b)), buf: b} }
@@ -46,8 +60,12 @@ func (s *source) fill(n int) {
 	if left := s.size - s.offset(); int64(want) > left {
 		want = int(left)
 	}
+	if s.pooled == nil {
+		s.pooled = windows.Get().(*[]byte)
+		s.buf = (*s.pooled)[:0]
+	}
 	if cap(s.buf) < want {
-		s.buf = append(make([]byte, 0, max(want, windowSize)), keep...)
+		s.buf = append(make([]byte, 0, want), keep...)
 	} else {
 		s.buf = s.buf[:copy(s.buf[:cap(s.buf)], keep)]
 	}
