@@ -94,7 +94,7 @@ func Start(tb testing.TB, o Options) *Site {
 	s := New(tb, o)
 	s.Run()
 	if !o.Bare {
-		s.makeUsers(o.users())
+		s.MakeUsers(o.users()...)
 	}
 	return s
 }
@@ -242,8 +242,13 @@ func (s *Site) env() []string {
 	return append(os.Environ(), "CYRUS_USER=", "PATH="+s.bin+":"+os.Getenv("PATH"))
 }
 
-// WaitReady waits until the IMAP port sends a greeting.
-func (s *Site) WaitReady(d time.Duration) error {
+// WaitReady waits until the IMAP port sends a greeting, or master ends.
+func (s *Site) WaitReady(d time.Duration) error { return s.waitGreeting(d, s.waited) }
+
+// WaitGreeting is WaitReady for a server that the caller has started.
+func (s *Site) WaitGreeting(d time.Duration) error { return s.waitGreeting(d, nil) }
+
+func (s *Site) waitGreeting(d time.Duration, ended <-chan struct{}) error {
 	end := time.Now().Add(d)
 	for {
 		err := greeting(s.IMAP)
@@ -254,7 +259,7 @@ func (s *Site) WaitReady(d time.Duration) error {
 			return fmt.Errorf("no greeting on %s within %v: %w", s.IMAP, d, err)
 		}
 		select {
-		case <-s.waited:
+		case <-ended:
 			return errors.New("master has exited")
 		case <-time.After(20 * time.Millisecond):
 		}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// makeUsers makes each user's INBOX, as an admin does.
-func (s *Site) makeUsers(users []string) {
+// MakeUsers makes each user's INBOX, as an admin does.
+func (s *Site) MakeUsers(users ...string) {
 	s.tb.Helper()
 	c := s.DialIMAP()
 	defer c.Close()
