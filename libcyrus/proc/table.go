@@ -40,6 +40,9 @@ func NewTable(dir string, single bool) (*Table, error) {
 	return t, nil
 }
 
+// Dir is the directory of the list.
+func (t *Table) Dir() string { return t.dir }
+
 // block returns the numbers that belong to process or thread id, the
 // lowest last, so that they are given first.
 func block(id int) []int {

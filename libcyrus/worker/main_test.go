@@ -100,6 +100,13 @@ func (l lineService) do(c *Conn, words []string) bool {
 			fmt.Fprintln(c, "cancelled")
 		}
 		c.OnCancel(nil)
+	case "login":
+		if text, refused := c.LoginLimit(words[1]); refused {
+			fmt.Fprintln(c, text)
+			return false
+		}
+		c.SetProc(words[1], "", "")
+		fmt.Fprintln(c, "ok")
 	case "shutdown?":
 		text, yes := l.env.ShutdownText()
 		fmt.Fprintln(c, yes, text)

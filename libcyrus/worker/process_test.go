@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -438,5 +440,94 @@ func TestParseFlags(t *testing.T) {
 		if f, _ := parseFlags(s, []string{"line", "-T", "5"}, testLog(t)); f.idle < 5*time.Second || f.idle >= 10*time.Second {
 			t.Errorf("idle %v", f.idle)
 		}
+	}
+}
+
+// The numbers are those of a real Cyrus with the same limits.
+func TestLoginLimits(t *testing.T) {
+	t.Parallel()
+	m := startWorker(t, job{maxClients: 10, config: "maxlogins_per_user: 2\nmaxlogins_per_host: 4\n"})
+	for _, tt := range []struct{ user, want string }{
+		{"user1", "ok"}, {"user1", "ok"},
+		{"user1", "Too many open connections (3 of 4 from localhost [127.0.0.1], 2 of 2 for user1)"},
+		{"user2", "ok"},
+		{"user3", "Too many open connections (4 of 4 from localhost [127.0.0.1], 0 of 2 for user3)"},
+	} {
+		if got := m.login().ask("login " + tt.user); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.user, got, tt.want)
+		}
+	}
+}
+
+// A command that takes long is seen in the list of sessions, a short one
+// is not.
+func TestSlowCommandIsListed(t *testing.T) {
+	t.Parallel()
+	m := startWorker(t, job{maxClients: 10})
+	c := m.login()
+	commands := func() string {
+		entries, err := proc.Read(filepath.Join(m.dir, "proc"))
+		if err != nil || len(entries) != 1 {
+			t.Fatal(entries, err)
+		}
+		return entries[0].Command
+	}
+	c.ask("proc alice INBOX")
+	c.ask("proc alice INBOX Noop")
+	if got := commands(); got != "" {
+		t.Errorf("at once: %q", got)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if got := commands(); got != "Noop" {
+		t.Errorf("later: %q", got)
+	}
+	c.ask("proc alice INBOX")
+	if got := commands(); got != "" {
+		t.Errorf("after it: %q", got)
+	}
+}
+
+// With -s the handshake comes first; after SIGTERM the last words are
+// encrypted too.
+func TestImplicitTLS(t *testing.T) {
+	t.Parallel()
+	lines, cert := certificate(t, t.TempDir(), "s.example.org")
+	m := startWorker(t, job{maxClients: 10, args: []string{"-s"}, config: lines})
+	var cs []*testClient
+	for range 3 {
+		c := m.dial()
+		tc := tls.Client(c.Conn, clientTLS(cert))
+		c.Conn, c.in = tc, bufio.NewReader(tc)
+		c.want("* hello localhost [127.0.0.1]")
+		if got := c.ask("tls"); got != "true false 128" && got != "true false 256" {
+			t.Error(got)
+		}
+		cs = append(cs, c)
+	}
+	m.signal(syscall.SIGTERM)
+	for _, c := range cs {
+		c.want("* BYE Server is shutting down")
+		c.eof()
+	}
+	m.exit(5*time.Second, 75)
+}
+
+// STARTTLS on a connection that was plain; garbage instead of a handshake
+// ends only that session.
+func TestStartTLS(t *testing.T) {
+	t.Parallel()
+	lines, cert := certificate(t, t.TempDir(), "u.example.org")
+	m := startWorker(t, job{maxClients: 10, config: lines})
+	bad := m.login()
+	bad.ask("starttls")
+	fmt.Fprintln(bad, "this is no handshake")
+	c := m.login()
+	if got := c.ask("starttls"); got != "ok" {
+		t.Fatal(got)
+	}
+	tc := tls.Client(c.Conn, clientTLS(cert))
+	c.Conn, c.in = tc, bufio.NewReader(tc)
+	if got := c.ask("tls"); got != "true false 128" && got != "true false 256" {
+		t.Error(got)
 	}
 }
