@@ -44,6 +44,7 @@ type command struct {
 // cmd_NAME.go, a line here, a line in commands.txt (which names the links
 // that are installed) and its manual page.
 var commands = []command{
+	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},

@@ -103,12 +103,17 @@ func systemLog(c *config.Config, name string) *slog.Logger {
 	}))
 }
 
-// openSite is configure, and opens the mail store.
+// openSite is configure and openStore.
 func (p *program) openSite(conf string) (*site.Site, error) {
 	c, err := p.configure(conf)
 	if err != nil {
 		return nil, err
 	}
+	return p.openStore(c)
+}
+
+// openStore opens the mail store of a configuration.
+func (p *program) openStore(c *config.Config) (*site.Site, error) {
 	if err := c.CheckPartitions(); err != nil {
 		return nil, &exit{exConfig, err}
 	}

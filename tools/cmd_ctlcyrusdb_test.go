@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// shared is the lines that let Cyrus's own programs work on the store too.
+const shared = "mboxlist_db: twoskip\nannotation_db: twoskip\nduplicate_db: twoskip\nuserdeny_db: flat\n"
+
+func TestCheckpoint(t *testing.T) {
+	path, dir := conf(t, shared)
+	for name, text := range map[string]string{"mailboxes.db": "m", "annotations.db": "a", "deliver.db": "d"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := call("", "ctl_cyrusdb", "-C", path, "-c")
+	if r.status != 0 || !strings.Contains(r.log, `msg="checkpointing cyrus databases"`) ||
+		!strings.Contains(r.log, `msg="done checkpointing cyrus databases"`) {
+		t.Errorf("%+v", r)
+	}
+	names, err := filepath.Glob(dir + "/db.backup1/*")
+	if err != nil || len(names) != 2 {
+		t.Errorf("copied: %v", names)
+	}
+	if b, err := os.ReadFile(dir + "/db.backup1/mailboxes.db"); string(b) != "m" {
+		t.Errorf("copy of mailboxes.db: %q, %v", b, err)
+	}
+}
+
+func TestCheckpointFails(t *testing.T) {
+	path, dir := conf(t, shared)
+	if err := os.WriteFile(filepath.Join(dir, "db.backup1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "mailboxes.db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// The file of that name is taken for the last copy and moved away.
+	if r := call("", "ctl_cyrusdb", "-C", path, "-c"); r.status != 0 {
+		t.Errorf("%+v", r)
+	}
+	if err := os.Remove(filepath.Join(dir, "db.backup1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/nonexistent", filepath.Join(dir, "db.backup1")); err != nil {
+		t.Fatal(err)
+	}
+	r := call("", "ctl_cyrusdb", "-C", path, "-c")
+	if r.status != exFailure || r.err != "ctl_cyrusdb: unable to archive environment\n" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestCtlCyrusDBUse(t *testing.T) {
+	path, _ := conf(t, shared)
+	for _, args := range []string{"", "-r -c", "-c -x", "-x", "-h", "-r -r"} {
+		r := call("", append([]string{"ctl_cyrusdb", "-C", path}, strings.Fields(args)...)...)
+		if r.status != exMinusOne || !strings.HasSuffix(r.err, ctlCyrusDBUse) {
+			t.Errorf("%s: %+v", args, r)
+		}
+	}
+}
