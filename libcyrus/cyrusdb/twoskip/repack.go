@@ -89,10 +89,20 @@ func (l *layout) connect() {
 	copy(l.pointers, next[:])
 }
 
-// writeNew writes what each gives, which it asks for twice, into a new file
-// and renames it over h's. The new file is synced before; a power cut leaves
-// the old or the new.
+// Write writes a database with the records that each gives, which it asks
+// for twice, in the order of their octets, and renames it to path. A power
+// cut leaves what was there before or the new file; when Write has returned
+// nil, the new one.
+func Write(fsys disk.FS, path string, each func(kv.ScanFunc) error) error {
+	return write(fsys, path, 1, each)
+}
+
+// writeNew replaces the file of h.
 func (d *DB) writeNew(h *handle, each func(kv.ScanFunc) error) error {
+	return write(d.fs, d.path, h.header.generation+1, each)
+}
+
+func write(fsys disk.FS, path string, generation uint64, each func(kv.ScanFunc) error) error {
 	l := layout{end: emptySize}
 	err := each(func(key, value []byte) (bool, error) {
 		l.add(randomLevel(), len(key), len(value))
@@ -102,12 +112,12 @@ func (d *DB) writeNew(h *handle, each func(kv.ScanFunc) error) error {
 		return err
 	}
 	l.connect()
-	tmp := d.path + disk.NewSuffix
-	f, err := d.fs.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	tmp := path + disk.NewSuffix
+	f, err := fsys.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return disk.Error("twoskip.repack", tmp, err)
 	}
-	err = l.write(f, h.header.generation+1, each)
+	err = l.write(f, generation, each)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -115,13 +125,13 @@ func (d *DB) writeNew(h *handle, each func(kv.ScanFunc) error) error {
 		err = cerr
 	}
 	if err == nil {
-		err = d.fs.Rename(tmp, d.path)
+		err = fsys.Rename(tmp, path)
 	}
 	if err != nil {
-		d.fs.Remove(tmp)
+		fsys.Remove(tmp)
 		return disk.Error("twoskip.repack", tmp, err)
 	}
-	return disk.Error("twoskip.repack", d.path, syncParent(d.fs, d.path))
+	return disk.Error("twoskip.repack", path, syncParent(fsys, path))
 }
 
 // errChanged means that the second pass gave other records than the first.
