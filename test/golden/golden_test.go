@@ -56,6 +56,9 @@ func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
 	if addr == "" {
 		t.Fatal("its folder names no protocol")
 	}
+	if err := d.Fill(s.IMAP); err != nil {
+		t.Fatal(err)
+	}
 	dial := func() (net.Conn, error) { return net.Dial("tcp", addr) }
 	if err := transcript.Replay(d, dial, mask.Mask); err != nil {
 		t.Error(err)

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -56,6 +57,9 @@ func record(name string, port int) error {
 	site := filepath.Join(dir, "site")
 	if err := reference(t, "cyrus", site, fmt.Sprint(port)); err != nil {
 		return err
+	}
+	if err := t.Fill(fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+		return errors.Join(err, reference(t, "stop", site))
 	}
 	out, err := transcript.Record(t, func() (net.Conn, error) {
 		return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset))

@@ -70,12 +70,25 @@ func tool(t *testing.T, s *server.Site, name string, args ...string) (string, in
 // and stops it.
 func cyrusServes(t *testing.T, s *server.Site, fn func()) {
 	t.Helper()
+	realMaster(t, s, "", fn)
+}
+
+// realMaster starts the real master, whose services are the programs in
+// bin ("": Cyrus's own), calls fn, and stops it. The lines of daemons are
+// put into its DAEMON section.
+func realMaster(t *testing.T, s *server.Site, bin string, fn func(), daemons ...string) {
+	t.Helper()
 	conf, err := os.ReadFile(filepath.Join(s.Dir, "etc/cyrus.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	text := string(conf)
+	if bin != "" {
+		text = strings.ReplaceAll(text, `cmd="`, `cmd="`+bin+"/")
+	}
+	text += "DAEMON {\n" + strings.Join(daemons, "\n") + "\n}\n"
 	name := filepath.Join(s.Dir, "etc/cyrus-real.conf")
-	if err := os.WriteFile(name, conf, 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("setpriv", "--reuid=cyrus", "--regid=mail", "--init-groups", filepath.Join(cyrusBin, "master"),

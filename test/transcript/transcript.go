@@ -5,6 +5,7 @@
 //	# go run ./test/record test/golden/imap/create.txt
 //	# CREATE makes a mailbox once (RFC 3501 section 6.3.3).
 //	# config: altnamespace: yes
+//	# append: user1 INBOX (\Seen) "Subject: one\r\n\r\nText\r\n"
 //	C: a1 LOGIN user1 pass
 //	S: a1 OK $any
 //	CX: "a2 NOOP\x00\r\n"
@@ -12,7 +13,8 @@
 //	T: 200ms
 //
 // The first line is the command that recorded it. "# config:" lines are
-// options of imapd.conf that the dialog needs. C: is a line the client
+// options of imapd.conf that the dialog needs, "# append:" lines messages
+// that are there before it begins. C: is a line the client
 // sends (CR LF is added), CX: are bytes in Go's quoting, sent as they are.
 // S: is a line the server sends (without CR LF), SX: one that holds other
 // bytes than printable ones, quoted, with its line end. "S: <closed>" is
@@ -63,6 +65,7 @@ func (s Step) closed() bool { return s.Kind == Reply && string(s.Data) == closed
 type Transcript struct {
 	Name   string
 	Config []string // "name: value" lines for imapd.conf
+	Append []Message
 	Steps  []Step
 }
 
@@ -86,6 +89,13 @@ func Parse(name string, data []byte) (*Transcript, error) {
 		s.Line = i + 1
 		if conf, ok := strings.CutPrefix(line, "# config: "); ok {
 			t.Config = append(t.Config, conf)
+		}
+		if text, ok := strings.CutPrefix(line, "# append: "); ok {
+			m, err := parseAppend(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
+			}
+			t.Append = append(t.Append, m)
 		}
 		t.Steps = append(t.Steps, s)
 	}

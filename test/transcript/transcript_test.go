@@ -124,3 +124,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAppendLines(t *testing.T) {
+	const line = `# append: user1 INBOX.Work (\Seen \Deleted) "a: b\r\n\r\nc\r\n"`
+	d, err := Parse("x", []byte(line+"\nC: QUIT\n"))
+	want := Message{"user1", "INBOX.Work", `\Seen \Deleted`, "a: b\r\n\r\nc\r\n"}
+	if err != nil || len(d.Append) != 1 || d.Append[0] != want {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if d.String() != line+"\nC: QUIT\n" {
+		t.Errorf("written as %q", d.String())
+	}
+	for _, bad := range []string{"# append: user1", "# append: user1 INBOX () x", `# append: user1 INBOX "x"`} {
+		if _, err := Parse("x", []byte(bad)); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
