@@ -165,3 +165,12 @@ func (w *walker) read() (bool, error) {
 	}
 	return err == nil && len(b) > 0, err
 }
+
+// SeenFunc returns what tells whether the user has seen a message, or nil if
+// that is in the index.
+func (v *View) SeenFunc() func(uid uint32) bool {
+	if v.ownSeen {
+		return nil
+	}
+	return v.seen.Has
+}

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/message"
+	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/seen"
+	"gocyrus/libcyrus/view"
+)
+
+// maxAppend bounds the messages of one APPEND (RFC 3502).
+const maxAppend = 1000
+
+// appendOptions is what stands before a message of APPEND.
+type appendOptions struct {
+	flags    mailbox.Flags
+	keywords []string
+	date     time.Time // zero = now
+	literal  imapwire.LiteralInfo
+}
+
+// append puts messages into a mailbox (RFC 3501 section 6.3.11, RFC 3502),
+// all or none. Whether that is allowed at all is looked at before the client
+// is asked for the messages; then each is written to the stage directory
+// as it comes.
+//
+// Source: cmd_append in Cyrus imap/imapd.c.
+func (s *session) append(r *imapwire.Reader) (string, error) {
+	name, err := argument(r)
+	if err != nil {
+		return "", err
+	}
+	if !r.Space() {
+		return "", r.Missing()
+	}
+	e, err := s.mayAppend(name)
+	if err != nil {
+		r.SkipLine()
+		return "", err
+	}
+	var msgs []mailbox.AppendMessage
+	defer func() {
+		for _, m := range msgs {
+			m.Staged.Remove()
+		}
+	}()
+	for {
+		m, err := s.receive(r, e)
+		if m != nil {
+			msgs = append(msgs, *m)
+		}
+		if err != nil {
+			return "", s.rejected(r, err)
+		}
+		if r.EOL() {
+			break
+		}
+		if !r.Space() {
+			return "", orWrong(r, nil, "junk after literal")
+		}
+		if len(msgs) == maxAppend {
+			r.SkipLine()
+			return "", refusal("[LIMIT] Too many messages in one APPEND")
+		}
+	}
+	return s.appendAll(e, msgs)
+}
+
+// rejected takes the rest of an APPEND off the wire whose message was read
+// but is not wanted.
+func (s *session) rejected(r *imapwire.Reader, err error) error {
+	if _, syntax := err.(imapwire.SyntaxError); !syntax && r.Err() == nil {
+		r.SkipLine()
+	}
+	return err
+}
+
+// mayAppend returns the mailbox that the client names if he may put
+// something into it.
+//
+// Source: append_check in Cyrus imap/append.c.
+func (s *session) mayAppend(name string) (*mboxlist.Entry, error) {
+	n, err := s.internal(name)
+	if err != nil {
+		return nil, noSuchMailbox(err)
+	}
+	e, err := s.site.List.Need(s.ctx, s.who, n, acl.Insert)
+	if errs.Is(err, errs.NotFound) {
+		return nil, s.tryCreate(n, err)
+	}
+	if err != nil || s.noQuota {
+		return e, err
+	}
+	root, err := s.site.Quota.FindRoot(s.ctx, n)
+	if err == nil && root != "" {
+		err = s.site.Quota.Check(s.ctx, root, quota.Usage{})
+	}
+	return e, err
+}
+
+// tryCreate adds TRYCREATE to the error of a mailbox that does not exist if
+// the user could make it.
+func (s *session) tryCreate(n mboxname.Name, err error) error {
+	if s.mayCreate(n) {
+		return refusal("[TRYCREATE] " + plain(err))
+	}
+	return err
+}
+
+// mayCreate reports whether the user could make a mailbox: he has the right
+// k on the nearest one above it.
+//
+// Source: mboxlist_create_namecheck in Cyrus imap/mboxlist.c.
+func (s *session) mayCreate(n mboxname.Name) bool {
+	if s.ns.Valid(n) != nil {
+		return false
+	}
+	for p := n.Parent(); p != ""; p = p.Parent() {
+		if _, err := s.site.List.Lookup(s.ctx, p); err == nil {
+			_, err = s.site.List.Need(s.ctx, s.who, p, acl.Create)
+			return err == nil
+		}
+	}
+	return s.who.Admin
+}
+
+// receive reads the options and the content of one message.
+func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.AppendMessage, error) {
+	o, err := parseAppend(r)
+	if err != nil {
+		return nil, err
+	}
+	if o.literal.Size > s.appendLimit() {
+		return nil, s.tooBig(r, o.literal)
+	}
+	staged, err := s.site.Store.Stage(e.Partition)
+	if err != nil {
+		return nil, err
+	}
+	m := &mailbox.AppendMessage{Staged: staged, Flags: o.flags, Keywords: o.keywords, InternalDate: o.date}
+	lit, err := r.Literal(o.literal)
+	if err != nil {
+		return m, err
+	}
+	c := message.NewCopier(staged, message.CopyOptions{
+		Mode:       message.Strict,
+		Reject8bit: config.Reject8bit.In(s.conf),
+		Munge8bit:  config.Munge8bit.In(s.conf),
+	})
+	n, failed := io.Copy(c, lit)
+	if _, err := io.Copy(io.Discard, lit); err != nil { // after a full disk
+		return m, err
+	}
+	if r.Err() != nil {
+		return m, r.Err()
+	}
+	if failed != nil {
+		return m, failed
+	}
+	if n == 0 {
+		return m, refusal("Zero-length message literal")
+	}
+	return m, c.Close()
+}
+
+// tooBig refuses a message by its size. If the client does not wait for
+// leave, it is read and thrown away.
+func (s *session) tooBig(r *imapwire.Reader, h imapwire.LiteralInfo) error {
+	const text = refusal("[TOOBIG] Message size exceeds fixed limit")
+	if !h.NoWait {
+		return &imapwire.LimitError{Text: string(text)}
+	}
+	lit, err := r.Literal(h)
+	if err == nil {
+		_, err = io.Copy(io.Discard, lit)
+	}
+	if err != nil {
+		return err
+	}
+	return text
+}
+
+// appendAll puts the messages into the mailbox.
+func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (string, error) {
+	rights := s.site.List.Rights(s.who, e)
+	sawIt := make([]bool, len(msgs))
+	own, err := s.ownsSeen(e)
+	if err != nil {
+		return "", err
+	}
+	for i := range msgs {
+		allowedFlags(&msgs[i], rights)
+		if !own && msgs[i].Flags&mailbox.Seen != 0 {
+			sawIt[i] = true
+			msgs[i].Flags &^= mailbox.Seen
+		}
+	}
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID()}
+	if s.noQuota {
+		o.Check = &quota.Usage{}
+	}
+	done, err := s.site.Store.Append(s.ctx, e.Ref(), msgs, o)
+	if err != nil {
+		return "", err
+	}
+	var seenUIDs []uint32
+	for i, a := range done {
+		if sawIt[i] {
+			seenUIDs = append(seenUIDs, a.UID)
+		}
+	}
+	s.markOwn(e, seenUIDs)
+	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
+		if err := s.refresh(false, false); err != nil {
+			return "", err
+		}
+	}
+	if !rights.Has(acl.Read) {
+		return "", nil // he is told nothing of the mailbox
+	}
+	var uids imapwire.SeqSet
+	for _, a := range done {
+		uids = uids.Add(a.UID)
+	}
+	return "[APPENDUID " + uintText(done[0].UIDValidity) + " " + uids.String() + "] Completed", nil
+}
+
+// allowedFlags takes flags off that the user may not set.
+func allowedFlags(m *mailbox.AppendMessage, rights acl.Rights) {
+	if !rights.Has(acl.Seen) {
+		m.Flags &^= mailbox.Seen
+	}
+	if !rights.Has(acl.DeleteMessage) {
+		m.Flags &^= mailbox.Deleted
+	}
+	if !rights.Has(acl.Write) {
+		m.Flags &= mailbox.Seen | mailbox.Deleted
+		m.Keywords = nil
+	}
+}
+
+// ownsSeen reports whether the user's \Seen is in the index of a mailbox.
+func (s *session) ownsSeen(e *mboxlist.Entry) (bool, error) {
+	if s.who.User != "" && s.site.Names.UserID(e.Name.Owner()) == s.who.User {
+		return true, nil
+	}
+	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Read)
+	if err != nil {
+		return false, err
+	}
+	defer m.Close()
+	return m.OwnsSeen(s.who.User), nil
+}
+
+// markOwn notes in the user's seen database that he has seen new messages.
+// They are in the mailbox already, so that an error is only logged.
+func (s *session) markOwn(e *mboxlist.Entry, uids []uint32) {
+	if len(uids) == 0 {
+		return
+	}
+	err := s.site.Seen.Update(s.ctx, s.who.User, e.UniqueID, func(st *seen.State) {
+		for _, uid := range uids {
+			st.Seen = st.Seen.Add(uid, uid)
+		}
+	})
+	if err != nil {
+		s.log.Error("seen state of new messages is lost", "mailbox", string(e.Name), "user", s.who.User, "err", err)
+	}
+}
+
+// parseAppend reads flags, date and the head of the literal.
+func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
+	if r.Accept('(') {
+		if o.flags, o.keywords, err = parseAppendFlags(r); err != nil {
+			return o, err
+		}
+		if !r.Space() {
+			return o, missingIn(r)
+		}
+	}
+	if c, ok := r.Peek(); ok && c == '"' {
+		const bad = imapwire.SyntaxError("Invalid date-time in Append command")
+		text, err := r.String()
+		if err != nil {
+			return o, orWrong(r, err, bad)
+		}
+		if o.date, ok = imapwire.ParseDateTime(text); !ok {
+			return o, bad
+		}
+		if !r.Space() {
+			return o, missingIn(r)
+		}
+	}
+	o.literal, err = r.LiteralHead()
+	if err != nil {
+		return o, missingIn(r)
+	}
+	return o, nil
+}
+
+// missingIn is how Cyrus words a missing argument of APPEND.
+func missingIn(r *imapwire.Reader) error {
+	return orWrong(r, nil, "Missing required argument to Append command")
+}
+
+// parseAppendFlags reads a list of flags behind "(".
+func parseAppendFlags(r *imapwire.Reader) (flags mailbox.Flags, keywords []string, err error) {
+	if r.Accept(')') {
+		return 0, nil, nil
+	}
+	for {
+		word := r.Word()
+		f, system := view.Flag(word)
+		switch {
+		case system:
+			flags |= f
+		case !imapwire.IsAtom(word) || strings.HasPrefix(word, `\`):
+			return 0, nil, orWrong(r, nil, "Invalid flag in Append command")
+		default:
+			keywords = append(keywords, word)
+		}
+		if r.Accept(')') {
+			return flags, keywords, nil
+		}
+		if !r.Space() {
+			return 0, nil, orWrong(r, nil, "Missing space or ) after flag name in Append command")
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"gocyrus/libcyrus/version"
+)
+
+// capabilitySet says how much a list of capabilities tells.
+type capabilitySet uint8
+
+const (
+	preAuth capabilitySet = iota // the greeting
+	full                         // the command and the answer to a log-in
+)
+
+// capability tells what the server can do (RFC 3501 section 6.1.1).
+func (s *session) capability(nothing) (string, error) {
+	s.w.Line("* CAPABILITY ", s.capabilities(full))
+	return "", nil
+}
+
+// basic is told in any case.
+var basic = []string{"IMAP4rev1", "LITERAL+", "ID", "ENABLE"}
+
+// extensions is told by the command, in Cyrus's order.
+var extensions = []string{
+	"ACL", "CHILDREN", "MOVE", "MULTIAPPEND", "NAMESPACE", "QUOTA", "RIGHTS=kxten", "UIDPLUS", "UNSELECT",
+}
+
+// resources is told behind what depends on the session.
+var resources = []string{
+	"X-QUOTA=STORAGE", "X-QUOTA=MESSAGE", "X-QUOTA=X-ANNOTATION-STORAGE", "X-QUOTA=X-NUM-FOLDERS",
+}
+
+// capabilities is the list of what the server can do now, separated by
+// blanks.
+//
+// Source: capa_response in Cyrus imap/imapd.c; order as 3.6.1 prints it.
+func (s *session) capabilities(set capabilitySet) string {
+	var words []string
+	add := func(more ...string) {
+		for _, w := range more {
+			if !s.suppressed[strings.ToUpper(w)] {
+				words = append(words, w)
+			}
+		}
+	}
+	add(basic...)
+	if set == full {
+		add(extensions...)
+	}
+	if s.mayStartTLS() {
+		add("STARTTLS")
+	}
+	if s.user != nil || !s.sasl.PlaintextAllowed(&s.peer) {
+		add("LOGINDISABLED")
+	}
+	if s.user == nil {
+		for _, m := range s.sasl.Mechanisms(&s.peer) {
+			add("AUTH=" + m)
+		}
+		add("SASL-IR")
+	}
+	if set == full {
+		add(resources...)
+		if s.idleOn {
+			add("IDLE")
+		}
+		add("APPENDLIMIT=" + strconv.FormatInt(s.appendLimit(), 10))
+	}
+	return strings.Join(words, " ")
+}
+
+// mayStartTLS reports whether STARTTLS is possible now.
+func (s *session) mayStartTLS() bool {
+	return s.env.TLSAvailable() && !s.conn.HaveTLS() && s.user == nil
+}
+
+// appendLimit is the size of the largest message that APPEND takes
+// (RFC 7889); without maxmessagesize what a record can hold.
+func (s *session) appendLimit() int64 {
+	if s.maxMessage > 0 {
+		return s.maxMessage
+	}
+	return 1<<32 - 1
+}
+
+// versionText is the version in greeting and ID, as far as serverinfo allows.
+func versionText() string { return version.Cyrus() }

@@ -1,0 +1,22 @@
+package main
+
+import "gocyrus/libcyrus/mboxlist"
+
+// delete deletes a mailbox (RFC 3501 section 6.3.4). An admin who deletes an
+// INBOX deletes the user.
+//
+// Source: cmd_delete in Cyrus imap/imapd.c.
+func (s *session) delete(name string) (string, error) {
+	n, err := s.internal(name)
+	if err != nil {
+		return "", noSuchMailbox(err)
+	}
+	o := mboxlist.DeleteOptions{Subtree: s.who.Admin && n.IsInbox()}
+	if err := s.site.List.Delete(s.ctx, s.who, n, o); err != nil {
+		return "", err
+	}
+	if s.view != nil && s.view.Ref().Name == n {
+		s.leave()
+	}
+	return "", nil
+}

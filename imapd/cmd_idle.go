@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/imapwire"
+)
+
+// maxIdleLine is the longest line taken in IDLE; "DONE" is the only right one.
+const maxIdleLine = 1024
+
+// idle tells the client of changes as they happen, until it says DONE
+// (RFC 2177).
+//
+// Source: cmd_idle in Cyrus imap/imapd.c.
+func (s *session) idle(nothing) (string, error) {
+	if !s.idleOn {
+		return "", imapwire.SyntaxError("Unrecognized command")
+	}
+	s.w.Line("+ idling")
+	if err := s.idleWait(); err != nil || s.done {
+		return "", err
+	}
+	if !strings.EqualFold(s.r.Line(maxIdleLine), "done") {
+		return s.answer("BAD Invalid Idle continuation")
+	}
+	return "", nil
+}
+
+// idleWait waits until the client has sent something, and tells it of
+// changes meanwhile.
+func (s *session) idleWait() error {
+	var changed <-chan struct{}
+	if s.view != nil {
+		var stop func()
+		changed, stop = s.site.Store.Watch(s.view.Ref())
+		defer stop()
+	}
+	end := time.Now().Add(s.idleTimeout())
+	for s.r.Buffered() == 0 {
+		if err := s.refresh(true, false); err != nil {
+			return err
+		}
+		if !s.mayGoOn() {
+			return nil
+		}
+		if err := s.w.Flush(); err != nil {
+			return err
+		}
+		s.r.Release()
+		s.w.Release()
+		err := s.park(changed, time.Until(end))
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.idleTooLong()
+			return nil
+		case !errors.Is(err, errChanged):
+			return err
+		}
+	}
+	return nil
+}
+
+// errChanged says that the mailbox has changed.
+var errChanged = errors.New("the mailbox has changed")
+
+// park waits for the client, without buffers, until something comes out of
+// changed (errChanged) or the time is over.
+func (s *session) park(changed <-chan struct{}, timeout time.Duration) error {
+	if timeout <= 0 {
+		return os.ErrDeadlineExceeded
+	}
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	if changed != nil {
+		go func() {
+			select {
+			case <-changed:
+				cancel(errChanged)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	err := s.conn.Park(ctx, timeout)
+	if err != nil && context.Cause(ctx) == errChanged && s.ctx.Err() == nil {
+		return errChanged
+	}
+	return err
+}
+
+// idleTimeout is how long IDLE may last.
+func (s *session) idleTimeout() time.Duration {
+	if d := config.Imapidletimeout.In(s.conf); d > 0 {
+		return d
+	}
+	return s.timeout
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+)
+
+// maxPatterns bounds the patterns of one LIST.
+const maxPatterns = 1000
+
+// listArgs is the arguments of LIST and LSUB.
+type listArgs struct {
+	reference string
+	patterns  []string
+	lsub      bool
+	extended  bool // written in the form of RFC 5258
+	selected  listSelection
+	returned  listReturn
+	status    []statusItem // STATUS of each (RFC 5819)
+}
+
+// listSelection is a set of selection options.
+type listSelection uint8
+
+const (
+	onlySubscribed listSelection = 1 << iota
+	remoteToo
+	recursiveMatch
+)
+
+var selections = map[string]listSelection{
+	"subscribed":     onlySubscribed,
+	"remote":         remoteToo,
+	"recursivematch": recursiveMatch,
+}
+
+// listReturn is a set of return options.
+type listReturn uint8
+
+const (
+	withSubscribed listReturn = 1 << iota
+	withChildren
+	withStatus
+	withRights
+)
+
+var returns = map[string]listReturn{
+	"subscribed": withSubscribed,
+	"children":   withChildren,
+	"status":     withStatus,
+	"myrights":   withRights,
+}
+
+// parseLsub reads the arguments of LSUB (RFC 3501 section 6.3.9).
+func parseLsub(r *imapwire.Reader) (a listArgs, err error) {
+	a.lsub = true
+	if a.reference, err = argument(r); err != nil {
+		return a, err
+	}
+	pattern, err := argument(r)
+	a.patterns = []string{pattern}
+	return a, err
+}
+
+// parseList reads the arguments of LIST (RFC 3501 section 6.3.8, RFC 5258).
+//
+// Source: getlistargs in Cyrus imap/imapd.c.
+func parseList(r *imapwire.Reader) (a listArgs, err error) {
+	if !r.Space() {
+		return a, r.Missing()
+	}
+	if r.Accept('(') {
+		a.extended = true
+		if err = parseSelections(r, &a); err != nil {
+			return a, err
+		}
+		if !r.Space() {
+			return a, r.Missing()
+		}
+	}
+	if a.reference, err = r.AString(); err != nil {
+		return a, missing(r, err)
+	}
+	if err = parsePatterns(r, &a); err != nil {
+		return a, err
+	}
+	if r.Space() {
+		a.extended = true
+		err = parseReturns(r, &a)
+	}
+	return a, err
+}
+
+// parseSelections reads selection options behind "(".
+func parseSelections(r *imapwire.Reader, a *listArgs) error {
+	for first := true; !r.Accept(')'); first = false {
+		if !first && !r.Space() {
+			return orWrong(r, nil, "Missing close parenthesis for List selection options")
+		}
+		word := strings.ToLower(r.Word())
+		o, ok := selections[word]
+		switch {
+		case r.Err() != nil:
+			return r.Err()
+		case word == "":
+			return imapwire.SyntaxError("Invalid syntax in List command")
+		case !ok:
+			return imapwire.SyntaxError(`Invalid List selection option "` + word + `"`)
+		}
+		a.selected |= o
+	}
+	if a.selected&recursiveMatch != 0 && a.selected&onlySubscribed == 0 {
+		return imapwire.SyntaxError("Invalid combination of selection options")
+	}
+	return nil
+}
+
+// parsePatterns reads a pattern or a list of patterns.
+func parsePatterns(r *imapwire.Reader, a *listArgs) error {
+	const none = imapwire.SyntaxError("Missing required argument to List: mailbox pattern")
+	if !r.Space() {
+		return orWrong(r, nil, none)
+	}
+	if !r.Accept('(') {
+		p, err := r.AString()
+		if err != nil {
+			return orWrong(r, err, none)
+		}
+		a.patterns = []string{p}
+		return nil
+	}
+	a.extended = true
+	for {
+		p, err := r.AString()
+		if err != nil || len(a.patterns) == maxPatterns {
+			return orWrong(r, err, "Invalid syntax in List command")
+		}
+		a.patterns = append(a.patterns, p)
+		if r.Accept(')') {
+			return nil
+		}
+		if !r.Space() {
+			return orWrong(r, nil, "Invalid syntax in List command")
+		}
+	}
+}
+
+// parseReturns reads RETURN and its options.
+func parseReturns(r *imapwire.Reader, a *listArgs) error {
+	word := strings.ToLower(r.Word())
+	if word != "return" {
+		return orWrong(r, nil, imapwire.SyntaxError(`Unexpected extra argument to List: "`+word+`"`))
+	}
+	if !r.Space() || !r.Accept('(') {
+		return orWrong(r, nil, "Missing return argument list")
+	}
+	for first := true; !r.Accept(')'); first = false {
+		if !first && !r.Space() {
+			return orWrong(r, nil, "Missing close parenthesis for List return options")
+		}
+		word := strings.ToLower(r.Word())
+		o, ok := returns[word]
+		if !ok {
+			return orWrong(r, nil, imapwire.SyntaxError(`Invalid List return option "`+word+`"`))
+		}
+		a.returned |= o
+		if o == withStatus {
+			items, err := parseStatusItems(r)
+			if err != nil {
+				return err
+			}
+			a.status = items
+		}
+	}
+	return nil
+}
+
+// lsub lists subscribed mailboxes (RFC 3501 section 6.3.9).
+func (s *session) lsub(a listArgs) (string, error) { return s.list(a) }
+
+// list lists mailboxes (RFC 3501 section 6.3.8).
+//
+// Source: cmd_list in Cyrus imap/imapd.c.
+func (s *session) list(a listArgs) (string, error) {
+	start := time.Now()
+	if len(a.patterns) == 1 && a.patterns[0] == "" && !a.lsub {
+		s.w.Line(`* LIST (\Noselect) "`, string(s.ns.Separator()), `" ""`)
+		return completed(start, 0), nil
+	}
+	o := mboxlist.ListOptions{
+		Patterns:       s.matchers(&a),
+		Subscribed:     a.lsub || a.selected&onlySubscribed != 0,
+		WantSubscribed: a.returned&withSubscribed != 0,
+		RecursiveMatch: a.selected&recursiveMatch != 0,
+	}
+	n := 0
+	err := s.site.List.Each(s.ctx, s.who, s.ns, o, func(l mboxlist.Listed) error {
+		n++
+		s.listed(&a, &l)
+		if a.returned&(withStatus|withRights) != 0 && l.Entry != nil && l.Entry.Exists() {
+			return s.listedMore(&a, &l)
+		}
+		return s.w.Err()
+	})
+	if err != nil {
+		return "", err
+	}
+	return completed(start, n), nil
+}
+
+// matchers makes the patterns of a LIST.
+func (s *session) matchers(a *listArgs) []mboxname.Matcher {
+	ms := make([]mboxname.Matcher, len(a.patterns))
+	for i, p := range a.patterns {
+		ms[i] = s.ns.NewMatcher(s.pattern(a.reference, p))
+	}
+	return ms
+}
+
+// pattern joins reference and pattern. One that begins with a separator
+// replaces the reference up to the first of its components.
+//
+// Source: canonical_list_pattern in Cyrus imap/imapd.c.
+func (s *session) pattern(reference, pattern string) string {
+	if reference == "" {
+		return pattern
+	}
+	sep := string(s.ns.Separator())
+	if strings.HasSuffix(reference, sep) {
+		pattern = strings.TrimPrefix(pattern, sep)
+	}
+	return reference + pattern
+}
+
+// completed is the text of a LIST that found n mailboxes.
+func completed(start time.Time, n int) string {
+	secs := time.Since(start).Seconds()
+	if n == 0 {
+		return fmt.Sprintf("Completed (%.3f secs)", secs)
+	}
+	return fmt.Sprintf("Completed (%.3f secs %d calls)", secs, n)
+}
+
+// listed tells the client of one mailbox.
+//
+// Source: list_response in Cyrus imap/imapd.c.
+func (s *session) listed(a *listArgs, l *mboxlist.Listed) {
+	name := "* LIST ("
+	if a.lsub {
+		name = "* LSUB ("
+	}
+	b := append(s.w.Buffer(), name...)
+	start := len(b)
+	for _, attribute := range attributes(a, l) {
+		if len(b) > start {
+			b = append(b, ' ')
+		}
+		b = append(b, attribute...)
+	}
+	b = append(b, `) "`...)
+	b = append(b, s.ns.Separator(), '"', ' ')
+	b = imapwire.AppendAString(b, l.External)
+	if l.ChildMatches {
+		b = append(b, ` (CHILDINFO ("SUBSCRIBED"))`...)
+	}
+	s.w.SetBuffer(append(b, "\r\n"...))
+}
+
+// attributes is the attributes of a mailbox in Cyrus's order.
+func attributes(a *listArgs, l *mboxlist.Listed) []string {
+	exists := l.Entry != nil && l.Entry.Exists()
+	if a.lsub {
+		if !exists || !l.Subscribed {
+			return []string{`\Noselect`, `\HasChildren`}
+		}
+		return nil
+	}
+	var out []string
+	switch {
+	case exists:
+	case a.selected&onlySubscribed != 0:
+		out = append(out, `\NonExistent`)
+	default:
+		out = append(out, `\Noselect`)
+	}
+	if l.Subscribed && (a.selected&onlySubscribed != 0 || a.returned&withSubscribed != 0) {
+		out = append(out, `\Subscribed`)
+	}
+	if l.HasChildren {
+		return append(out, `\HasChildren`)
+	}
+	return append(out, `\HasNoChildren`)
+}
+
+// listedMore sends what was asked for with each mailbox.
+func (s *session) listedMore(a *listArgs, l *mboxlist.Listed) error {
+	if a.returned&withStatus != 0 {
+		if err := s.sendStatus(l.External, l.Entry, a.status); err != nil && ofServer(err) {
+			return err
+		}
+	}
+	if a.returned&withRights != 0 {
+		s.sendRights(l.External, l.Entry)
+	}
+	return s.w.Err()
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"strings"
+
+	"gocyrus/libcyrus/auth"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/proc"
+	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/syslog"
+)
+
+// errNoLayer is the answer to a password that must not be sent in the clear.
+const errNoLayer = refusal("Login only available under a layer")
+
+// login logs in by name and password (RFC 3501 section 6.2.3). The password
+// is read after it is clear that it is wanted.
+//
+// Source: cmd_login in Cyrus imap/imapd.c.
+func (s *session) login(r *imapwire.Reader) (string, error) {
+	name, err := argument(r)
+	if err != nil {
+		return "", err
+	}
+	if !r.Space() {
+		return "", r.Missing()
+	}
+	if s.user != nil {
+		return "", imapwire.SyntaxError("Already logged in")
+	}
+	id, ok := s.auth.Canonical(s.ctx, name, s.peer.Local)
+	if !ok {
+		r.SkipLine()
+		s.notice("badlogin: " + s.peer.Client + " plaintext (" + printable(name) + ") invalid user")
+		return "", refusal("Invalid user")
+	}
+	if !s.sasl.PlaintextAllowed(&s.peer) {
+		r.SkipLine()
+		s.notice("plaintext login refused from " + s.peer.Client + ": " + printable(id))
+		return "", errNoLayer
+	}
+	password, err := r.AString()
+	if err != nil {
+		return "", missing(r, err)
+	}
+	if !r.EOL() {
+		return "", imapwire.SyntaxError("Unexpected extra arguments to LOGIN")
+	}
+	return s.checkPassword(id, password)
+}
+
+// checkPassword logs id in if the password is his.
+func (s *session) checkPassword(id, password string) (string, error) {
+	var u auth.User
+	if s.anyPass {
+		u = s.auth.User(s.ctx, id)
+	} else {
+		var fail *auth.Error
+		if u, fail = s.sasl.CheckPass(s.ctx, &s.peer, id, password); fail != nil {
+			s.sasl.Failed(s.ctx, &s.peer, sasl.Plaintext, fail)
+			return "", refusal("Login failed: " + fail.Reply())
+		}
+	}
+	if !s.peer.TLS {
+		s.sasl.PausePlaintext(s.ctx, &s.peer)
+	}
+	if err := s.enter(u, sasl.Plaintext); err != nil {
+		return "", err
+	}
+	if alert := config.Plaintextloginalert.In(s.conf); alert != "" && !s.peer.TLS {
+		s.w.Line("* OK [ALERT] ", strings.TrimLeft(alert, "["))
+	}
+	return "[CAPABILITY " + s.capabilities(full) + "] User logged in SESSIONID=<" + s.conn.SessionID() + ">", nil
+}
+
+// enter makes u the user of the session, if there is room for another.
+func (s *session) enter(u auth.User, mech string) error {
+	if err := s.room(u.ID); err != nil {
+		return err
+	}
+	s.loggedIn(u)
+	if s.peer.TLS {
+		mech += "+TLS"
+	}
+	s.notice("login: " + s.peer.Client + " " + u.ID + " " + mech + " User logged in SESSIONID=<" + s.conn.SessionID() + ">")
+	if u.AuthID != "" && u.AuthID != u.ID {
+		s.log.Info("login: " + u.AuthID + " acts as " + u.ID + " SESSIONID=<" + s.conn.SessionID() + ">")
+	}
+	s.conn.StartTelemetry(u.ID)
+	s.autocreate()
+	return nil
+}
+
+// autocreate makes the user's INBOX if imapd.conf says so. Without one he
+// may still read what is shared.
+func (s *session) autocreate() {
+	if s.user.Admin || s.user.ID == auth.Anonymous {
+		return
+	}
+	if _, err := s.site.List.Inbox(s.ctx, s.user.ID); ofServer(err) {
+		s.log.Error("autocreate failed", "user", s.user.ID, "err", err)
+	}
+}
+
+// room checks maxlogins_per_host and maxlogins_per_user.
+//
+// Source: checklimits in Cyrus imap/imapd.c.
+func (s *session) room(user string) error {
+	maxHost, maxUser := config.MaxloginsPerHost.In(s.conf), config.MaxloginsPerUser.In(s.conf)
+	if maxHost <= 0 && maxUser <= 0 {
+		return nil
+	}
+	entries, err := proc.Read(s.procDir())
+	if err != nil {
+		return err
+	}
+	host, own := proc.Limits(entries, s.env.Service, s.peer.Client, user)
+	var why []string
+	if maxHost > 0 && host >= maxHost {
+		why = append(why, count(host, maxHost)+" from "+s.peer.Client)
+	}
+	if maxUser > 0 && own >= maxUser {
+		why = append(why, count(own, maxUser)+" for "+user)
+	}
+	if why == nil {
+		return nil
+	}
+	return refusal("Too many open connections (" + strings.Join(why, ", ") + ")")
+}
+
+// notice logs a line that other programs read.
+func (s *session) notice(text string) { s.log.Log(s.ctx, syslog.LevelNotice, text) }
+
+// printable is text from a client for a log line.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return '?'
+		}
+		return c
+	}, s)
+}

@@ -1,0 +1,23 @@
+package main
+
+import "gocyrus/libcyrus/imapwire"
+
+// namespace tells the prefixes of names (RFC 2342).
+func (s *session) namespace(nothing) (string, error) {
+	b := append(s.w.Buffer(), "* NAMESPACE "...)
+	b = s.appendPrefix(b, s.ns.Personal(), true)
+	b = s.appendPrefix(append(b, ' '), s.ns.Others(), !s.ns.HideUsers)
+	b = s.appendPrefix(append(b, ' '), s.ns.Shared(), !s.ns.HideShared)
+	s.w.SetBuffer(append(b, "\r\n"...))
+	return "", nil
+}
+
+// appendPrefix prints one namespace with its separator, or NIL.
+func (s *session) appendPrefix(b []byte, prefix string, shown bool) []byte {
+	if !shown {
+		return append(b, "NIL"...)
+	}
+	b = append(b, "(("...)
+	b = imapwire.AppendString(b, prefix)
+	return append(b, ' ', '"', s.ns.Separator(), '"', ')', ')')
+}

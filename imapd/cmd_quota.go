@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+)
+
+// getQuota tells about a quota root; only admins may ask (RFC 2087 section
+// 4.2).
+func (s *session) getQuota(name string) (string, error) {
+	if !s.who.Admin {
+		return "", errs.New(errs.Denied, "imapd.getquota", name, nil)
+	}
+	n, err := s.internal(name)
+	if err != nil {
+		return "", errs.New(errs.QuotaNotFound, "imapd.getquota", name, err)
+	}
+	root, err := s.site.Quota.Get(s.ctx, n)
+	if err != nil {
+		return "", err
+	}
+	s.sendQuota(name, root)
+	return "", nil
+}
+
+// getQuotaRoot tells which quota root covers a mailbox, and about it (RFC
+// 2087 section 4.3).
+func (s *session) getQuotaRoot(name string) (string, error) {
+	n, err := s.internal(name)
+	if err != nil {
+		return "", noSuchMailbox(err)
+	}
+	want := acl.Read
+	if s.who.Admin {
+		want = acl.None
+	}
+	if _, err := s.site.List.Need(s.ctx, s.who, n, want); err != nil {
+		return "", err
+	}
+	root, err := s.quotaRoot(s.ctx, n)
+	if err != nil {
+		return "", err
+	}
+	b := append(s.w.Buffer(), "* QUOTAROOT "...)
+	b = imapwire.AppendAString(b, name)
+	if root != nil {
+		b = imapwire.AppendAString(append(b, ' '), s.ns.ExternalOr(root.Name))
+	}
+	s.w.SetBuffer(append(b, "\r\n"...))
+	if root != nil {
+		s.sendQuota(s.ns.ExternalOr(root.Name), root)
+	}
+	return "", nil
+}
+
+// quotaRoot returns the root that covers a mailbox, or nil.
+func (s *session) quotaRoot(ctx context.Context, n mboxname.Name) (*quota.Root, error) {
+	name, err := s.site.Quota.FindRoot(ctx, n)
+	if err != nil || name == "" {
+		return nil, err
+	}
+	root, err := s.site.Quota.Get(ctx, name)
+	if errs.Is(err, errs.QuotaNotFound) {
+		return nil, nil
+	}
+	return root, err
+}
+
+// sendQuota sends use and limits of a root.
+func (s *session) sendQuota(external string, root *quota.Root) {
+	b := append(s.w.Buffer(), "* QUOTA "...)
+	b = append(imapwire.AppendAString(b, external), " ("...)
+	sep := ""
+	for r := quota.Storage; r < quota.Resources; r++ {
+		if root.Limit[r] == quota.Unlimited {
+			continue
+		}
+		b = fmt.Appendf(b, "%s%s %d %d", sep, r, root.Used[r]/r.Unit(), root.Limit[r])
+		sep = " "
+	}
+	s.w.SetBuffer(append(b, ")\r\n"...))
+}
+
+// setQuota sets the limits of a quota root, which is made if need be; only
+// admins may (RFC 2087 section 4.1).
+//
+// Source: cmd_setquota in Cyrus imap/imapd.c.
+func (s *session) setQuota(r *imapwire.Reader) (string, error) {
+	name, err := argument(r)
+	if err != nil {
+		return "", err
+	}
+	if !r.Space() {
+		return "", r.Missing()
+	}
+	if !s.who.Admin {
+		r.SkipLine()
+		return "", errs.New(errs.Denied, "imapd.setquota", name, nil)
+	}
+	limits, err := parseLimits(r)
+	if err != nil {
+		return "", err
+	}
+	if !r.EOL() {
+		return "", imapwire.SyntaxError("Unexpected extra arguments to SETQUOTA")
+	}
+	n, err := s.internal(name)
+	if err != nil {
+		return "", noSuchMailbox(err)
+	}
+	return "", s.setLimits(n, limits)
+}
+
+// setLimits sets the limits of a root. A new one takes over the mailboxes
+// below it that no deeper root has.
+//
+// Source: mboxlist_setquotas in Cyrus imap/mboxlist.c.
+func (s *session) setLimits(root mboxname.Name, limits quota.Limits) error {
+	if _, err := s.site.List.Lookup(s.ctx, root); err != nil {
+		return err
+	}
+	created, err := s.site.Quota.SetLimits(s.ctx, root, limits)
+	if err != nil || !created {
+		return err
+	}
+	var refs []mailbox.Ref
+	err = s.site.List.Tree(s.ctx, root, func(e *mboxlist.Entry) (bool, error) {
+		if e.Exists() {
+			refs = append(refs, e.Ref())
+		}
+		return true, nil
+	})
+	for _, ref := range refs {
+		if err != nil {
+			return err
+		}
+		err = s.giveRoot(ref, root)
+	}
+	return err
+}
+
+// giveRoot makes root the quota root of a mailbox that has no deeper one.
+func (s *session) giveRoot(ref mailbox.Ref, root mboxname.Name) error {
+	m, err := s.site.Store.Open(s.ctx, ref, mailbox.Write)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if old := m.QuotaRoot(); len(old) >= len(root) {
+		return nil
+	}
+	m.SetQuotaRoot(root)
+	return m.Commit(s.ctx)
+}
+
+// errBadQuota is what the client is told of a list that makes no sense.
+const errBadQuota = imapwire.SyntaxError("Invalid quota list in Setquota")
+
+// errNoResource is the answer to a resource that is not counted here.
+const errNoResource = refusal("Unsupported quota resource")
+
+// parseLimits reads a list of resources and limits; what is not in it is
+// unlimited.
+func parseLimits(r *imapwire.Reader) (quota.Limits, error) {
+	limits := quota.NoLimits()
+	if !r.Accept('(') {
+		return limits, orWrong(r, nil, errBadQuota)
+	}
+	for first := true; !r.Accept(')'); first = false {
+		if !first && !r.Space() {
+			return limits, orWrong(r, nil, errBadQuota)
+		}
+		resource, ok := resourceNamed(r.Word())
+		if !ok {
+			r.SkipLine()
+			return limits, errNoResource
+		}
+		n, err := parseLimit(r)
+		if err != nil {
+			return limits, err
+		}
+		limits[resource] = n
+	}
+	return limits, nil
+}
+
+// parseLimit reads a limit; -1 is none.
+func parseLimit(r *imapwire.Reader) (int64, error) {
+	if !r.Space() {
+		return 0, orWrong(r, nil, errBadQuota)
+	}
+	negative := r.Accept('-')
+	n, err := r.Number64()
+	switch {
+	case err != nil || (negative && n != 1):
+		return 0, orWrong(r, nil, errBadQuota)
+	case negative:
+		return quota.Unlimited, nil
+	}
+	return n, nil
+}
+
+// resourceNamed finds a resource by its name in any case.
+func resourceNamed(word string) (quota.Resource, bool) {
+	for r := quota.Storage; r < quota.Resources; r++ {
+		if strings.EqualFold(r.String(), word) {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+// warnQuota warns a client that selects a mailbox whose quota is nearly used
+// up.
+//
+// Source: warn_about_quota in Cyrus imap/imapd.c.
+func (s *session) warnQuota(n mboxname.Name) {
+	root, err := s.quotaRoot(s.ctx, n)
+	if err != nil || root == nil {
+		return // not worth failing for
+	}
+	threshold := int64(config.Quotawarn.In(s.conf))
+	for r := quota.Storage; r < quota.Resources; r++ {
+		limit := root.Limit[r]
+		if limit <= 0 {
+			continue
+		}
+		percent := root.Used[r] * 100 / (limit * r.Unit())
+		free := limit*r.Unit() - root.Used[r]
+		if percent < threshold || !s.fewLeft(r, free) {
+			continue
+		}
+		if free <= 0 {
+			s.w.Line("* NO [ALERT] Mailbox is over quota")
+			continue
+		}
+		s.w.Line(fmt.Sprintf("* NO [ALERT] Mailbox is at %d%% of quota", percent))
+	}
+}
+
+// fewLeft reports whether so little of a resource is free that it is worth
+// a warning.
+func (s *session) fewLeft(r quota.Resource, free int64) bool {
+	switch r {
+	case quota.Storage:
+		kb := int64(config.Quotawarnkb.In(s.conf))
+		return kb == 0 || free < kb*1024
+	case quota.Message:
+		n := int64(config.Quotawarnmsg.In(s.conf))
+		return n == 0 || free < n
+	}
+	return true
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/view"
+)
+
+// parseSearch reads the arguments of SEARCH (RFC 3501 section 6.4.4).
+func parseSearch(r *imapwire.Reader) (imapwire.Search, error) {
+	if !r.Space() {
+		return imapwire.Search{}, r.Missing()
+	}
+	return r.Search(time.Local)
+}
+
+// search finds messages by sequence number.
+func (s *session) search(a imapwire.Search) (string, error) { return s.find(&a, false) }
+
+// uidSearch finds messages by UID.
+func (s *session) uidSearch(a imapwire.Search) (string, error) { return s.find(&a, true) }
+
+// find sends the numbers of the messages that fit.
+func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
+	start := time.Now()
+	if err := s.refresh(false, uid); err != nil {
+		return "", err
+	}
+	var found []uint32
+	err := s.view.Search(s.ctx, a, func(seq, u uint32) {
+		if uid {
+			seq = u
+		}
+		found = append(found, seq)
+	})
+	if errors.Is(err, view.ErrCharset) {
+		return "", imapwire.SyntaxError("Unrecognized character set")
+	}
+	if err != nil {
+		return "", err
+	}
+	b := append(s.w.Buffer(), "* SEARCH"...)
+	for _, n := range found {
+		b = imapwire.AppendUint(append(b, ' '), n)
+	}
+	s.w.SetBuffer(append(b, "\r\n"...))
+	s.view.Report(s.w, uid, uid)
+	return fmt.Sprintf("Completed (%d msgs in %.3f secs)", len(found), time.Since(start).Seconds()), nil
+}

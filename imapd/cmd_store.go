@@ -1,0 +1,106 @@
+package main
+
+import (
+	"strings"
+
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/view"
+)
+
+// storeArgs is the arguments of STORE.
+type storeArgs struct {
+	set    imapwire.SeqSet
+	change view.FlagChange
+}
+
+// storeOperations is the data items of STORE. Cyrus 3.6 does not keep quiet
+// after .SILENT; neither do we.
+var storeOperations = map[string]view.Operation{
+	"FLAGS": view.Replace, "FLAGS.SILENT": view.Replace,
+	"+FLAGS": view.Add, "+FLAGS.SILENT": view.Add,
+	"-FLAGS": view.Remove, "-FLAGS.SILENT": view.Remove,
+}
+
+// parseStore reads the arguments of STORE (RFC 3501 section 6.4.6).
+//
+// Source: cmd_store in Cyrus imap/imapd.c.
+func parseStore(r *imapwire.Reader) (a storeArgs, err error) {
+	if a.set, err = parseStoreSet(r); err != nil {
+		return a, err
+	}
+	inner(r, "Store")
+	if !r.Space() {
+		return a, r.Missing()
+	}
+	var ok bool
+	if a.change.Operation, ok = storeOperations[strings.ToUpper(r.Word())]; !ok {
+		return a, orWrong(r, nil, imapwire.SyntaxError("Invalid "+r.Command+" attribute"))
+	}
+	if !r.Space() {
+		return a, r.Missing()
+	}
+	return a, parseStoreFlags(r, &a.change)
+}
+
+// parseStoreSet reads the sequence set; at the end of the line its error is
+// another than that of FETCH.
+func parseStoreSet(r *imapwire.Reader) (imapwire.SeqSet, error) {
+	set, err := parseSequence(r)
+	if err == nil && r.AtEOL() {
+		err = imapwire.SyntaxError("Invalid sequence in " + r.Command)
+	}
+	return set, err
+}
+
+// parseStoreFlags reads flags, in parentheses or not.
+func parseStoreFlags(r *imapwire.Reader, c *view.FlagChange) error {
+	list := r.Accept('(')
+	if list && r.Accept(')') {
+		return nil
+	}
+	for {
+		word := r.Word()
+		f, system := view.Flag(word)
+		switch {
+		case system:
+			c.Flags |= f
+		case word == "":
+			return missing(r, errMissing)
+		case strings.HasPrefix(word, `\`):
+			return orWrong(r, nil, imapwire.SyntaxError("Invalid system flag in "+r.Command+" command"))
+		case !imapwire.IsAtom(word):
+			return orWrong(r, nil, imapwire.SyntaxError("Invalid flag name "+word+" in "+r.Command+" command"))
+		default:
+			c.Keywords = append(c.Keywords, word)
+		}
+		if !r.Space() {
+			break
+		}
+	}
+	if list && !r.Accept(')') {
+		return orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
+	}
+	return nil
+}
+
+// errMissing stands for an argument that is not there.
+const errMissing = refusal("missing")
+
+// store changes flags of messages by sequence number.
+func (s *session) store(a storeArgs) (string, error) {
+	return s.changeFlags(s.view.BySequence(a.set), &a, false)
+}
+
+// uidStore changes flags of messages by UID.
+func (s *session) uidStore(a storeArgs) (string, error) {
+	return s.changeFlags(s.view.ByUID(a.set), &a, true)
+}
+
+// changeFlags does a STORE and tells the client what the flags are now.
+func (s *session) changeFlags(t view.Targets, a *storeArgs, uid bool) (string, error) {
+	if err := s.view.Store(s.ctx, t, a.change); err != nil {
+		return "", err
+	}
+	s.view.Report(s.w, uid, uid)
+	return "", nil
+}

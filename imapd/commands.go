@@ -1,0 +1,152 @@
+package main
+
+import (
+	"strings"
+
+	"gocyrus/libcyrus/imapwire"
+)
+
+// state is where a session stands (RFC 3501 section 3), as a set, so that a
+// command can say in which states it may be used.
+type state uint8
+
+const (
+	notAuthed state = 1 << iota
+	authed
+	selected
+	loggedIn = authed | selected
+	anyState = notAuthed | loggedIn
+)
+
+// command is one IMAP command.
+type command struct {
+	states state
+	// run reads the arguments and does the work. It returns the text after
+	// OK ("" is "Completed") or an error for tagged.
+	run func(*session, *imapwire.Reader) (string, error)
+	// secret arguments are never logged.
+	secret bool
+}
+
+// commands is every command, by lower-case name. To add one: write
+// cmd_NAME.go with parseName and (*session).name, and a line here.
+var commands = map[string]command{
+	"capability":   cmd(anyState, parseNothing, (*session).capability),
+	"noop":         cmd(anyState, parseNothing, (*session).noop),
+	"logout":       cmd(anyState, parseNothing, (*session).logout),
+	"id":           cmd(anyState, parseID, (*session).id),
+	"starttls":     {anyState, (*session).startTLS, false},
+	"authenticate": {anyState, (*session).authenticate, true},
+	"login":        {anyState, (*session).login, true},
+	"enable":       cmd(loggedIn, parseEnable, (*session).enable),
+	"namespace":    cmd(loggedIn, parseNothing, (*session).namespace),
+
+	"select":      cmd(loggedIn, parseSelect, (*session).selectMailbox),
+	"examine":     cmd(loggedIn, parseSelect, (*session).examine),
+	"create":      cmd(loggedIn, parseCreate, (*session).create),
+	"delete":      cmd(loggedIn, parseMailbox, (*session).delete),
+	"rename":      cmd(loggedIn, parseRename, (*session).rename),
+	"subscribe":   cmd(loggedIn, parseSubscribe, (*session).subscribe),
+	"unsubscribe": cmd(loggedIn, parseSubscribe, (*session).unsubscribe),
+	"list":        cmd(loggedIn, parseList, (*session).list),
+	"lsub":        cmd(loggedIn, parseLsub, (*session).lsub),
+	"status":      cmd(loggedIn, parseStatus, (*session).status),
+	"append":      {loggedIn, (*session).append, false},
+	"idle":        cmd(loggedIn, parseNothing, (*session).idle),
+
+	"getacl":     cmd(loggedIn, parseMailbox, (*session).getACL),
+	"myrights":   cmd(loggedIn, parseMailbox, (*session).myRights),
+	"listrights": cmd(loggedIn, parseListRights, (*session).listRights),
+	"setacl":     cmd(loggedIn, parseSetACL, (*session).setACL),
+	"deleteacl":  cmd(loggedIn, parseListRights, (*session).deleteACL),
+
+	"getquota":     cmd(loggedIn, parseMailbox, (*session).getQuota),
+	"getquotaroot": cmd(loggedIn, parseMailbox, (*session).getQuotaRoot),
+	"setquota":     {loggedIn, (*session).setQuota, false},
+
+	"check":    cmd(selected, parseNothing, (*session).check),
+	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
+	"unselect": cmd(selected, parseNothing, (*session).unselect),
+	"expunge":  cmd(selected, parseNothing, (*session).expunge),
+	"search":   cmd(selected, parseSearch, (*session).search),
+	"fetch":    cmd(selected, parseFetch, (*session).fetch),
+	"store":    cmd(selected, parseStore, (*session).store),
+	"copy":     cmd(selected, parseCopy, (*session).copy),
+	"move":     cmd(selected, parseCopy, (*session).move),
+	"uid":      {selected, (*session).uid, false},
+}
+
+// uidCommands is what may follow UID.
+var uidCommands = map[string]command{
+	"search":  cmd(selected, parseSearch, (*session).uidSearch),
+	"fetch":   cmd(selected, parseFetch, (*session).uidFetch),
+	"store":   cmd(selected, parseStore, (*session).uidStore),
+	"copy":    cmd(selected, parseCopy, (*session).uidCopy),
+	"move":    cmd(selected, parseCopy, (*session).uidMove),
+	"expunge": cmd(selected, parseSequence, (*session).uidExpunge),
+}
+
+// cmd joins a parser, which knows only syntax, to an action, which never
+// sees the wire. A is the command's arguments. The parser starts behind the
+// command's name; the end of the line is taken here.
+func cmd[A any](in state, parse func(*imapwire.Reader) (A, error), do func(*session, A) (string, error)) command {
+	return command{states: in, run: func(s *session, r *imapwire.Reader) (string, error) {
+		args, err := parse(r)
+		if err == nil {
+			err = r.End()
+		}
+		if err != nil {
+			return "", err
+		}
+		return do(s, args)
+	}}
+}
+
+// nothing is the arguments of a command that has none.
+type nothing struct{}
+
+func parseNothing(*imapwire.Reader) (nothing, error) { return nothing{}, nil }
+
+// parseMailbox reads a blank and the name of a mailbox.
+func parseMailbox(r *imapwire.Reader) (string, error) { return argument(r) }
+
+// argument reads a blank and an astring.
+func argument(r *imapwire.Reader) (string, error) {
+	if !r.Space() {
+		return "", r.Missing()
+	}
+	s, err := r.AString()
+	return s, missing(r, err)
+}
+
+// missing words an error of a Reader's method: a token that is not of the
+// wanted form is a missing argument.
+func missing(r *imapwire.Reader, err error) error {
+	if err == nil || r.Err() != nil {
+		return err
+	}
+	if _, ok := err.(*imapwire.LimitError); ok {
+		return err
+	}
+	return r.Missing()
+}
+
+// parseSequence reads a blank and a sequence set.
+func parseSequence(r *imapwire.Reader) (imapwire.SeqSet, error) {
+	if !r.Space() || r.AtEOL() {
+		return nil, r.Missing()
+	}
+	set, ok := imapwire.ParseSeqSet(r.Word())
+	if !ok {
+		return nil, imapwire.SyntaxError("Invalid sequence in " + r.Command)
+	}
+	return set, nil
+}
+
+// display is how Cyrus spells a command's name in its texts: "Fetch".
+func display(name string) string {
+	if name == "" {
+		return ""
+	}
+	return strings.ToUpper(name[:1]) + strings.ToLower(name[1:])
+}

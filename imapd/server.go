@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/auth"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/site"
+	"gocyrus/libcyrus/worker"
+)
+
+// minTimeout is the shortest inactivity timer that RFC 3501 section 5.4
+// allows.
+const minTimeout = 30 * time.Minute
+
+// server is what all sessions of one process share.
+type server struct {
+	env  *worker.Env
+	conf *config.Config
+	log  *slog.Logger
+	site *site.Site
+	auth *auth.Site
+	sasl *sasl.Server
+
+	name       string        // of this host, for the greeting
+	timeout    time.Duration // of an idle client
+	idleOn     bool          // IDLE is possible
+	maxMessage int64         // octets of an appended message, 0 = no limit
+	implicit   bool          // -s: TLS from the start
+	noQuota    bool          // -q
+	anyPass    bool          // -N
+	ssf        int           // -p
+	suppressed map[string]bool
+	limits     imapwire.Limits
+}
+
+// preAuthArgs is how much a client may send in one command before it has
+// logged in; a name and a password need far less.
+const preAuthArgs = 64 << 10
+
+// maxArgs is the limit of a command's arguments if maxargssize is 0.
+const maxArgs = 8 << 20
+
+// open makes the server of this process.
+func open(env *worker.Env) (worker.Handler, error) {
+	c := env.Config
+	st, err := site.Open(c, env.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log)}
+	s.sasl = sasl.New(c, s.auth, sasl.Rules{
+		Service:      "imap",
+		ProxyServers: true,
+		UseACL:       s.mayActAs,
+		Denied:       s.denied,
+	}, env.Log)
+	if err := s.flags(); err != nil {
+		return nil, err
+	}
+	s.options()
+	return s, nil
+}
+
+// flags reads the program's own flags.
+func (s *server) flags() error {
+	_, s.implicit = s.env.Flag('s')
+	_, s.noQuota = s.env.Flag('q')
+	_, s.anyPass = s.env.Flag('N')
+	if v, ok := s.env.Flag('p'); ok {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return fmt.Errorf("flag -p wants a number, not %q", v)
+		}
+		s.ssf = n
+	}
+	if s.implicit && !s.env.TLSAvailable() {
+		return fmt.Errorf("imaps: required OpenSSL options not present")
+	}
+	return nil
+}
+
+// options reads imapd.conf.
+func (s *server) options() {
+	c := s.conf
+	s.name = config.Servername.In(c)
+	s.timeout = max(config.Timeout.In(c), minTimeout)
+	s.idleOn = config.Imapidlepoll.In(c) > 0
+	s.maxMessage = int64(config.Maxmessagesize.In(c)) * 1024
+	s.suppressed = map[string]bool{}
+	for _, w := range strings.Fields(config.SuppressCapabilities.In(c)) {
+		s.suppressed[strings.ToUpper(w)] = true
+	}
+	s.limits = imapwire.Limits{
+		Word:    config.Maxword.In(c),
+		Quoted:  config.Maxquoted.In(c),
+		Literal: int64(config.Maxliteral.In(c)),
+		Args:    int64(config.Maxargssize.In(c)),
+		Nesting: 1000,
+	}
+	if s.limits.Args <= 0 {
+		s.limits.Args = maxArgs
+	}
+}
+
+// preAuthLimits is the limits for clients that have not logged in.
+func (s *server) preAuthLimits() imapwire.Limits {
+	l := s.limits
+	l.Args = min(l.Args, preAuthArgs)
+	return l
+}
+
+// mayActAs reports whether who has the right "a" on the INBOX of user.
+func (s *server) mayActAs(ctx context.Context, who auth.User, user string) bool {
+	actor := mboxlist.Actor{Identity: acl.Identity{User: who.ID, Groups: who.Groups}}
+	_, err := s.site.List.Need(ctx, actor, s.site.Names.Inbox(user), acl.Admin)
+	return err == nil
+}
+
+// Close ends the process's use of the mail store.
+func (s *server) Close() error { return s.site.Close() }
+
+// denied reports whether user_deny.db keeps a user out.
+func (s *server) denied(ctx context.Context, user string) bool {
+	_, denied, err := s.site.UserDeny.Denied(ctx, user, s.env.Service)
+	if err != nil {
+		s.log.Error("user_deny.db cannot be read", "user", user, "err", err)
+	}
+	return denied
+}
+
+// procDir is the folder of the list of sessions.
+func (s *server) procDir() string {
+	if dir := config.ProcPath.In(s.conf); dir != "" {
+		return dir
+	}
+	return config.Configdirectory.In(s.conf) + "/proc"
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"gocyrus/libcyrus/auth"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/syslog"
+	"gocyrus/libcyrus/view"
+	"gocyrus/libcyrus/worker"
+)
+
+// session is one client from greeting to logout.
+type session struct {
+	*server
+	ctx  context.Context // ends when the session must
+	conn *worker.Conn
+	r    *imapwire.Reader
+	w    *imapwire.Writer
+	peer sasl.Peer
+
+	user    *auth.User // nil before log-in
+	who     mboxlist.Actor
+	ns      *mboxname.Namespace
+	view    *view.View // the selected mailbox, or nil
+	tag     string     // of the running command
+	command string     // the running command as the list of sessions shows it
+	saidID  bool       // the client has sent ID
+	done    bool       // no further command is read
+}
+
+// Serve talks to one client.
+func (s *server) Serve(ctx context.Context, c *worker.Conn) error {
+	ss := &session{server: s, ctx: ctx, conn: c}
+	ss.w = imapwire.NewWriter(c)
+	ss.r = imapwire.NewReader(c, s.preAuthLimits())
+	ss.r.BeforeRead = ss.beforeRead
+	ss.r.GoAhead = func() error { ss.w.Line("+ go ahead"); return ss.w.Flush() }
+	defer ss.end()
+	return ss.serve()
+}
+
+// serve greets the client and does its commands until it leaves.
+func (s *session) serve() error {
+	if s.implicit {
+		if err := s.conn.StartTLS(s.ctx); err != nil {
+			return err
+		}
+	}
+	s.secured()
+	if !s.greet() {
+		return s.w.Flush()
+	}
+	for !s.done && s.wait() && s.mayGoOn() {
+		s.next()
+		if s.r.Err() != nil {
+			break
+		}
+	}
+	s.bye()
+	return s.err()
+}
+
+// secured notes what protects the connection.
+func (s *session) secured() {
+	s.peer = sasl.Peer{Client: s.conn.Client(), Local: s.conn.LocalAddr(), TLS: s.conn.HaveTLS(), SSF: s.ssf}
+	if state, ok := s.conn.TLSState(); ok {
+		s.peer.SSF = max(s.peer.SSF, keyBits(state))
+	}
+}
+
+// greet sends the first line; false if the server is shut.
+func (s *session) greet() bool {
+	if text, ok := s.env.ShutdownText(); ok {
+		s.w.Line("* BYE ", strings.TrimLeft(text, "["))
+		return false
+	}
+	s.w.Text("* OK [CAPABILITY ", s.capabilities(preAuth), "] ")
+	switch config.Serverinfo.In(s.conf) {
+	case "on":
+		s.w.Line(s.name, " Cyrus IMAP ", versionText(), " server ready")
+	case "min":
+		s.w.Line(s.name, " Cyrus IMAP server ready")
+	default:
+		s.w.Line(s.name, " server ready")
+	}
+	if text, ok := s.env.Motd(); ok {
+		s.w.Line("* OK [ALERT] ", strings.TrimLeft(text, "["))
+	}
+	return true
+}
+
+// wait sends what is answered and waits for the client without holding
+// buffers; false if the session must end.
+func (s *session) wait() bool {
+	if s.r.Buffered() > 0 {
+		return true
+	}
+	if s.w.Flush() != nil {
+		return false
+	}
+	s.proc("")
+	s.r.Release()
+	s.w.Release()
+	err := s.conn.Park(s.ctx, s.timeout)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.idleTooLong()
+	}
+	return false
+}
+
+// idleTooLong tells a client that it has said nothing for too long.
+func (s *session) idleTooLong() {
+	s.log.Warn("idle for too long, closing connection")
+	s.w.Line("* BYE idle for too long")
+	s.done = true
+}
+
+// beforeRead sends what is answered before the client is waited for in the
+// middle of a command.
+func (s *session) beforeRead() error {
+	if err := s.w.Flush(); err != nil {
+		return err
+	}
+	return s.conn.SetDeadline(time.Now().Add(s.timeout))
+}
+
+// mayGoOn looks whether the user may still be here, before each command.
+//
+// Source: cmdloop in Cyrus imap/imapd.c.
+func (s *session) mayGoOn() bool {
+	text := s.conn.ShuttingDown()
+	if s.user == nil || s.user.Admin || text == "" {
+		return true
+	}
+	s.w.Line("* BYE [ALERT] ", strings.TrimLeft(text, "["))
+	s.done = true
+	return false
+}
+
+// next reads and does one command.
+func (s *session) next() {
+	r := s.r
+	r.Start("")
+	tag := r.Word()
+	if r.Err() != nil {
+		return
+	}
+	if !imapwire.IsAtom(tag) || tag == "*" || !r.Space() {
+		s.w.Line("* BAD Invalid tag")
+		r.SkipLine()
+		return
+	}
+	name := strings.ToLower(r.Word())
+	if name == "" {
+		if r.Err() == nil {
+			s.w.Line(tag, " BAD Null command")
+			r.SkipLine()
+		}
+		return
+	}
+	r.Command = display(name)
+	text, err := s.do(tag, name)
+	if r.Err() != nil {
+		return
+	}
+	if _, syntax := err.(imapwire.SyntaxError); syntax {
+		r.SkipLine()
+	}
+	if ofServer(err) {
+		s.log.Error(r.Command+" failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+	}
+	if !s.done || err == nil {
+		s.w.Line(tag, " ", tagged(text, err))
+	}
+}
+
+// do finds the command and runs it if this is the time for it.
+func (s *session) do(tag, name string) (string, error) {
+	if config.Chatty.In(s.conf) {
+		s.log.Log(s.ctx, syslog.LevelNotice, "command: "+tag+" "+s.r.Command)
+	}
+	c, ok := commands[name]
+	switch {
+	case ok && c.states&s.state() != 0:
+		s.tag = tag
+		return s.run(c)
+	case s.user == nil:
+		return "", imapwire.SyntaxError("Please login first")
+	case ok:
+		return "", imapwire.SyntaxError("Please select a mailbox first")
+	}
+	return "", imapwire.SyntaxError("Unrecognized command")
+}
+
+// run runs a command, and tells the client what changed meanwhile.
+func (s *session) run(c command) (string, error) {
+	start := time.Now()
+	s.command = s.r.Command
+	text, err := c.run(s, s.r)
+	if d := time.Since(start); d > slowCommand {
+		s.log.Info("slow command", "command", s.command, "user", s.who.User, "sessionid", s.conn.SessionID(), "time", d)
+	}
+	return text, err
+}
+
+// slowCommand is how long a command takes before it is logged.
+const slowCommand = 5 * time.Second
+
+// state is where the session stands.
+func (s *session) state() state {
+	switch {
+	case s.user == nil:
+		return notAuthed
+	case s.view == nil:
+		return authed
+	}
+	return selected
+}
+
+// proc shows the session in the list of sessions.
+func (s *session) proc(command string) {
+	mailbox := ""
+	if s.view != nil {
+		mailbox = string(s.view.Ref().Name)
+	}
+	s.conn.SetProc(s.who.User, mailbox, command)
+}
+
+// bye says why the session ends, where that is not the client's wish.
+func (s *session) bye() {
+	var ending *worker.Ending
+	var limit *imapwire.LimitError
+	err := s.r.Err()
+	switch {
+	case s.done:
+	case errors.As(context.Cause(s.ctx), &ending):
+		if ending.Graceful {
+			s.w.Line("* BYE ", ending.Text)
+		}
+	case errors.As(err, &limit):
+		s.log.Warn("limit exceeded, closing connection", "what", limit.Text, "user", s.who.User, "sessionid", s.conn.SessionID())
+		s.w.Line("* BYE ", limit.Text)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.idleTooLong()
+	}
+	s.w.Flush() // the client may be gone
+}
+
+// err is what the worker logs of the end of the session.
+func (s *session) err() error {
+	err := s.r.Err()
+	var limit *imapwire.LimitError
+	if err == io.EOF || errors.As(err, &limit) {
+		return nil
+	}
+	return err
+}
+
+// end gives everything back.
+func (s *session) end() {
+	if s.view != nil {
+		s.view.Close()
+	}
+	s.r.Release()
+	s.w.Release()
+}
+
+// loggedIn makes the session that of a user.
+func (s *session) loggedIn(u auth.User) {
+	s.user = &u
+	s.who = mboxlist.Actor{SessionID: s.conn.SessionID()}
+	s.who.User, s.who.Groups, s.who.Admin = u.ID, u.Groups, u.Admin
+	s.ns = s.site.Namespace(u.ID, u.Admin)
+	s.r.SetLimits(s.limits)
+	s.proc("Login")
+}
+
+// internal turns a mailbox name of the client into an internal one.
+func (s *session) internal(external string) (mboxname.Name, error) { return s.ns.Internal(external) }
+
+// logger is the log with the session named.
+func (s *session) logger() *slog.Logger { return s.log }
