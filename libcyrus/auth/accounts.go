@@ -37,8 +37,9 @@ import (
 // the new one. Writers exclude each other by a lock on NAME.lock. Its
 // methods may be called by many goroutines.
 type Accounts struct {
-	fs   disk.FS
-	path string
+	fs     disk.FS
+	path   string
+	rounds int // of new records
 
 	mu      sync.Mutex // guards what follows
 	stamp   fileStamp
@@ -59,7 +60,7 @@ const accountScheme = "$pbkdf2-sha512$"
 func OpenAccounts(path string) *Accounts { return openAccounts(disk.OS(), path) }
 
 func openAccounts(fsys disk.FS, path string) *Accounts {
-	return &Accounts{fs: fsys, path: path}
+	return &Accounts{fs: fsys, path: path, rounds: rounds}
 }
 
 // Lookup returns the record of a user: what follows the colon of its line.
@@ -91,7 +92,7 @@ func (a *Accounts) Set(user, password string) error {
 	if password == "" || strings.ContainsRune(password, 0) {
 		return errs.New(errs.BadArgument, "auth.Set", user, errors.New("the password is empty or has a NUL"))
 	}
-	record, err := newRecord(password, rounds)
+	record, err := newRecord(password, a.rounds)
 	if err != nil {
 		return err
 	}

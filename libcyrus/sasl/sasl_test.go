@@ -233,9 +233,9 @@ func TestFailed(t *testing.T) {
 
 func TestPauses(t *testing.T) {
 	s, _ := server(t, "failedloginpause: 1h\nplaintextloginpause: 1h\n", Rules{})
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	s.PausePlaintext(context.Background(), overTLS)
 	if time.Since(start) > 10*time.Millisecond {
 		t.Error("a pause with TLS")

@@ -26,6 +26,7 @@ type listener struct {
 	mu     sync.Mutex // guards closed
 	closed bool
 	thread atomic.Int32 // id of the thread in accept, 0 before
+	left   atomic.Bool  // it has left accept for ever
 }
 
 // newListener takes over descriptor fd, which must be a socket.
@@ -88,16 +89,27 @@ func (l *listener) again(err error) bool {
 	return false
 }
 
+// leave says that accept will not be called again.
+func (l *listener) leave() { l.left.Store(true) }
+
 // wake makes accept return at once. Any signal does that, because of the
 // receive time-out (signal(7)); this one is the runtime's own, which it
-// takes without harm at any time.
+// takes without harm at any time. It is sent until the thread has left,
+// because it may come just before the system call.
 func (l *listener) wake() {
 	if l == nil {
 		return
 	}
-	if id := l.thread.Load(); id != 0 {
-		_ = unix.Tgkill(os.Getpid(), int(id), unix.SIGURG)
-	}
+	go func() {
+		for range 100 {
+			id := l.thread.Load()
+			if id == 0 || l.left.Load() {
+				return
+			}
+			_ = unix.Tgkill(os.Getpid(), int(id), unix.SIGURG)
+			time.Sleep(tick / 100)
+		}
+	}()
 }
 
 // close gives the socket up, so that a new master can bind its address.

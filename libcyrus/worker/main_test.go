@@ -221,7 +221,8 @@ func startWorker(t *testing.T, j job) *fakeMaster {
 		j.service = "line"
 	}
 	m.cmd = exec.Command(os.Args[0], append([]string{"-C", conf}, j.args...)...)
-	m.cmd.Env = append(os.Environ(), "WORKER_TEST="+j.service, "CYRUS_SERVICE=line", "CYRUS_ID=0")
+	m.cmd.Env = append(os.Environ(), "WORKER_TEST="+j.service, "CYRUS_SERVICE=line", "CYRUS_ID=0",
+		"GORACE=atexit_sleep_ms=0")
 	if j.maxClients > 0 {
 		m.cmd.Env = append(m.cmd.Env, "CYRUS_MAXCLIENTS="+strconv.Itoa(j.maxClients))
 	}

@@ -45,17 +45,18 @@ type process struct {
 	ppid    int
 	ended   chan struct{} // closed when there is nothing left to do
 
-	mu       sync.Mutex // guards what follows
-	sessions map[*Conn]struct{}
-	reserved int  // clients that have been accepted
-	admitted int  // of these, those that master was told of
-	used     int  // clients since the start
-	ready    bool // master counts on us to take the next client
-	draining bool // no more clients are taken
-	stopping *Ending
-	code     int // exit status
-	lastEnd  time.Time
-	room     *sync.Cond // signalled when reserved, draining or stopping change
+	mu        sync.Mutex // guards what follows
+	sessions  map[*Conn]struct{}
+	reserved  int  // clients that have been accepted
+	admitted  int  // of these, those that master was told of
+	used      int  // clients since the start
+	accepting bool // a client may still come
+	ready     bool // master counts on us to take the next client
+	draining  bool // no more clients are taken
+	stopping  *Ending
+	code      int // exit status
+	lastEnd   time.Time
+	room      *sync.Cond // signalled when reserved, draining or stopping change
 }
 
 // newProcess puts the parts together; run does the rest.
@@ -98,6 +99,7 @@ func (p *process) run() int {
 		go p.watch()
 		p.servePackets()
 	default:
+		p.accepting = true
 		go p.watch()
 		go p.accept()
 		<-p.ended
@@ -139,6 +141,7 @@ func (p *process) open() (code int, err error) {
 // accept takes clients until there may be no more.
 func (p *process) accept() {
 	p.listen.lockThread()
+	defer p.noMore()
 	for p.waitRoom() {
 		fd, from, err := p.listen.accept()
 		switch {
@@ -151,6 +154,15 @@ func (p *process) accept() {
 			p.drain("", exitOS)
 		}
 	}
+}
+
+// noMore says that the last client has been accepted.
+func (p *process) noMore() {
+	p.listen.leave()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.accepting = false
+	p.checkEnd()
 }
 
 // waitRoom waits until another client may be accepted, and returns false
@@ -258,9 +270,10 @@ func (p *process) release(served bool) {
 	p.checkEnd()
 }
 
-// checkEnd closes ended when the last client has gone. The caller holds mu.
+// checkEnd closes ended when the last client has gone and no other can
+// come. The caller holds mu.
 func (p *process) checkEnd() {
-	if p.reserved > 0 || !p.draining && p.stopping == nil {
+	if p.reserved > 0 || p.accepting || !p.draining && p.stopping == nil {
 		return
 	}
 	select {
