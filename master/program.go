@@ -46,18 +46,19 @@ func (m *master) folders() []string {
 // looked for in our folders. If it is nowhere, the path is where it should
 // be, and ok is false.
 func (m *master) find(word string) (path string, ok bool) {
+	should := filepath.Join(filepath.Dir(m.self), word)
 	if strings.HasPrefix(word, "/") {
 		if executable(word) {
 			return word, true
 		}
-		word = filepath.Base(word)
+		word, should = filepath.Base(word), word
 	}
 	for _, dir := range m.folders() {
 		if p := filepath.Join(dir, word); executable(p) {
 			return p, true
 		}
 	}
-	return filepath.Join(filepath.Dir(m.self), word), false
+	return should, false
 }
 
 // executable reports whether path is a file that its owner may execute.

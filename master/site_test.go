@@ -152,7 +152,10 @@ func (s *site) command(flags ...string) *exec.Cmd {
 		s.Fatal(err)
 	}
 	cmd := exec.Command(s.dir+"/master", append([]string{"-C", s.dir + "/imapd.conf", "-M", s.dir + "/cyrus.conf", "-p", s.dir + "/pid"}, flags...)...)
-	cmd.Env = append(os.Environ(), workerVar+"="+s.dir+"/notes", "CYRUS_USER="+u.Username)
+	cmd.Env = append(os.Environ(), workerVar+"="+s.dir+"/notes")
+	if _, ok := os.LookupEnv("CYRUS_USER"); !ok {
+		cmd.Env = append(cmd.Env, "CYRUS_USER="+u.Username) // it stays who it is
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it signals its whole group
 	return cmd
 }

@@ -27,10 +27,10 @@ type account struct {
 // user's own), and whether anybody named the user.
 func (m *master) cyrusUser() (name, group string, named bool) {
 	name, group = config.CyrusUser.In(m.conf), config.CyrusGroup.In(m.conf)
-	if v, ok := os.LookupEnv("CYRUS_USER"); ok {
+	if v := os.Getenv("CYRUS_USER"); v != "" {
 		name = v
 	}
-	if v, ok := os.LookupEnv("CYRUS_GROUP"); ok {
+	if v := os.Getenv("CYRUS_GROUP"); v != "" {
 		group = v
 	}
 	if name == "" {
