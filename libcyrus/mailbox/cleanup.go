@@ -49,7 +49,8 @@ func (s *Store) nothingToClean(ctx context.Context, ref Ref, before Stamp) (bool
 	}
 	defer m.Close()
 	h := &m.hdr
-	waiting := h.Options&(OptNeedsRepack|OptNeedsUnlink) != 0
+	// Old versions do not say when something was expunged first.
+	waiting := h.Options&(OptNeedsRepack|OptNeedsUnlink) != 0 || !h.layout().hasExists
 	return !waiting && (h.FirstExpunged == 0 || h.FirstExpunged >= before), nil
 }
 

@@ -267,7 +267,7 @@ func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
 	if err != nil {
 		return nil, n, disk.Error("mailbox.repair", string(m.ref.Name), err)
 	}
-	inFile := uint32(max(0, fi.Size()-int64(l.header)) / int64(l.record))
+	inFile := uint32(min(max(0, fi.Size()-int64(l.header))/int64(l.record), 1<<32-1))
 	var last uint32
 	holes := 0
 	fill := func(before uint32) error {
@@ -279,16 +279,13 @@ func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
 		return err
 	}
 	b := make([]byte, l.record)
-	for recno := uint32(1); recno <= m.hdr.NumRecords; recno++ {
+	for recno := uint32(1); recno <= min(m.hdr.NumRecords, inFile); recno++ {
 		var r salvaged
-		good := false
-		if recno <= inFile {
-			if err := m.readAt(b, l.offset(recno)); err != nil {
-				return nil, n, err
-			}
-			good = l.decode(&r.Record, b)
+		if err := m.readAt(b, l.offset(recno)); err != nil {
+			return nil, n, err
 		}
-		plausible := recno <= inFile && r.UID > last && r.UID <= m.hdr.LastUID
+		good := l.decode(&r.Record, b)
+		plausible := r.UID > last && r.UID <= m.hdr.LastUID
 		switch {
 		case plausible && good:
 		case plausible && m.agrees(&r.Record):
@@ -306,7 +303,8 @@ func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
 		last = r.UID
 		out = append(out, r)
 	}
-	return out, n, fill(m.hdr.LastUID + 1)
+	holes += int(m.hdr.NumRecords - min(m.hdr.NumRecords, inFile))
+	return out, n, fill(min(m.hdr.LastUID, 1<<32-2) + 1)
 }
 
 // touchSalvaged gives a record a modseq of its own, so that clients look at
