@@ -23,7 +23,11 @@ func (s *session) idle(nothing) (string, error) {
 		return "", imapwire.SyntaxError("Unrecognized command")
 	}
 	s.w.Line("+ idling")
-	if err := s.idleWait(); err != nil || s.done {
+	err := s.idleWait()
+	if err == nil && s.done {
+		err = errAnswered
+	}
+	if err != nil {
 		return "", err
 	}
 	if !strings.EqualFold(s.r.Line(maxIdleLine), "done") {

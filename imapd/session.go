@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -183,7 +182,7 @@ func (s *session) next() {
 	if ofServer(err) {
 		s.log.Error(r.Command+" failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
 	}
-	if !s.done || err == nil {
+	if err != errAnswered {
 		s.w.Line(tag, " ", tagged(text, err))
 	}
 }
@@ -291,6 +290,3 @@ func (s *session) loggedIn(u auth.User) {
 
 // internal turns a mailbox name of the client into an internal one.
 func (s *session) internal(external string) (mboxname.Name, error) { return s.ns.Internal(external) }
-
-// logger is the log with the session named.
-func (s *session) logger() *slog.Logger { return s.log }

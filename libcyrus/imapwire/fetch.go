@@ -184,7 +184,8 @@ func (r *Reader) section(f *Fetch, item, text string) error {
 }
 
 // numbers reads the part numbers at the start of a section; "1.TEXT" leaves
-// "TEXT". A number does not begin with zero, unless it is zero.
+// "TEXT". A number does not begin with zero, unless it is zero
+// and the last.
 func (s *Section) numbers(text string) (rest string, ok bool) {
 	for text != "" && '0' <= text[0] && text[0] <= '9' {
 		n := 0
@@ -202,6 +203,9 @@ func (s *Section) numbers(text string) (rest string, ok bool) {
 		text = text[n:]
 		if !strings.HasPrefix(text, ".") {
 			return text, strings.HasPrefix(text, "]")
+		}
+		if v == 0 {
+			return text, false
 		}
 		text = text[1:]
 	}

@@ -45,6 +45,7 @@ func TestFetchSections(t *testing.T) {
 		{"BODY.PEEK[FOO]", "", "Invalid body section"},
 		{"BODY.PEEK[MIME]", "", "Invalid body section"},
 		{"BODY.PEEK[01]", "", "Invalid body section"},
+		{"BODY.PEEK[0.MIME]", "", "Invalid body section"},
 		{"BODY.PEEK[.1]", "", "Invalid body section"},
 		{"BODY.PEEK[1..1]", "", "Invalid body section"},
 		{"BODY.PEEK[HEADERX]", "", "Invalid body section"},

@@ -419,6 +419,12 @@ func (d *data) header(s *imapwire.Section, not bool) ([]byte, bool, error) {
 		return d.cache.Item(message.ItemHeaders), true, nil
 	}
 	span, ok, err := d.find(s)
+	if err == nil && !ok && len(s.Numbers) > 0 {
+		// Of a part that is no message Cyrus takes the MIME header.
+		mime := *s
+		mime.Part = imapwire.PartMIME
+		span, ok, err = d.find(&mime)
+	}
 	if err != nil || !ok {
 		return nil, ok, err
 	}
