@@ -121,7 +121,7 @@ func (m *master) openOne(l *line, a address) error {
 	}
 	if err := u.openStatus(); err != nil {
 		unix.Close(fd)
-		return fmt.Errorf("couldn't create status socket: %w", err)
+		return &socketFault{"couldn't create status socket: " + text(err), err}
 	}
 	m.table.Add(u.Service, l.set)
 	m.units = append(m.units, u)

@@ -127,9 +127,13 @@ func (f *fake) serve() {
 			}
 		}
 	}()
+	_ = unix.SetsockoptTimeval(listenFD, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50_000})
 	for {
 		w.mu.Lock()
 		for w.clients >= w.places || w.leaving {
+			if w.leaving && w.clients == 0 {
+				w.leave("75")
+			}
 			w.room.Wait()
 		}
 		w.mu.Unlock()
@@ -168,12 +172,15 @@ func (w *fakeWorker) watch() {
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGHUP)
 	for s := range c {
 		w.mu.Lock()
-		if s == syscall.SIGTERM || w.clients == 0 {
-			w.say("signal", s.String())
+		w.say("signal", s.String())
+		if s == syscall.SIGTERM {
 			w.leave("75")
 		}
 		w.leaving = true
-		w.tell(2)
+		if w.clients < w.places {
+			w.tell(2)
+		}
+		w.room.Broadcast()
 		w.mu.Unlock()
 	}
 }
@@ -204,9 +211,6 @@ func (w *fakeWorker) client(fd int) {
 	}
 	w.clients--
 	w.room.Broadcast()
-	if w.leaving && w.clients == 0 {
-		w.leave("75")
-	}
 }
 
 // about is what a process has inherited, in one line.

@@ -174,6 +174,19 @@ func TestMessagesFromStrangers(t *testing.T) {
 	})
 }
 
+func TestComplaintsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, Listener, Settings{MaxChild: -1})
+		for range 1000 {
+			f.say(4711, 99)
+		}
+		f.want("lines", len(f.log.all), maxComplaints)
+		time.Sleep(11 * time.Second)
+		f.say(4711, Available)
+		f.want("log", f.log.has("more senseless messages"), true)
+	})
+}
+
 func TestVerboseLines(t *testing.T) {
 	f := newFixture(t, Listener, Settings{Prefork: 1, MaxChild: -1})
 	f.verbose = 1

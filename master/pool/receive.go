@@ -2,6 +2,7 @@ package pool
 
 import (
 	"log/slog"
+	"time"
 )
 
 // Message takes what came through the status pipe of s. A message that
@@ -13,12 +14,16 @@ func (t *Table) Message(s *Service, m Message) {
 	c := t.children[int(m.PID)]
 	switch {
 	case c == nil:
-		t.logf(slog.LevelWarn, "service %s/%s pid %d: receiving messages from long dead children", s.Name, s.Family, m.PID)
+		if t.mayComplain(s) {
+			t.logf(slog.LevelWarn, "service %s/%s pid %d: receiving messages from long dead children", s.Name, s.Family, m.PID)
+		}
 		c = &Child{PID: int(m.PID), svc: s, state: Dead, slot: -1}
 	case c.svc != s:
 		// Cyrus counts the process with s from now on, which lets one
 		// mad worker upset every service.
-		t.logf(slog.LevelError, "service %s/%s pid %d: ignoring message 0x%x about a process of another service", s.Name, s.Family, m.PID, uint32(m.Kind))
+		if t.mayComplain(s) {
+			t.logf(slog.LevelError, "service %s/%s pid %d: ignoring message 0x%x about a process of another service", s.Name, s.Family, m.PID, uint32(m.Kind))
+		}
 		return
 	}
 	switch m.Kind {
@@ -31,9 +36,28 @@ func (t *Table) Message(s *Service, m Message) {
 	case ConnectionMulti:
 		t.connectionMulti(s, c)
 	default:
-		t.logf(LevelCrit, "service %s/%s pid %d: Software bug: unrecognized message 0x%x", s.Name, s.Family, m.PID, uint32(m.Kind))
+		if t.mayComplain(s) {
+			t.logf(LevelCrit, "service %s/%s pid %d: Software bug: unrecognized message 0x%x", s.Name, s.Family, m.PID, uint32(m.Kind))
+		}
 	}
 	t.readyNow(s)
+}
+
+// mayComplain reports whether a senseless message to s is worth a line, so
+// that a mad worker does not fill the log.
+func (t *Table) mayComplain(s *Service) bool {
+	if now := time.Now(); now.Sub(s.complainedAt) > complainSpan {
+		if s.unsaid > 0 {
+			t.logf(slog.LevelWarn, "service %s/%s: %d more senseless messages", s.Name, s.Family, s.unsaid)
+		}
+		s.complainedAt, s.complaints, s.unsaid = now, 0, 0
+	}
+	if s.complaints >= maxComplaints {
+		s.unsaid++
+		return false
+	}
+	s.complaints++
+	return true
 }
 
 // say logs a line about a process of s and its state.

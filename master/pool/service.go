@@ -64,6 +64,11 @@ const (
 	shortLife = time.Second
 	manyShort = 5
 
+	// In complainSpan there are at most maxComplaints lines about senseless
+	// messages to one service.
+	complainSpan  = 10 * time.Second
+	maxComplaints = 20
+
 	// failedStart is how long to wait after the system could not start a
 	// process for lack of memory, processes or descriptors.
 	failedStart = time.Second
@@ -98,6 +103,10 @@ type Service struct {
 	forkrate      float64 // estimate, per second
 	intervalForks int     // since intervalStart
 	intervalStart time.Time
+
+	complainedAt time.Time // when the present count of complaints began
+	complaints   int       // lines about senseless messages since then
+	unsaid       int       // such messages without a line
 
 	shortLives int
 	backoff    time.Duration
