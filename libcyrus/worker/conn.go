@@ -160,15 +160,11 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 // Write sends b to the client.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.tele.written(b)
-	var n int
-	var err error
+	c.bytesOut.Add(int64(len(b)))
 	if c.layer != nil {
-		n, err = c.layer.Write(b)
-	} else {
-		n, err = c.transport().Write(b)
+		return c.layer.Write(b)
 	}
-	c.bytesOut.Add(int64(n))
-	return n, err
+	return c.transport().Write(b)
 }
 
 // Traffic returns how many bytes the session has read and written, for
@@ -215,22 +211,27 @@ const lastWords = 5 * time.Second
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-// end tells the session that it must end.
+// end tells the session that it must end: first its context knows, then
+// what waits in Read or Park is woken.
 func (c *Conn) end(e *Ending) {
 	if !e.Graceful {
 		c.abort()
 	}
 	c.mu.Lock()
-	if c.ending == nil {
+	first := c.ending == nil
+	if first {
 		c.ending = e
-		_ = c.wire.SetReadDeadline(past)
 	}
 	cancel := c.onCancel
 	c.mu.Unlock()
+	if !first {
+		return
+	}
+	c.cancel(e)
 	if !e.Graceful && cancel != nil {
 		cancel()
 	}
-	c.cancel(e)
+	_ = c.wire.SetReadDeadline(past)
 }
 
 // ended returns why the session must end, or nil.

@@ -3,10 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,8 +22,6 @@ type listener struct {
 
 	mu     sync.Mutex // guards closed
 	closed bool
-	thread atomic.Int32 // id of the thread in accept, 0 before
-	left   atomic.Bool  // it has left accept for ever
 }
 
 // newListener takes over descriptor fd, which must be a socket.
@@ -46,15 +41,12 @@ func newListener(fd int) (*listener, error) {
 	return &listener{fd: fd, unix: isUnix}, nil
 }
 
-// lockThread binds the calling goroutine to its thread, so that wake finds
-// it. It must be called before accept.
-func (l *listener) lockThread() {
-	runtime.LockOSThread()
-	l.thread.Store(int32(unix.Gettid()))
-}
-
 // accept waits up to a second for a client. The new descriptor is
-// non-blocking.
+// non-blocking. To end the waiting earlier is not worth the trouble: it
+// would take signals, or poll, which wakes every worker for each client.
+//
+// The time-out has no effect on an MPTCP socket (Linux 6.18), which is what
+// net.Listen makes: master must not use that.
 func (l *listener) accept() (fd int, from unix.Sockaddr, err error) {
 	l.mu.Lock()
 	closed := l.closed
@@ -89,30 +81,8 @@ func (l *listener) again(err error) bool {
 	return false
 }
 
-// leave says that accept will not be called again.
-func (l *listener) leave() { l.left.Store(true) }
-
-// wake makes accept return at once. Any signal does that, because of the
-// receive time-out (signal(7)); this one is the runtime's own, which it
-// takes without harm at any time. It is sent until the thread has left,
-// because it may come just before the system call.
-func (l *listener) wake() {
-	if l == nil {
-		return
-	}
-	go func() {
-		for range 100 {
-			id := l.thread.Load()
-			if id == 0 || l.left.Load() {
-				return
-			}
-			_ = unix.Tgkill(os.Getpid(), int(id), unix.SIGURG)
-			time.Sleep(tick / 100)
-		}
-	}()
-}
-
-// close gives the socket up, so that a new master can bind its address.
+// close gives the socket up, so that a new master can bind its address;
+// that works when accept has returned.
 func (l *listener) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,5 +90,4 @@ func (l *listener) close() {
 		l.closed = true
 		_ = unix.Close(l.fd)
 	}
-	l.wake()
 }

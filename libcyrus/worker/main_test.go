@@ -206,7 +206,9 @@ func startWorker(t *testing.T, j job) *fakeMaster {
 		check(t, err)
 		l.Close()
 	default:
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		var lc net.ListenConfig
+		lc.SetMultipathTCP(false)
+		l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 		check(t, err)
 		m.addr = l.Addr().String()
 		listen, err = l.(*net.TCPListener).File()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (p *process) open() (code int, err error) {
 
 // accept takes clients until there may be no more.
 func (p *process) accept() {
-	p.listen.lockThread()
+	runtime.LockOSThread()
 	defer p.noMore()
 	for p.waitRoom() {
 		fd, from, err := p.listen.accept()
@@ -158,7 +159,6 @@ func (p *process) accept() {
 
 // noMore says that the last client has been accepted.
 func (p *process) noMore() {
-	p.listen.leave()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.accepting = false
@@ -273,8 +273,11 @@ func (p *process) release(served bool) {
 // checkEnd closes ended when the last client has gone and no other can
 // come. The caller holds mu.
 func (p *process) checkEnd() {
-	if p.reserved > 0 || p.accepting || !p.draining && p.stopping == nil {
+	switch {
+	case p.reserved > 0, !p.draining && p.stopping == nil:
 		return
+	case p.accepting && p.stopping == nil:
+		return // noMore asks again, within a second
 	}
 	select {
 	case <-p.ended:
@@ -311,7 +314,6 @@ func (p *process) drainLocked(code int) {
 		})
 	}
 	p.room.Broadcast()
-	p.listen.wake()
 	p.checkEnd()
 }
 
@@ -333,7 +335,6 @@ func (p *process) stop(e *Ending, code int, wait time.Duration) {
 	}
 	time.AfterFunc(wait, p.cut)
 	p.room.Broadcast()
-	p.listen.wake()
 	p.checkEnd()
 }
 
