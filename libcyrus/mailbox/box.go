@@ -78,6 +78,7 @@ type box struct {
 	idle  *list.Element // in store.idle; guarded by store.mu
 
 	mu           sync.Mutex
+	locks        lockPaths
 	index        *openFile
 	cache        *openFile
 	archiveCache *openFile
@@ -88,6 +89,27 @@ type box struct {
 
 	appends  appendQueue
 	watchers watchers
+}
+
+// lockPaths is the files of the locks of a mailbox with a name.
+type lockPaths struct {
+	of        mboxname.Name
+	namespace string // "" for shared mailboxes
+	mailbox   string
+}
+
+// lockPaths returns the files of ref's locks.
+func (b *box) lockPaths(ref *Ref) lockPaths {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.locks.of != ref.Name || b.locks.mailbox == "" {
+		l := b.store.o.Layout
+		b.locks = lockPaths{of: ref.Name, mailbox: l.LockPath(ref.lockName())}
+		if ref.Name.OwnerOf(l.DeletedPrefix) != "" {
+			b.locks.namespace = l.LockPath(l.NamespaceLock(ref.Name))
+		}
+	}
+	return b.locks
 }
 
 // fileID tells whether a file that is replaced by renaming is another one.

@@ -11,7 +11,6 @@ import (
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
-	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
 	"gocyrus/libcyrus/syslog"
@@ -67,8 +66,7 @@ func (s *Store) Create(ctx context.Context, ref Ref, o CreateOptions, hold func(
 	m := &Mailbox{store: s, box: b, ref: ref, mode: Exclusive}
 	defer m.Close()
 	l := s.o.Layout
-	err = m.lockAll(ctx, [2]lock.Mode{lock.Exclusive, lock.Exclusive},
-		[]string{l.NamespaceLock(ref.Name)}, []string{ref.lockName()})
+	err = m.lockAll(ctx, []string{l.NamespaceLock(ref.Name)}, []string{ref.lockName()})
 	if err != nil {
 		return Created{}, err
 	}
@@ -298,7 +296,6 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, sess
 // openPair opens a mailbox Exclusive, or for writing if its files stay,
 // with the locks of another name.
 func (s *Store) openPair(ctx context.Context, from, to Ref) (*Mailbox, error) {
-	modes := [2]lock.Mode{lock.Exclusive, lock.Exclusive}
 	// A mailbox that is damaged is repaired now, under its own locks only.
 	probe, err := s.Open(ctx, from, Write)
 	if err != nil {
@@ -311,7 +308,7 @@ func (s *Store) openPair(ctx context.Context, from, to Ref) (*Mailbox, error) {
 	}
 	m := &Mailbox{store: s, box: b, ref: from, mode: Exclusive}
 	l := s.o.Layout
-	err = m.lockAll(ctx, modes, []string{l.NamespaceLock(from.Name), l.NamespaceLock(to.Name)},
+	err = m.lockAll(ctx, []string{l.NamespaceLock(from.Name), l.NamespaceLock(to.Name)},
 		[]string{from.lockName(), to.lockName()})
 	if err == nil {
 		err = m.lockIndex(ctx)

@@ -91,28 +91,35 @@ func (m *Mailbox) lockNames(ctx context.Context) error {
 	if m.mode == Exclusive {
 		modes[1] = lock.Exclusive
 	}
-	l := m.store.o.Layout
-	var spaces []string
+	p := m.box.lockPaths(&m.ref)
 	// Ordinary opens of shared mailboxes take no namespace lock: all would
 	// be one queue.
-	if m.ref.Name.OwnerOf(l.DeletedPrefix) != "" {
-		spaces = []string{l.NamespaceLock(m.ref.Name)}
+	if p.namespace != "" {
+		if err := m.lockPath(ctx, &m.namespaces, p.namespace, modes[0]); err != nil {
+			return err
+		}
 	}
-	return m.lockAll(ctx, modes, spaces, []string{m.ref.lockName()})
+	return m.lockPath(ctx, &m.names, p.mailbox, modes[1])
+}
+
+func (m *Mailbox) lockPath(ctx context.Context, held *[]*lock.Held, path string, mode lock.Mode) error {
+	h, err := m.store.o.Locks.Name(ctx, path, mode)
+	if err == nil {
+		*held = append(*held, h)
+	}
+	return err
 }
 
 // lockAll takes namespace locks, then mailbox locks, each in ascending
-// order of their names.
-func (m *Mailbox) lockAll(ctx context.Context, modes [2]lock.Mode, spaces, names []string) error {
+// order of their names, exclusive.
+func (m *Mailbox) lockAll(ctx context.Context, spaces, names []string) error {
 	for i, group := range [][]string{spaces, names} {
 		held := []*[]*lock.Held{&m.namespaces, &m.names}[i]
 		slices.Sort(group)
 		for _, name := range slices.Compact(group) {
-			h, err := m.store.o.Locks.Name(ctx, m.store.o.Layout.LockPath(name), modes[i])
-			if err != nil {
+			if err := m.lockPath(ctx, held, m.store.o.Layout.LockPath(name), lock.Exclusive); err != nil {
 				return err
 			}
-			*held = append(*held, h)
 		}
 	}
 	return nil
