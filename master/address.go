@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -48,10 +47,10 @@ func (a address) sockaddr() unix.Sockaddr {
 const resolveWait = 30 * time.Second
 
 // The texts of getaddrinfo.
-var (
-	errNoName    = errors.New("Name or service not known")                 //nolint:staticcheck // the C library's words
-	errNoService = errors.New("Servname not supported for ai_socktype")    //nolint:staticcheck // the C library's words
-	errFamily    = errors.New("Address family for hostname not supported") //nolint:staticcheck // the C library's words
+const (
+	errNoName    = fault("Name or service not known")
+	errNoService = fault("Servname not supported for ai_socktype")
+	errFamily    = fault("Address family for hostname not supported")
 )
 
 // badListen is a listen or proto that has no meaning. Its service does not

@@ -141,12 +141,12 @@ func (m *master) freeID(l *line) int {
 
 // listen makes a listening socket. The error is in Cyrus's words.
 func (m *master) listen(l *line, a address) (int, error) {
-	fault := func(what string, err error) (int, error) {
+	failed := func(what string, err error) (int, error) {
 		return -1, &socketFault{fmt.Sprintf("unable to %s %s/%s socket: %s", what, l.name, a.family, text(err)), err}
 	}
 	fd, err := unix.Socket(a.domain, a.kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fault("open", err)
+		return failed("open", err)
 	}
 	m.setSocketOptions(fd, l, a)
 	if a.family == "unix" {
@@ -159,7 +159,7 @@ func (m *master) listen(l *line, a address) (int, error) {
 	unix.Umask(old)
 	if err != nil {
 		unix.Close(fd)
-		return fault("bind to", err)
+		return failed("bind to", err)
 	}
 	if a.family == "unix" {
 		if err := unix.Chmod(a.path, 0o777); err != nil {
@@ -169,7 +169,7 @@ func (m *master) listen(l *line, a address) (int, error) {
 	if strings.HasPrefix(l.proto, "tcp") {
 		if err := unix.Listen(fd, m.opt.backlog); err != nil {
 			unix.Close(fd)
-			return fault("listen to", err)
+			return failed("listen to", err)
 		}
 	}
 	return fd, nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -23,9 +22,9 @@ type options struct {
 	complaints      []string // about options that do not exist; they are ignored
 }
 
-var (
-	errJanitor = errors.New("The janitor period must be at least 1 second") //nolint:staticcheck // Cyrus's words
-	errBoth    = errors.New("Unable to be both debug and daemon mode")      //nolint:staticcheck // Cyrus's words
+const (
+	errJanitor = fault("The janitor period must be at least 1 second")
+	errBoth    = fault("Unable to be both debug and daemon mode")
 )
 
 // parseOptions reads the command line, and $CYRUS_VERBOSE. As in Cyrus an

@@ -52,10 +52,10 @@ type planner struct {
 	plan   plan
 }
 
-// startFault is a fault of the configuration that ends master.
-type startFault struct{ msg string }
+// fault is an error in the words of Cyrus, or of the C library.
+type fault string
 
-func (f *startFault) Error() string { return f.msg }
+func (f fault) Error() string { return string(f) }
 
 // fault handles a fault of one line.
 //
@@ -64,7 +64,7 @@ func (f *startFault) Error() string { return f.msg }
 func (p *planner) fault(format string, args ...any) error {
 	msg := fmt.Sprintf(format, args...)
 	if !p.reload {
-		return &startFault{msg}
+		return fault(msg)
 	}
 	p.warnf("WARNING: %s -- ignored", msg)
 	return nil
