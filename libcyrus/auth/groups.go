@@ -16,9 +16,10 @@ import (
 // here; else getent(1) is asked.
 
 const (
-	groupTTL  = 5 * time.Minute // how old an answer may be
-	groupKeep = 10_000          // at most so many users are remembered
-	getentMax = 5 * time.Second // how long getent may take
+	groupTTL   = 5 * time.Minute // how old an answer may be
+	groupRetry = 5 * time.Second // when to ask again after no answer
+	groupKeep  = 10_000          // at most so many users are remembered
+	getentMax  = 5 * time.Second // how long getent may take
 )
 
 // groups answers who is in which group.
@@ -59,15 +60,16 @@ func (g *groups) of(ctx context.Context, user string) []string {
 		return a.names
 	}
 	names, err := g.find(ctx, user)
-	if err != nil && ok {
-		return a.names
+	keep := groupTTL
+	if err != nil {
+		names, keep = a.names, groupRetry
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.cache) >= groupKeep {
 		clear(g.cache)
 	}
-	g.cache[user] = groupAnswer{names, now.Add(groupTTL)}
+	g.cache[user] = groupAnswer{names, now.Add(keep)}
 	return names
 }
 

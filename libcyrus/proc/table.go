@@ -119,10 +119,12 @@ func (s *Slot) Set(e Entry) error {
 		return nil
 	}
 	name := s.name()
-	if err := os.WriteFile(name+".new", []byte(line), 0o644); err != nil {
-		return fmt.Errorf("proc: %w", err)
+	err := os.WriteFile(name+".new", []byte(line), 0o644)
+	if err == nil {
+		err = os.Rename(name+".new", name)
 	}
-	if err := os.Rename(name+".new", name); err != nil {
+	if err != nil {
+		_ = os.Remove(name + ".new") // it may not be there
 		return fmt.Errorf("proc: %w", err)
 	}
 	s.written = line

@@ -65,6 +65,8 @@ type Layer interface {
 	Buffered() bool
 }
 
+var _ net.Conn = (*Conn)(nil)
+
 // newConn makes a Conn of an accepted descriptor, which it takes over. A
 // nil from means a unix socket.
 func (p *process) newConn(fd int, from unix.Sockaddr) (*Conn, error) {
@@ -261,8 +263,10 @@ func (c *Conn) abort() {
 // finish releases all that belongs to the session.
 func (c *Conn) finish() {
 	_ = c.wire.SetWriteDeadline(time.Now().Add(lastWords))
-	_ = c.Close()
-	_ = c.wire.Close()
+	if c.tls != nil {
+		_ = c.tls.CloseWrite()
+	}
+	c.wire.hangUp()
 	c.cancel(context.Canceled)
 	c.account.close()
 	c.tele.close()

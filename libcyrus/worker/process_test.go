@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -549,4 +551,32 @@ func TestStartTLS(t *testing.T) {
 	if got := c.ask("tls"); got != "true false 128" && got != "true false 256" {
 		t.Error(got)
 	}
+}
+
+// More clients than the process may take at a time: each is served in the
+// end, and gets all that was said to it though it has sent more.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	m := startWorker(t, job{maxClients: 5})
+	go io.Copy(io.Discard, m.status)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 5 {
+				c, err := net.Dial("tcp", m.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.WriteString(c, "one\nquit\n"+strings.Repeat("more\n", 1000))
+				_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+				b, err := io.ReadAll(c)
+				if want := "* hello localhost [127.0.0.1]\none\n"; string(b) != want {
+					t.Errorf("%q, %v", b, err)
+				}
+				c.Close()
+			}
+		})
+	}
+	wg.Wait()
 }

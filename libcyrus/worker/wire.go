@@ -72,6 +72,23 @@ func (w *wire) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// hangUp closes the socket. What the client has sent and nobody has read
+// is thrown away before: else the kernel would reset the connection and
+// the client might lose our last words.
+func (w *wire) hangUp() {
+	if s, ok := w.Conn.(interface{ CloseWrite() error }); ok {
+		_ = s.CloseWrite()
+	}
+	w.noWait = true
+	buf := make([]byte, 4096)
+	for range 64 {
+		if n, err := w.Read(buf); n == 0 || err != nil {
+			break
+		}
+	}
+	_ = w.Close()
+}
+
 // tryRead reads from t, which is over w, without waiting.
 func (w *wire) tryRead(t *tls.Conn, b []byte) (int, error) {
 	w.noWait = true
