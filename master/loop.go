@@ -40,6 +40,7 @@ func (m *master) round(deadline time.Time) {
 	m.retryBinds()
 	m.removeFinished()
 	m.sweep()
+	m.report()
 }
 
 // survive logs a panic with its stack and goes on: clients that are being
@@ -203,6 +204,7 @@ func (m *master) patience(deadline time.Time) int {
 		earlier(m.table.NextWake())
 		if m.ready {
 			earlier(m.schedule.Next())
+			earlier(m.reports.next)
 		}
 		for _, p := range m.pending {
 			earlier(p.next)

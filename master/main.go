@@ -21,8 +21,11 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/syslog"
@@ -49,6 +52,9 @@ func main() {
 
 // run is main after the special ways to be started.
 func run(args []string, st stage) int {
+	// What whoever started us left open is not for our processes. Kernels
+	// before 5.11 can't do it; then they get it as they do from Cyrus.
+	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 	opt, err := parseOptions(args)
 	for _, e := range opt.complaints {
 		fmt.Fprintln(os.Stderr, e)

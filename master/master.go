@@ -28,6 +28,7 @@ type master struct {
 	units     []*unit
 	pending   []pendingBind
 	schedule  schedule.Schedule
+	reports   reporter
 	waitGroup int // process group of the wait daemons; 0: none yet
 
 	signals *signals
@@ -100,6 +101,7 @@ func (m *master) work() int {
 		m.ready = true
 		m.debugf("ready for work")
 		m.early.done()
+		m.startReports()
 		m.signals.child.Store(true) // there is something to do at once
 		for !m.stopping {
 			m.round(time.Time{})

@@ -63,6 +63,45 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestMetrics compares the file with what Cyrus writes.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, classic+"prometheus_enabled: yes\nprometheus_update_freq: 1s\n", `SERVICES {
+  imap cmd="WORKER serve" listen="127.0.0.1:PORT0" prefork=1 maxclients=1 maxchild=7 maxforkrate=3
+  pop3 cmd="WORKER serve" listen="127.0.0.1:PORT1"
+}
+DAEMON {
+  w cmd="WORKER ready" wait=y
+  d cmd="WORKER daemon"
+}
+`)
+	s.start()
+	s.dial(0)
+	var got string
+	s.eventually("two forks are reported", func() bool {
+		b, _ := os.ReadFile(s.dir + "/stats/master.txt")
+		got = regexp.MustCompile(`(?m) \d+$`).ReplaceAllString(string(b), "")
+		return strings.Contains(got, "cyrus_master_forks_total{service=\"imap\",family=\"ipv4\"} 2\n")
+	})
+	for _, want := range []string{
+		"# HELP cyrus_master_ready_workers The number of ready workers\n# TYPE cyrus_master_ready_workers gauge\n" +
+			"cyrus_master_ready_workers{service=\"imap\",family=\"ipv4\"} 1\ncyrus_master_ready_workers{service=\"pop3\",family=\"ipv4\"} 0\n" +
+			"cyrus_master_ready_workers{service=\"d\",family=\"daemon\"} 1\ncyrus_master_ready_workers{service=\"w\",family=\"daemon\"} 1\n",
+		"cyrus_master_active_children{service=\"imap\",family=\"ipv4\"} 2\n",
+		"cyrus_master_max_children{service=\"imap\",family=\"ipv4\"} 7\ncyrus_master_max_children{service=\"pop3\",family=\"ipv4\"} 2147483647\n",
+		"# TYPE cyrus_master_forks_per_second gauge\n",
+		"cyrus_master_max_forks_per_second{service=\"d\",family=\"daemon\"} 10\n",
+		"# TYPE cyrus_master_ready_fails_total counter\ncyrus_master_ready_fails_total{service=\"imap\",family=\"ipv4\"} 0\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("lacks\n%s\nhas\n%s", want, got)
+		}
+	}
+	if st, err := os.Stat(s.dir + "/stats/master.txt"); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+}
+
 func TestMaxFDs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, classic, `SERVICES {

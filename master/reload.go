@@ -32,6 +32,7 @@ func (m *master) reload() {
 	for _, e := range p.events {
 		m.schedule.Add(e, now())
 	}
+	m.startReports()
 	services, waits := 0, 0
 	for _, u := range m.units {
 		if u.Class == pool.Listener || u.Class == pool.Daemon {

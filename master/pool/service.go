@@ -132,6 +132,14 @@ func (s *Service) ReadyFails() int { return s.readyFails }
 // Forks returns the number of processes started so far.
 func (s *Service) Forks() int { return s.forks }
 
+// ForkRate returns the estimate of processes started per second. It is kept
+// only if their number is limited.
+func (s *Service) ForkRate() float64 { return s.forkrate }
+
+// MaxProcesses returns how many processes may take clients at the same
+// time; math.MaxInt is no limit.
+func (s *Service) MaxProcesses() int { return s.maxProcesses() }
+
 // Connections returns the number of clients that processes told of so far.
 func (s *Service) Connections() int { return s.connections }
 
