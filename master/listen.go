@@ -80,6 +80,9 @@ func (m *master) bindFailed(err error) {
 
 // retryBinds tries what was in use again.
 func (m *master) retryBinds() {
+	if m.stopping || m.broken {
+		return
+	}
 	now := time.Now()
 	kept := m.pending[:0:0]
 	for _, p := range m.pending {

@@ -19,6 +19,8 @@ const (
 	// messagesPerRound is how many messages of one service are taken before
 	// others get their turn: a mad worker shall not stop the rest.
 	messagesPerRound = 512
+	// pipeMessages is how many messages a pipe can hold, about.
+	pipeMessages = 64 << 10 / pool.MessageSize
 	// In panicSpan there may be maxPanics rounds that end in a panic, which
 	// is a fault of ours; then master ends, to be started afresh.
 	maxPanics = 5
@@ -100,7 +102,7 @@ func (m *master) reap() {
 	}
 	if len(ends) > 0 {
 		for _, u := range m.units {
-			m.readMessages(u, 8*messagesPerRound)
+			m.readMessages(u, pipeMessages)
 		}
 	}
 	for _, e := range ends {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -577,6 +578,56 @@ func TestDatabaseLine(t *testing.T) {
 	}
 }
 
+// TestDatabaseOutlivesEvents stops the database when the events have ended.
+func TestDatabaseOutlivesEvents(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "", "EVENTS {\n e cmd=\"/bin/sh DIR/slow\"\n}\n")
+	s.write("slow", "trap 'sleep 0.5; echo 1 slow end >>DIR/notes; exit' TERM; echo 1 slow start >>DIR/notes; while :; do sleep 0.1; done\n")
+	r := s.start()
+	s.eventually("the event runs", func() bool { return strings.Contains(s.story(), "slow start") })
+	if got := r.stop(); got != 0 {
+		t.Errorf("exit status %d", got)
+	}
+	if want := "slow end, cyrusdbd signal terminated, cyrusdbd exit 75"; !strings.HasSuffix(s.story(), want) {
+		t.Errorf("story: %s", s.story())
+	}
+}
+
+// TestTOML has the other spelling of both files in one.
+func TestTOML(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, classic, "")
+	s.write("all.toml", `
+[options]
+configdirectory = "DIR"
+partition-default = "DIR/spool"
+mboxlist_db = "twoskip"
+annotation_db = "twoskip"
+duplicate_db = "twoskip"
+userdeny_db = "flat"
+debug = true
+[services.imap]
+cmd = "WORKER serve"
+listen = "127.0.0.1:PORT0"
+prefork = 1
+maxclients = 2
+[daemon.w]
+cmd = "WORKER ready"
+wait = true
+[events.e]
+cmd = "WORKER exit 0"
+period = 10
+`)
+	r := s.start("-C", s.dir+"/all.toml", "-M", s.dir+"/all.toml")
+	if got := s.dial(0).ask(t, "about"); !strings.Contains(got, "CYRUS_MAXCLIENTS=2 ") {
+		t.Errorf("worker: %s", got)
+	}
+	r.logged("name:e path:")
+	if !strings.Contains(s.story(), "w ready") {
+		t.Error("no wait daemon")
+	}
+}
+
 func TestStopDuringStart(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, classic, "START {\n s cmd=\"WORKER daemon\"\n}\nSERVICES {\n imap cmd=\"WORKER serve\" listen=\"127.0.0.1:PORT0\" prefork=1\n}\n")
@@ -662,5 +713,61 @@ func TestKilledMaster(t *testing.T) {
 			c.Close()
 		}
 		return err == nil
+	})
+}
+
+// TestChaos kills workers, reloads and connects at random; then the table
+// must agree with the processes that are there.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, classic+"prometheus_enabled: yes\nprometheus_update_freq: 1s\n",
+		"SERVICES {\n imap cmd=\"WORKER serve\" listen=\"127.0.0.1:PORT0\" prefork=2 maxclients=3\n}\n")
+	r := s.start()
+	children := func() (pids []int) {
+		for _, pid := range s.started("imap") {
+			if alive(pid) && !zombie(pid) {
+				pids = append(pids, pid)
+			}
+		}
+		return pids
+	}
+	var wg sync.WaitGroup
+	over := time.Now().Add(2 * time.Second)
+	for i := range 4 {
+		rnd := rand.New(rand.NewPCG(uint64(i), 1))
+		wg.Go(func() {
+			for time.Now().Before(over) {
+				c, err := greeted("tcp", net.JoinHostPort("127.0.0.1", s.ports[0]), 100*time.Millisecond)
+				if err == nil {
+					time.Sleep(time.Duration(rnd.IntN(50)) * time.Millisecond)
+					c.Close()
+				}
+			}
+		})
+	}
+	rnd := rand.New(rand.NewPCG(7, 7))
+	for time.Now().Before(over) {
+		if pids := children(); len(pids) > 0 && rnd.IntN(3) > 0 {
+			_ = syscall.Kill(pids[rnd.IntN(len(pids))], syscall.SIGKILL)
+		}
+		if rnd.IntN(10) == 0 {
+			r.signal(syscall.SIGHUP)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	wg.Wait()
+	r.signal(syscall.SIGHUP) // it may have been given up
+	s.eventually("a client is served", func() bool {
+		c, err := greeted("tcp", net.JoinHostPort("127.0.0.1", s.ports[0]), time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	s.eventually("the table agrees with the processes", func() bool {
+		b, _ := os.ReadFile(s.dir + "/stats/master.txt")
+		n := len(children())
+		return n >= 2 && strings.Contains(string(b), fmt.Sprintf("active_children{service=\"imap\",family=\"ipv4\"} %d ", n)) &&
+			strings.Contains(string(b), fmt.Sprintf("ready_workers{service=\"imap\",family=\"ipv4\"} %d ", n))
 	})
 }

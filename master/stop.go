@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,10 @@ import (
 // abandonPatience is how long a start that has failed waits for each process
 // that it had started.
 const abandonPatience = 10 * time.Second
+
+// eventPatience is how long events that have been told to end may use the
+// database still.
+const eventPatience = 10 * time.Second
 
 // beginStop tells every process of our group to end. Master gets that
 // signal too, and takes no notice.
@@ -42,8 +47,20 @@ func (m *master) stop() {
 	for m.table.Living() > 0 || len(m.awaited) > 0 {
 		m.round(time.Time{})
 	}
+	m.awaitEvents()
 	m.stopWaitDaemons()
 	m.noticef("All children have exited, closing down")
+}
+
+// awaitEvents gives events time to end as long as there is a database.
+// Cyrus does not wait for them.
+func (m *master) awaitEvents() {
+	if !slices.ContainsFunc(m.units, func(u *unit) bool { return u.Class == pool.Database }) {
+		return
+	}
+	for end := time.Now().Add(eventPatience); len(m.table.Children(nil)) > 0 && time.Now().Before(end); {
+		m.round(end)
+	}
 }
 
 func (m *master) stopWaitDaemons() {
