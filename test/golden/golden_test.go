@@ -60,7 +60,7 @@ func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
 		t.Fatal(err)
 	}
 	dial := func() (net.Conn, error) { return net.Dial("tcp", addr) }
-	if err := transcript.Replay(d, dial, mask.Mask); err != nil {
+	if err := transcript.Replay(d, dial, mask); err != nil {
 		t.Error(err)
 	}
 }

@@ -83,7 +83,7 @@ func TestRecordAndReplay(t *testing.T) {
 	if d, err = Parse("x", []byte(d.String())); err != nil {
 		t.Fatal(err)
 	}
-	same := func(b []byte) []byte { return b }
+	same := NewMasker(nil)
 	if err := Replay(d, echo(t, "yes"), same); err != nil {
 		t.Errorf("the same server: %v", err)
 	}
@@ -105,6 +105,9 @@ func TestMask(t *testing.T) {
 	}
 	if a, b := string(m.Mask([]byte("a OK [APPENDUID 5 7]\r\n"))), string(m.Mask([]byte("a OK [APPENDUID 5 8]\r\n"))); a == b {
 		t.Errorf("different UIDs are the same: %q", a)
+	}
+	if !m.Equal([]byte("a NO No\r\n"), []byte("a NO [CODE] No\r\n")) || m.Equal([]byte("a NO [X] No\r\n"), []byte("a NO [Y] No\r\n")) {
+		t.Error("codes that Cyrus does not send")
 	}
 	if got := m.Unused(); !slices.Equal(got, []string{"NEVER"}) {
 		t.Errorf("Unused = %q", got)
