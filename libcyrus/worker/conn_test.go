@@ -408,6 +408,14 @@ func FuzzTicketKeys(f *testing.F) {
 	})
 }
 
+func TestSeconds(t *testing.T) {
+	for ns, want := range map[int64]string{0: "0.000000", 14_557_000: "0.014557", 2_000_001_999: "2.000001"} {
+		if got := seconds(ns); got != want {
+			t.Errorf("%d: %q", ns, got)
+		}
+	}
+}
+
 func TestHostNames(t *testing.T) {
 	asked := 0
 	h := newHostNames()

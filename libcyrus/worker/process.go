@@ -207,7 +207,10 @@ func (p *process) serve(fd int, from unix.Sockaddr) {
 func (p *process) session(c *Conn) {
 	log := p.env.Log
 	log.Debug("accepted connection")
+	var before unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &before) // does not fail
 	defer p.remove(c)
+	defer p.logUsage(c, before)
 	defer func() {
 		if r := recover(); r != nil {
 			log.Error(fmt.Sprintf("panic: %v", r), "client", c.Client(), "sessionid", c.SessionID(), "stack", string(debug.Stack()))
