@@ -49,7 +49,15 @@ func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxnam
 
 // appendTo stores the message; it lasts when nil is returned.
 func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry) error {
-	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), Check: s.quotaFor(r)}
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID()}
+	if r.ignoreQuota || !config.LmtpStrictQuota.In(s.conf) {
+		o.Check = &quota.Usage{}
+	}
+	if !r.ignoreQuota {
+		if err := s.checkQuota(ctx, e.Name, m.staged.Size()); err != nil {
+			return err
+		}
+	}
 	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: m.staged, InternalDate: m.now}}, o)
 	if err != nil {
 		return err
@@ -57,20 +65,6 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 	s.log.Info("Delivered: " + m.id + " to mailbox: " + string(e.Name))
 	s.notifyOf(m, r, e)
 	return nil
-}
-
-// quotaFor is what the recipient's quota must have room for; nil is the
-// message as it is.
-func (s *session) quotaFor(r *recipient) *quota.Usage {
-	check := quota.DontCare
-	switch {
-	case r.ignoreQuota:
-	case config.LmtpStrictQuota.In(s.conf):
-		return nil
-	default: // enough that the limit is not passed yet
-		check[quota.Storage], check[quota.Message] = 0, 0
-	}
-	return &check
 }
 
 // notifyOf tells notifyd of new mail, if mailnotifier says how.

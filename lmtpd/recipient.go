@@ -9,7 +9,6 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
-	"gocyrus/libcyrus/quota"
 )
 
 // A recipient is somebody who gets the message.
@@ -45,7 +44,7 @@ func (s *session) findRecipient(ctx context.Context, path string, ignoreQuota bo
 		}
 	}
 	if !ignoreQuota {
-		if err := s.checkQuota(ctx, e.Name); err != nil {
+		if err := s.checkQuota(ctx, e.Name, s.mail.size); err != nil {
 			return nil, err
 		}
 	}
@@ -81,11 +80,8 @@ func (s *session) lookup(ctx context.Context, r *recipient) (*mboxlist.Entry, er
 	if r.user == "" {
 		return s.site.List.Lookup(ctx, r.name)
 	}
-	e, err := s.site.List.Lookup(ctx, mboxname.Inbox(r.user))
-	if errs.Is(err, errs.NotFound) && config.AutocreatePost.In(s.conf) {
-		return s.site.List.Inbox(ctx, r.user)
-	}
-	return e, err
+	who := mboxlist.Actor{Identity: acl.Identity{User: r.user}, SessionID: s.conn.SessionID()}
+	return s.site.List.Inbox(ctx, who, true)
 }
 
 // mayPost checks the right to post for whom the MTA vouches for.
@@ -105,17 +101,12 @@ func (s *session) need(want acl.Rights, e *mboxlist.Entry) error {
 	return errs.New(errs.NotFound, "lmtpd.need", string(e.Name), nil)
 }
 
-// checkQuota refuses a mailbox whose quota has no room: already at its
-// limit, or with lmtp_strict_quota without room for what MAIL announced.
-func (s *session) checkQuota(ctx context.Context, n mboxname.Name) error {
+// checkQuota refuses a mailbox whose quota has no room: over its limit
+// already, or with lmtp_strict_quota without room for so many octets.
+func (s *session) checkQuota(ctx context.Context, n mboxname.Name, size int64) error {
 	root, err := s.site.Quota.FindRoot(ctx, n)
-	if err != nil || root == "" {
+	if err != nil {
 		return err
 	}
-	diff := quota.DontCare
-	diff[quota.Storage], diff[quota.Message] = 0, 0
-	if config.LmtpStrictQuota.In(s.conf) {
-		diff[quota.Storage], diff[quota.Message] = s.mail.size, 1
-	}
-	return s.site.Quota.Check(ctx, root, diff)
+	return s.site.Quota.CheckDelivery(ctx, root, config.LmtpStrictQuota.In(s.conf), size)
 }
