@@ -109,11 +109,10 @@ func (a *AppendMessage) prepare(partition string) (item, error) {
 
 // batch is several calls of Append that are done at once.
 type batch struct {
-	m     *Mailbox
-	reqs  []*appendRequest
-	cache []byte      // to be appended to cyrus.cache
-	base  int64       // where it goes
-	check quota.Usage // what the quota was asked for so far
+	m      *Mailbox
+	reqs   []*appendRequest
+	caches [2]cacheEnd // of messages here, and of archived ones
+	check  quota.Usage // what the quota was asked for so far
 }
 
 // run does all requests and answers them. The mailbox is open for writing
@@ -121,10 +120,6 @@ type batch struct {
 func (b *batch) run(ctx context.Context) {
 	m := b.m
 	m.begin()
-	if err := b.openCache(); err != nil {
-		b.fail(err)
-		return
-	}
 	var ready []*appendRequest
 	for _, r := range b.reqs {
 		if r.err = b.place(ctx, r); r.err == nil {
@@ -160,33 +155,6 @@ func (b *batch) unlink(r *appendRequest) {
 	r.placed = nil
 }
 
-// openCache makes sure that there is a cache file, and finds its end.
-func (b *batch) openCache() error {
-	m := b.m
-	op := func(err error) error { return disk.Error("mailbox.Append", string(m.ref.Name), err) }
-	f, err := m.cacheFile(&Record{})
-	if errors.Is(err, fs.ErrNotExist) {
-		c := &m.cacheIO[0]
-		c.file, c.err = m.box.file(&m.box.cache, m.box.paths.cache, os.O_RDWR|os.O_CREATE)
-		f, err = c.file, c.err
-	}
-	if err != nil {
-		return op(err)
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return op(err)
-	}
-	if b.base = fi.Size(); b.base >= 4 {
-		return nil
-	}
-	var gen [4]byte
-	be.PutUint32(gen[:], m.hdr.Generation)
-	b.base = 4
-	_, err = f.WriteAt(gen[:], 0)
-	return op(err)
-}
-
 // place checks a request against the limits, links its files and gives
 // UIDs. After an error nothing is left of it.
 func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
@@ -208,10 +176,16 @@ func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
 		}
 		m.hdr.LastUID++
 		rec.UID = m.hdr.LastUID
+		if m.store.shouldArchive(&rec, m.store.archiveBefore()) {
+			rec.Flags |= Archived
+		}
 		if m.hdr.LastUID == 0 || m.hdr.LastUID == 1<<32-1 {
 			return errs.New(errs.TooManyMessages, "mailbox.Append", string(m.ref.Name), errors.New("no UID is left"))
 		}
 		r.placed = append(r.placed, addition{rec: rec, annots: it.annots})
+		if err := b.end(&rec).open(m, &rec); err != nil {
+			return disk.Error("mailbox.Append", string(m.ref.Name), err)
+		}
 		if err := b.link(it.source, m.messagePath(&rec)); err != nil {
 			return err
 		}
@@ -240,6 +214,9 @@ func (b *batch) room(ctx context.Context, r *appendRequest) error {
 	b.check = b.check.Add(need)
 	return nil
 }
+
+// end is the end of the cache that holds r's record.
+func (b *batch) end(r *Record) *cacheEnd { return &b.caches[b.m.cacheSlot(r)] }
 
 // messages is how many have been placed by the batch so far.
 func (b *batch) messages() uint32 {
@@ -351,19 +328,11 @@ func (b *batch) commit(ctx context.Context) error {
 			})
 		}
 	}
-	f, _ := m.cacheFile(&Record{})
-	tasks = append(tasks, func() error {
-		_, err := f.WriteAt(b.cache, b.base)
-		if err == nil {
-			err = f.Datasync()
-		}
-		return disk.Error("mailbox.Append", string(m.ref.Name), err)
-	}, func() error {
-		err := m.store.syncDirs(m.box.paths.dir+"/x", m.box.paths.cache)
-		return disk.Error("mailbox.Append", string(m.ref.Name), err)
-	})
+	for i := range b.caches {
+		tasks = append(tasks, b.caches[i].tasks(m)...)
+	}
 	if err := m.prepare(ctx, tasks...); err != nil {
-		return err
+		return disk.Error("mailbox.Append", string(m.ref.Name), err)
 	}
 	if err := b.dropRefused(ctx); err != nil || len(b.reqs) == 0 {
 		m.abandon()
@@ -434,8 +403,7 @@ func (b *batch) addRecords(r *appendRequest) {
 	h.LastAppend = c.time
 	for i := range r.placed {
 		a := &r.placed[i]
-		a.rec.CacheOffset = uint64(b.base) + uint64(len(b.cache))
-		b.cache = append(b.cache, r.items[i].cache...)
+		a.rec.CacheOffset = b.end(&a.rec).add(r.items[i].cache)
 		h.HighestModseq++
 		h.NumRecords++
 		a.rec.Recno = h.NumRecords

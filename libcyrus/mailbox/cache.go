@@ -113,12 +113,27 @@ func (c *cacheFile) close() {
 	}
 }
 
+// cacheSlot is 1 if r's cache record is in a cache of archived messages, 0
+// if it is in the one for all others.
+func (m *Mailbox) cacheSlot(r *Record) int {
+	if r.Flags&Archived != 0 && m.box.paths.archiveCache != m.box.paths.cache {
+		return 1
+	}
+	return 0
+}
+
+// cacheOf is where the file of a cache slot is kept open, and its path.
+func (b *box) cacheOf(slot int) (**openFile, string) {
+	if slot == 1 {
+		return &b.archiveCache, b.paths.archiveCache
+	}
+	return &b.cache, b.paths.cache
+}
+
 // cacheFile returns the cache file that holds r's record.
 func (m *Mailbox) cacheFile(r *Record) (*openFile, error) {
-	n, slot, path := 0, &m.box.cache, m.box.paths.cache
-	if r.Flags&Archived != 0 && m.box.paths.archiveCache != path {
-		n, slot, path = 1, &m.box.archiveCache, m.box.paths.archiveCache
-	}
+	n := m.cacheSlot(r)
+	slot, path := m.box.cacheOf(n)
 	c := &m.cacheIO[n]
 	if c.file == nil && c.err == nil {
 		c.file, c.err = m.box.file(slot, path, os.O_RDWR)
@@ -227,4 +242,73 @@ func (m *Mailbox) Cache(r *Record, buf *CacheBuffer) (message.Cache, error) {
 		return c, fmt.Errorf("cache of %s uid %d: %w", m.ref.Name, r.UID, err)
 	}
 	return c, nil
+}
+
+// cacheEnd is the end of a cache file, where records are appended.
+type cacheEnd struct {
+	file *openFile // nil: nothing is appended
+	dirs []string  // directories with new names: of the message and of the cache
+	base int64     // where buf goes
+	buf  []byte
+}
+
+// open makes sure that the cache for r, and the directories, are there, and
+// finds the end.
+func (c *cacheEnd) open(m *Mailbox, r *Record) error {
+	if c.file != nil {
+		return nil
+	}
+	slot, path := m.box.cacheOf(m.cacheSlot(r))
+	dir := filepath.Dir(m.messagePath(r))
+	if r.Flags&Archived != 0 {
+		if err := m.store.makeDir(dir); err != nil {
+			return err
+		}
+		if err := m.store.makeDir(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	f, err := m.cacheFile(r)
+	if errors.Is(err, os.ErrNotExist) {
+		io := &m.cacheIO[m.cacheSlot(r)]
+		io.file, io.err = m.box.file(slot, path, os.O_RDWR|os.O_CREATE)
+		f, err = io.file, io.err
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if c.base = fi.Size(); c.base < 4 {
+		c.base = 4
+		if _, err = f.WriteAt(be.AppendUint32(nil, m.hdr.Generation), 0); err != nil {
+			return err
+		}
+	}
+	c.file, c.dirs = f, []string{dir + "/x", path}
+	return nil
+}
+
+// add appends a record and returns its offset.
+func (c *cacheEnd) add(record []byte) uint64 {
+	off := uint64(c.base) + uint64(len(c.buf))
+	c.buf = append(c.buf, record...)
+	return off
+}
+
+// tasks writes the records and makes them, and the names in the
+// directories, last.
+func (c *cacheEnd) tasks(m *Mailbox) []func() error {
+	if c.file == nil {
+		return nil
+	}
+	return []func() error{func() error {
+		_, err := c.file.WriteAt(c.buf, c.base)
+		if err == nil {
+			err = c.file.Datasync()
+		}
+		return err
+	}, func() error { return m.store.syncDirs(c.dirs...) }}
 }

@@ -175,12 +175,16 @@ func (m *Mailbox) rewrite(r *Record, touch bool) error {
 
 // auditTouched is the audit line of a flag change.
 func (m *Mailbox) auditTouched(old, r *Record, session string) {
-	cid := "NIL"
-	if r.CID != 0 {
-		cid = fmt.Sprintf("%016x", r.CID)
-	}
 	m.audit("auditlog: touched sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> guid=<%s> cid=<%s> modseq=<%d> oldflags=<%s> sysflags=<%s>",
-		session, m.ref.Name, m.head.uniqueID, r.UID, r.GUID, cid, r.Modseq, old.Flags.Audit(), r.Flags.Audit())
+		session, m.ref.Name, m.head.uniqueID, r.UID, r.GUID, auditCID(r), r.Modseq, old.Flags.Audit(), r.Flags.Audit())
+}
+
+// auditCID is a conversation id in the audit log.
+func auditCID(r *Record) string {
+	if r.CID == 0 {
+		return "NIL"
+	}
+	return fmt.Sprintf("%016x", r.CID)
 }
 
 // audit remembers a line for the audit log; it is written by Commit.
@@ -212,13 +216,16 @@ func (m *Mailbox) Expunge(r *Record, session string) error {
 	}
 	old := *r
 	r.Flags |= Deleted | Expunged
-	if m.store.o.ImmediateExpunge {
+	// Old versions count all their records as messages, so that expunged
+	// ones cannot stay.
+	immediate := m.store.o.ImmediateExpunge || !m.hdr.layout().hasExists
+	if immediate {
 		r.Flags |= Unlinked
 	}
 	if err := m.Rewrite(r); err != nil {
 		return err
 	}
-	if m.store.o.ImmediateExpunge {
+	if immediate {
 		m.hdr.Options |= OptNeedsUnlink | OptNeedsRepack
 		m.changes.unlinked++
 	}

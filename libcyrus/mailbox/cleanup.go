@@ -200,7 +200,8 @@ func (s *Store) tidy(ref Ref) {
 		return
 	}
 	defer m.Close()
-	if _, err = m.unlinkMarked(""); err == nil && m.hdr.Exists < m.hdr.NumRecords/2 {
+	small := m.hdr.Exists < m.hdr.NumRecords/2 || !m.hdr.layout().hasExists
+	if _, err = m.unlinkMarked(""); err == nil && small {
 		err = m.repack(ctx, "")
 	}
 	if err != nil {

@@ -48,6 +48,9 @@ var auditNames = []struct {
 	{SplitConversation, "SP"}, {NeedsCleanup, "NC"}, {Archived, "AR"}, {Unlinked, "UN"}, {Expunged, "EX"},
 }
 
+// Has reports whether all flags of g are set in f.
+func (f Flags) Has(g Flags) bool { return f&g == g }
+
 // Audit is the spelling of f in the audit log: "AN|SE".
 func (f Flags) Audit() string {
 	var names []string

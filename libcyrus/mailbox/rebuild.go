@@ -136,11 +136,7 @@ func (rb *rebuild) add(r *Record, parse bool) error {
 }
 
 func (rb *rebuild) addCache(r *Record, parse bool) error {
-	n := 0
-	if r.Flags&Archived != 0 && rb.m.box.paths.archiveCache != rb.m.box.paths.cache {
-		n = 1
-	}
-	c := &rb.caches[n]
+	c := &rb.caches[rb.m.cacheSlot(r)]
 	if *c == nil {
 		var err error
 		if *c, err = rb.newCache(rb.m.box.paths.archiveCache); err != nil {

@@ -63,6 +63,10 @@ type Options struct {
 	// Message says how messages are parsed.
 	Message message.Options
 
+	// Archive says which messages go to the archive partition; nil = none
+	// (archive_enabled).
+	Archive *Archive
+
 	ImmediateExpunge bool // expunge_mode: immediate
 	AuditLog         bool // auditlog
 	CopyFiles        bool // singleinstancestore: no

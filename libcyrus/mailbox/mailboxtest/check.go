@@ -215,7 +215,8 @@ func (r *Report) records(c Mailbox, x *index, names []string) {
 			r.problem("%s is %d, counted %d", n.name, got, n.want)
 		}
 	}
-	if got := x.u32(88); got > firstExpunged || got == 0 != (firstExpunged == 0) {
+	// Without expunged messages that wait it may be anything.
+	if got := x.u32(88); firstExpunged != 0 && (got > firstExpunged || got == 0) {
 		r.problem("first expunged is %d, found %d", got, firstExpunged)
 	}
 }
