@@ -22,7 +22,7 @@ func (c *Conn) SetProc(user, mailbox, command string) {
 	a := &c.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := proc.Entry{Service: c.process.env.Service, Client: c.client, User: user, Mailbox: mailbox, Command: command}
+	e := proc.Entry{Service: c.process.env.Service, Client: c.Client(), User: user, Mailbox: mailbox, Command: command}
 	same := a.slot != nil && e.User == a.entry.User && e.Mailbox == a.entry.Mailbox
 	a.entry = e
 	if a.late != nil {

@@ -31,13 +31,13 @@ type Conn struct {
 	layer   Layer     // nil without one
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	client  string
-	id      string
 	unread  []byte // a byte that Park had to take out of the TLS connection
 	tele    *telemetry
 	account account
 
 	mu       sync.Mutex // guards what follows
+	client   string
+	id       string
 	ending   *Ending
 	deadline time.Time // of reading, as the session wants it
 	onCancel func()
@@ -277,14 +277,24 @@ func (c *Conn) Context() context.Context { return c.ctx }
 
 // Client is how the log names the client: "host [address]", "[address]"
 // if the address has no name, or "[unix socket]".
-func (c *Conn) Client() string { return c.client }
+func (c *Conn) Client() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client
+}
 
 // SessionID names the session in the log and to the client.
-func (c *Conn) SessionID() string { return c.id }
+func (c *Conn) SessionID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id
+}
 
 // NewSessionID gives the session another name, as IMAP's UNAUTHENTICATE
 // and pop3d's log-in want, and returns it.
 func (c *Conn) NewSessionID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.id = c.process.ids.next()
 	return c.id
 }

@@ -175,7 +175,7 @@ func matcher(kind, value string) func(*Conn) bool {
 	case "mailbox":
 		return func(c *Conn) bool { e, _ := c.account.current(); return e.Mailbox == value }
 	case "session":
-		return func(c *Conn) bool { return c.id == value }
+		return func(c *Conn) bool { return c.SessionID() == value }
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func (c *control) list() string {
 	var b strings.Builder
 	n := c.process.each(func(s *Conn) bool {
 		e, number := s.account.current()
-		fmt.Fprintf(&b, "%s\t%d\t%s\t%s\t%s\t%s\n", s.id, number, s.client, e.User, e.Mailbox, e.Command)
+		fmt.Fprintf(&b, "%s\t%d\t%s\t%s\t%s\t%s\n", s.SessionID(), number, s.Client(), e.User, e.Mailbox, e.Command)
 		return true
 	})
 	return b.String() + ok(n)

@@ -90,13 +90,14 @@ func (c *Conn) remoteIP() (addr netip.Addr, ok bool) {
 // lookUp finds out how to name the client (get_clienthost in Cyrus
 // imap/global.c).
 func (c *Conn) lookUp() {
-	addr, ok := c.remoteIP()
-	if !ok {
-		c.client = "[unix socket]"
-		return
+	client := "[unix socket]"
+	if addr, ok := c.remoteIP(); ok {
+		client = "[" + addr.WithZone("").String() + "]"
+		if name := c.process.names.of(addr); name != "" {
+			client = name + " " + client
+		}
 	}
-	c.client = "[" + addr.WithZone("").String() + "]"
-	if name := c.process.names.of(addr); name != "" {
-		c.client = name + " " + c.client
-	}
+	c.mu.Lock()
+	c.client = client
+	c.mu.Unlock()
 }

@@ -36,14 +36,14 @@ func (c *Conn) LoginLimit(user string) (text string, refused bool) {
 			others = append(others, e)
 		}
 	}
-	fromHost, ofUser := proc.Limits(others, c.process.env.Service, c.client, user)
+	fromHost, ofUser := proc.Limits(others, c.process.env.Service, c.Client(), user)
 	fromHost++
 	if (perHost <= 0 || fromHost < perHost) && (perUser <= 0 || ofUser < perUser) {
 		return "", false
 	}
 	var parts []string
 	if perHost > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d from %s", fromHost, perHost, c.client))
+		parts = append(parts, fmt.Sprintf("%d of %d from %s", fromHost, perHost, c.Client()))
 	}
 	if perUser > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d for %s", ofUser, perUser, user))

@@ -52,7 +52,7 @@ func (c *Conn) StartTelemetry(user string) {
 // sessions, which can be no process's.
 func (c *Conn) telemetryName() string {
 	if config.TelemetryBysessionid.In(c.process.env.Config) {
-		return c.id
+		return c.SessionID()
 	}
 	if _, n := c.account.current(); n != 0 {
 		return strconv.Itoa(n)
@@ -60,7 +60,7 @@ func (c *Conn) telemetryName() string {
 	if c.process.env.MaxClients == 1 {
 		return strconv.Itoa(os.Getpid())
 	}
-	return c.id
+	return c.SessionID()
 }
 
 func (t *telemetry) read(b []byte)    { t.add('<', b) }

@@ -357,7 +357,7 @@ func (c *Conn) StartTLS(ctx context.Context) error {
 	defer cancel()
 	t := tls.Server(c.wire, conf)
 	if err := t.HandshakeContext(ctx); err != nil {
-		c.process.env.Log.Log(ctx, syslog.LevelNotice, "STARTTLS negotiation failed: "+c.client, "error", err)
+		c.process.env.Log.Log(ctx, syslog.LevelNotice, "STARTTLS negotiation failed: "+c.Client(), "error", err)
 		return err
 	}
 	c.tls = t
