@@ -124,7 +124,7 @@ func (m *master) openOne(l *line, a address) error {
 	}
 	if err := u.openStatus(); err != nil {
 		unix.Close(fd)
-		return &socketFault{"couldn't create status socket: " + text(err), err}
+		return &sysFault{"couldn't create status socket: " + text(err), err}
 	}
 	m.table.Add(u.Service, l.set)
 	m.units = append(m.units, u)
@@ -145,7 +145,7 @@ func (m *master) freeID(l *line) int {
 // listen makes a listening socket. The error is in Cyrus's words.
 func (m *master) listen(l *line, a address) (int, error) {
 	failed := func(what string, err error) (int, error) {
-		return -1, &socketFault{fmt.Sprintf("unable to %s %s/%s socket: %s", what, l.name, a.family, text(err)), err}
+		return -1, &sysFault{fmt.Sprintf("unable to %s %s/%s socket: %s", what, l.name, a.family, text(err)), err}
 	}
 	fd, err := unix.Socket(a.domain, a.kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -177,15 +177,6 @@ func (m *master) listen(l *line, a address) (int, error) {
 	}
 	return fd, nil
 }
-
-// socketFault is why there is no socket.
-type socketFault struct {
-	msg string
-	err error
-}
-
-func (e *socketFault) Error() string { return e.msg }
-func (e *socketFault) Unwrap() error { return e.err }
 
 // setSocketOptions sets what is not essential.
 func (m *master) setSocketOptions(fd int, l *line, a address) {

@@ -53,6 +53,15 @@ func text(err error) string {
 	return err.Error()
 }
 
+// sysFault is an error of the system, told in Cyrus's words.
+type sysFault struct {
+	msg string
+	err error
+}
+
+func (e *sysFault) Error() string { return e.msg }
+func (e *sysFault) Unwrap() error { return e.err }
+
 // startError tells whoever starts master why it does not. Cyrus writes to
 // the system log alone.
 type startError struct{ stderr *os.File }

@@ -65,23 +65,26 @@ func (m *master) becomeCyrus(st stage, args []string) int {
 		err = m.drop(a, st, args)
 	}
 	m.errorf("%s", err)
-	return m.early.fatal(m.logger, "can't change to the cyrus user: "+err.Error(), exFailure)
+	m.errorf("can't change to the cyrus user: %s", text(err))
+	m.early.say("can't change to the cyrus user: " + err.Error())
+	return exFailure
 }
 
 // drop changes the user and executes master again. It returns only to tell
 // why it could not. The thread must be locked.
 func (m *master) drop(a account, st stage, args []string) error {
+	failed := func(what string, err error) error { return &sysFault{what + ": " + text(err), err} }
 	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
 		m.errorf("cannot set keepcaps flag: %s", text(err))
 	}
 	if err := syscall.Setgroups(a.groups); err != nil {
-		return fmt.Errorf("unable to initialize groups for user %s: %s", a.name, text(err))
+		return failed(fmt.Sprintf("unable to initialize groups for user %s", a.name), err)
 	}
 	if err := syscall.Setresgid(a.gid, a.gid, a.gid); err != nil {
-		return fmt.Errorf("unable to set group id to %d for user %s: %s", a.gid, a.name, text(err))
+		return failed(fmt.Sprintf("unable to set group id to %d for user %s", a.gid, a.name), err)
 	}
 	if err := syscall.Setresuid(a.uid, a.uid, a.uid); err != nil {
-		return fmt.Errorf("unable to set user id to %d for user %s: %s", a.uid, a.name, text(err))
+		return failed(fmt.Sprintf("unable to set user id to %d for user %s", a.uid, a.name), err)
 	}
 	if err := carryBindRight(); err != nil {
 		m.errorf("cannot set caps: %s", text(err)) // ports from 1024 up still work
@@ -95,7 +98,7 @@ func (m *master) drop(a account, st stage, args []string) error {
 		}
 	}
 	if err := syscall.Exec(selfPath, args, st.environ()); err != nil {
-		return fmt.Errorf("couldn't exec %s: %s", m.self, text(err))
+		return failed("couldn't exec "+m.self, err)
 	}
 	return nil
 }
