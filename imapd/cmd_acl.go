@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/acl"
-	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
@@ -78,56 +77,42 @@ func (s *session) sendRights(external string, e *mboxlist.Entry) {
 	s.w.SetBuffer(append(b, "\r\n"...))
 }
 
-// allRights is every right in Cyrus's order, for LISTRIGHTS.
-const allRights = "lrswipkxtecdan0123456789"
-
 // listRights tells which rights an identifier has in any case and which it
-// may be given (RFC 4314 section 3.4).
-//
-// Source: cmd_listrights in Cyrus imap/imapd.c; that only those who may see
-// the list are told is the fix of CVE-2026-47089.
+// may be given (RFC 4314 section 3.4). Only those who may change the list are
+// told: the fix of CVE-2026-47089.
 func (s *session) listRights(a aclArgs) (string, error) {
-	e, err := s.administered(a.mailbox)
+	n, err := s.internal(a.mailbox)
+	if err != nil {
+		return "", noSuchMailbox(err)
+	}
+	id, known := s.identifier(a.identifier)
+	required, optional, err := s.site.List.ListRights(s.ctx, s.who, n, id, known)
 	if err != nil {
 		return "", err
 	}
-	if a.identifier == "" {
-		return "", errs.New(errs.BadIdentifier, "imapd.listrights", "", nil)
-	}
-	always := s.alwaysRights(e, a.identifier)
 	b := append(s.w.Buffer(), "* LISTRIGHTS "...)
 	b = append(imapwire.AppendAString(b, a.mailbox), ' ')
 	b = append(imapwire.AppendAString(b, a.identifier), ' ')
-	b = imapwire.AppendAString(b, always)
-	for i := range len(allRights) {
-		if strings.IndexByte(always, allRights[i]) < 0 {
-			b = append(b, ' ', allRights[i])
-		}
+	b = imapwire.AppendAString(b, required)
+	for _, r := range optional {
+		b = append(append(b, ' '), r...)
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))
 	return "", nil
 }
 
-// alwaysRights is the rights that an identifier has on a mailbox whatever
-// the list says.
-func (s *session) alwaysRights(e *mboxlist.Entry, identifier string) string {
-	id, ok := s.auth.Canonical(s.ctx, identifier, s.peer.Local)
+// identifier is the canonical form of an identifier, which may have "-" in
+// front, and whether it can be one.
+func (s *session) identifier(text string) (string, bool) {
+	name, negative := strings.CutPrefix(text, "-")
+	id, ok := s.auth.Canonical(s.ctx, name, s.peer.Local)
 	if !ok {
-		return ""
+		return text, false
 	}
-	owner := s.site.Names.UserID(e.Name.Owner())
-	switch {
-	case owner != "" && id == owner:
-		return s.ownerRights()
-	case e.Name.IsInbox():
-		return "p"
+	if negative {
+		id = "-" + id
 	}
-	return ""
-}
-
-// ownerRights is what owners always have, in the order of LISTRIGHTS.
-func (s *session) ownerRights() string {
-	return s.site.Rights.Format(s.site.Rights.ImplicitOwner)
+	return id, true
 }
 
 // setACL changes the rights of an identifier (RFC 4314 section 3.1).
@@ -147,8 +132,9 @@ func (s *session) changeACL(a aclArgs) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	if !config.Allowsetacl.In(s.conf) && !s.who.Admin {
-		return "", errs.New(errs.Denied, "imapd.setacl", a.mailbox, nil)
+	id, ok := s.identifier(a.identifier)
+	if !ok {
+		return "", errs.New(errs.BadIdentifier, "imapd.setacl", a.identifier, nil)
 	}
-	return "", s.site.List.SetACL(s.ctx, s.who, n, a.identifier, a.rights)
+	return "", s.site.List.SetACL(s.ctx, s.who, n, id, a.rights)
 }

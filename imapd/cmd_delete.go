@@ -1,6 +1,10 @@
 package main
 
-import "gocyrus/libcyrus/mboxlist"
+import (
+	"errors"
+
+	"gocyrus/libcyrus/mboxlist"
+)
 
 // delete deletes a mailbox (RFC 3501 section 6.3.4). An admin who deletes an
 // INBOX deletes the user.
@@ -11,8 +15,11 @@ func (s *session) delete(name string) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	o := mboxlist.DeleteOptions{Subtree: s.who.Admin && n.IsInbox()}
-	if err := s.site.List.Delete(s.ctx, s.who, n, o); err != nil {
+	err = s.site.List.Delete(s.ctx, s.who, n, mboxlist.DeleteOptions{})
+	if errors.Is(err, mboxlist.ErrUseTaken) {
+		err = refusal("[CANNOT] " + mboxlist.ErrUseTaken.Error())
+	}
+	if err != nil {
 		return "", err
 	}
 	if s.view != nil && s.view.Ref().Name == n {

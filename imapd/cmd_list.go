@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -31,12 +32,14 @@ const (
 	onlySubscribed listSelection = 1 << iota
 	remoteToo
 	recursiveMatch
+	onlySpecial
 )
 
 var selections = map[string]listSelection{
 	"subscribed":     onlySubscribed,
 	"remote":         remoteToo,
 	"recursivematch": recursiveMatch,
+	"special-use":    onlySpecial,
 }
 
 // listReturn is a set of return options.
@@ -47,13 +50,15 @@ const (
 	withChildren
 	withStatus
 	withRights
+	withSpecial
 )
 
 var returns = map[string]listReturn{
-	"subscribed": withSubscribed,
-	"children":   withChildren,
-	"status":     withStatus,
-	"myrights":   withRights,
+	"subscribed":  withSubscribed,
+	"children":    withChildren,
+	"status":      withStatus,
+	"myrights":    withRights,
+	"special-use": withSpecial,
 }
 
 // parseLsub reads the arguments of LSUB (RFC 3501 section 6.3.9).
@@ -199,9 +204,20 @@ func (s *session) list(a listArgs) (string, error) {
 		RecursiveMatch: a.selected&recursiveMatch != 0,
 	}
 	n := 0
+	special := config.Specialusealways.In(s.conf) || a.returned&withSpecial != 0 || a.selected&onlySpecial != 0
 	err := s.site.List.Each(s.ctx, s.who, s.ns, o, func(l mboxlist.Listed) error {
 		n++
-		s.listed(&a, &l)
+		var uses []string
+		if special {
+			var err error
+			if uses, err = s.uses(l.Entry); err != nil {
+				return err
+			}
+		}
+		if a.selected&onlySpecial != 0 && uses == nil {
+			return nil
+		}
+		s.listed(&a, &l, uses)
 		if a.returned&(withStatus|withRights) != 0 && l.Entry != nil && l.Entry.Exists() {
 			return s.listedMore(&a, &l)
 		}
@@ -211,6 +227,14 @@ func (s *session) list(a listArgs) (string, error) {
 		return "", err
 	}
 	return completed(start, n), nil
+}
+
+// uses is the special uses of one of the user's own mailboxes.
+func (s *session) uses(e *mboxlist.Entry) ([]string, error) {
+	if e == nil || e.Name.IsInbox() || s.site.Names.UserID(e.Name.Owner()) != s.who.User {
+		return nil, nil
+	}
+	return s.site.List.SpecialUses(s.ctx, e)
 }
 
 // matchers makes the patterns of a LIST.
@@ -249,14 +273,14 @@ func completed(start time.Time, n int) string {
 // listed tells the client of one mailbox.
 //
 // Source: list_response in Cyrus imap/imapd.c.
-func (s *session) listed(a *listArgs, l *mboxlist.Listed) {
+func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
 	name := "* LIST ("
 	if a.lsub {
 		name = "* LSUB ("
 	}
 	b := append(s.w.Buffer(), name...)
 	start := len(b)
-	for _, attribute := range attributes(a, l) {
+	for _, attribute := range append(attributes(a, l), uses...) {
 		if len(b) > start {
 			b = append(b, ' ')
 		}
@@ -265,7 +289,7 @@ func (s *session) listed(a *listArgs, l *mboxlist.Listed) {
 	b = append(b, `) "`...)
 	b = append(b, s.ns.Separator(), '"', ' ')
 	b = imapwire.AppendAString(b, l.External)
-	if l.ChildMatches {
+	if l.ChildSubscribed {
 		b = append(b, ` (CHILDINFO ("SUBSCRIBED"))`...)
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))

@@ -98,7 +98,7 @@ func (s *session) autocreate() {
 	if s.user.Admin || s.user.ID == auth.Anonymous {
 		return
 	}
-	if _, err := s.site.List.Inbox(s.ctx, s.user.ID); ofServer(err) {
+	if _, err := s.site.List.Inbox(s.ctx, s.who, false); ofServer(err) {
 		s.log.Error("autocreate failed", "user", s.user.ID, "err", err)
 	}
 }

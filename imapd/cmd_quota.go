@@ -9,8 +9,6 @@ import (
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
-	"gocyrus/libcyrus/mailbox"
-	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
 )
@@ -118,49 +116,7 @@ func (s *session) setQuota(r *imapwire.Reader) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	return "", s.setLimits(n, limits)
-}
-
-// setLimits sets the limits of a root. A new one takes over the mailboxes
-// below it that no deeper root has.
-//
-// Source: mboxlist_setquotas in Cyrus imap/mboxlist.c.
-func (s *session) setLimits(root mboxname.Name, limits quota.Limits) error {
-	if _, err := s.site.List.Lookup(s.ctx, root); err != nil {
-		return err
-	}
-	created, err := s.site.Quota.SetLimits(s.ctx, root, limits)
-	if err != nil || !created {
-		return err
-	}
-	var refs []mailbox.Ref
-	err = s.site.List.Tree(s.ctx, root, func(e *mboxlist.Entry) (bool, error) {
-		if e.Exists() {
-			refs = append(refs, e.Ref())
-		}
-		return true, nil
-	})
-	for _, ref := range refs {
-		if err != nil {
-			return err
-		}
-		err = s.giveRoot(ref, root)
-	}
-	return err
-}
-
-// giveRoot makes root the quota root of a mailbox that has no deeper one.
-func (s *session) giveRoot(ref mailbox.Ref, root mboxname.Name) error {
-	m, err := s.site.Store.Open(s.ctx, ref, mailbox.Write)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if old := m.QuotaRoot(); len(old) >= len(root) {
-		return nil
-	}
-	m.SetQuotaRoot(root)
-	return m.Commit(s.ctx)
+	return "", s.site.List.SetQuota(s.ctx, s.who, n, limits, false)
 }
 
 // errBadQuota is what the client is told of a list that makes no sense.

@@ -41,35 +41,13 @@ func (s *session) rename(a renameArgs) (string, error) {
 	if a.partition != "" && !s.who.Admin {
 		return "", errs.New(errs.Denied, "imapd.rename", a.from, nil)
 	}
-	moved, err := s.tree(from)
-	if err != nil {
-		return "", err
-	}
-	if err := s.site.List.Rename(s.ctx, s.who, from, to, mboxlist.RenameOptions{Partition: a.partition}); err != nil {
-		return "", err
-	}
-	for _, old := range moved {
-		new := to + old[len(from):]
-		s.w.Line("* OK rename ", s.ns.ExternalOr(old), " ", s.ns.ExternalOr(new))
-		s.follow(old, new)
-	}
-	return "", nil
-}
-
-// tree returns the names of a mailbox and those below it, which are renamed
-// with it; of an INBOX only itself.
-func (s *session) tree(n mboxname.Name) ([]mboxname.Name, error) {
-	if n.IsInbox() && !s.who.Admin {
-		return nil, nil
-	}
-	var names []mboxname.Name
-	err := s.site.List.Tree(s.ctx, n, func(e *mboxlist.Entry) (bool, error) {
-		if e.Exists() {
-			names = append(names, e.Name)
-		}
-		return true, nil
+	return "", s.site.List.Rename(s.ctx, s.who, from, to, mboxlist.RenameOptions{
+		Partition: a.partition,
+		Moved: func(from, to mboxname.Name) {
+			s.w.Line("* OK rename ", s.ns.ExternalOr(from), " ", s.ns.ExternalOr(to))
+			s.follow(from, to)
+		},
 	})
-	return names, err
 }
 
 // follow keeps the selected mailbox selected when it gets another name.

@@ -22,6 +22,7 @@ const (
 	statusUnseen
 	statusSize
 	statusHighestModseq
+	statusMailboxID
 )
 
 // statusItems is the items by name and in order.
@@ -36,6 +37,7 @@ var statusItems = []struct {
 	{"UNSEEN", statusUnseen},
 	{"SIZE", statusSize},
 	{"HIGHESTMODSEQ", statusHighestModseq},
+	{"MAILBOXID", statusMailboxID},
 }
 
 // statusArgs is the arguments of STATUS.
@@ -131,7 +133,11 @@ func (s *session) sendStatus(external string, e *mboxlist.Entry, items []statusI
 			continue
 		}
 		b = append(append(append(b, sep), i.name...), ' ')
-		b = imapwire.AppendUint(b, c[i.item])
+		if i.item == statusMailboxID {
+			b = append(append(append(b, '('), e.UniqueID...), ')')
+		} else {
+			b = imapwire.AppendUint(b, c[i.item])
+		}
 		sep = ' '
 	}
 	s.w.SetBuffer(append(b, ")\r\n"...))

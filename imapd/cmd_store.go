@@ -64,8 +64,10 @@ func parseStoreFlags(r *imapwire.Reader, c *view.FlagChange) error {
 		switch {
 		case system:
 			c.Flags |= f
-		case word == "":
+		case word == "" && !list:
 			return missing(r, errMissing)
+		case word == "":
+			return orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
 		case strings.HasPrefix(word, `\`):
 			return orWrong(r, nil, imapwire.SyntaxError("Invalid system flag in "+r.Command+" command"))
 		case !imapwire.IsAtom(word):
