@@ -77,7 +77,7 @@ func run(args []string, st stage) int {
 		return m.daemonize(args)
 	}
 	defer m.closeDescriptors()
-	if code := m.settle(st, args); code != 0 {
+	if code := m.settle(st, args[0]); code != 0 {
 		return code
 	}
 	return m.work()
@@ -85,14 +85,14 @@ func run(args []string, st stage) int {
 
 // settle makes the process what it will be: its descriptors, its pid file,
 // its user. It returns 0, or the status to exit with.
-func (m *master) settle(st stage, args []string) int {
+func (m *master) settle(st stage, name string) int {
 	m.pidFile = st.pidFile
 	if st.name != stageDropped {
 		if code := m.arrive(st); code != 0 {
 			return code
 		}
 	}
-	return m.becomeCyrus(st, args)
+	return m.becomeCyrus(st, m.opt.args(name))
 }
 
 // arrive is settle before the user is changed.

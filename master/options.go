@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 
 // options is the command line.
 type options struct {
-	conf, cyrusConf string // "" is the default
+	conf, cyrusConf string // "" is the default; otherwise absolute, for -d changes the directory
 	pidFile         string
 	backlog         int // of listening sockets
 	sweeps          int // of the janitor, per second
@@ -39,9 +40,9 @@ func parseOptions(args []string) (options, error) {
 	for _, opt := range list {
 		switch opt.Letter {
 		case 'C':
-			o.conf = opt.Arg
+			o.conf = absolute(opt.Arg)
 		case 'M':
-			o.cyrusConf = opt.Arg
+			o.cyrusConf = absolute(opt.Arg)
 		case 'l':
 			o.backlog = atoi(opt.Arg)
 		case 'p':
@@ -67,6 +68,45 @@ func parseOptions(args []string) (options, error) {
 		return o, errBoth
 	}
 	return o, nil
+}
+
+// absolute returns the absolute form of a path, or the path if the current
+// directory is not known.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// args is a command line that parseOptions reads as o, under the name that
+// args[0] is. $CYRUS_VERBOSE is counted in o and must not be again.
+func (o options) args(name string) []string {
+	a := []string{name}
+	if o.conf != "" {
+		a = append(a, "-C", o.conf)
+	}
+	if o.cyrusConf != "" {
+		a = append(a, "-M", o.cyrusConf)
+	}
+	a = append(a, "-l", strconv.Itoa(o.backlog), "-p", o.pidFile, "-j", strconv.Itoa(o.sweeps))
+	if o.output != "" {
+		a = append(a, "-L", o.output)
+	}
+	if o.daemon {
+		a = append(a, "-d")
+	}
+	if o.debug {
+		a = append(a, "-D")
+	}
+	verbose := o.verbose
+	if v, ok := os.LookupEnv("CYRUS_VERBOSE"); ok {
+		verbose -= atoi(v) + 1
+	}
+	for range verbose {
+		a = append(a, "-v")
+	}
+	return a
 }
 
 // parseLenient is getopt.Parse that goes on after an option it does not

@@ -45,6 +45,24 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestOptionsAgain: what parseOptions read is read again by the next image.
+func TestOptionsAgain(t *testing.T) {
+	for _, args := range []string{"", "-C a -M b -l 3 -p x -j 2 -d -L out -v -v", "-D"} {
+		want, err := parseOptions(append([]string{"master"}, strings.Fields(args)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{want.conf, want.cyrusConf} {
+			if path != "" && path[0] != '/' {
+				t.Errorf("%q: %s is not absolute", args, path)
+			}
+		}
+		if got, err := parseOptions(want.args("master")); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%q: %+v, %v, want %+v", args, got, err, want)
+		}
+	}
+}
+
 func TestAtoi(t *testing.T) {
 	for s, want := range map[string]int{"": 0, "12": 12, "0400": 400, "-3": -3, "+4": 4, " 5x": 5, "x5": 0, "-": 0, "99999999999999999999": 0} {
 		if got := atoi(s); got != want {
