@@ -7,13 +7,19 @@ import "strings"
 type Matcher struct {
 	pattern string
 	sep     byte
+	parents bool // see ListsParents
 }
 
 // NewMatcher reads a pattern. Cyrus takes "inbox" here only in upper case.
 //
 // Source: glob_init in Cyrus lib/glob.c.
 func (ns *Namespace) NewMatcher(pattern string) Matcher {
-	return Matcher{squeeze(pattern), ns.Separator()}
+	fixed := strings.TrimSuffix(pattern, "*%")
+	return Matcher{
+		pattern: squeeze(pattern),
+		sep:     ns.Separator(),
+		parents: fixed != pattern && !strings.ContainsAny(fixed, "*%"),
+	}
 }
 
 // squeeze joins runs of wildcards: one '*' among them makes it a '*'.
@@ -96,3 +102,8 @@ func (m Matcher) Prefix() string {
 
 // String is the pattern.
 func (m Matcher) String() string { return m.pattern }
+
+// ListsParents reports whether the pattern ends in "*%", which Cyrus takes
+// as a request for every name above a matching one as well, whether or not
+// it is a mailbox.
+func (m Matcher) ListsParents() bool { return m.parents }

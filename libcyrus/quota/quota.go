@@ -100,14 +100,12 @@ func (r *Root) Room(res Resource, delta int64) error {
 	return errs.New(errs.OverQuota, "quota.Room", string(r.Name), nil)
 }
 
-// DontCare is a change that every root has room for: set the resources that
-// are to be checked.
-var DontCare = Usage{-1, -1, -1, -1}
-
-// RoomFor is Room for each resource: what need not be checked is negative,
-// as in DontCare.
+// RoomFor is Room for each resource that grows.
 func (r *Root) RoomFor(diff Usage) error {
 	for res, delta := range diff {
+		if delta <= 0 {
+			continue
+		}
 		if err := r.Room(Resource(res), delta); err != nil {
 			return err
 		}

@@ -90,12 +90,33 @@ func (s *Store) exists(ctx context.Context, root mboxname.Name) (bool, error) {
 }
 
 // Check returns an error of kind errs.OverQuota if a change by diff would
-// take the root over a limit. What need not be checked is negative in diff
-// (see DontCare). A root that does not exist has room.
+// take the root over a limit of a resource that grows. A root that does not
+// exist has room.
 //
 // Source: quota_check_useds in Cyrus imap/quota_db.c.
 func (s *Store) Check(ctx context.Context, root mboxname.Name, diff Usage) error {
-	if root == "" || diff == DontCare {
+	return s.check(ctx, root, func(r *Root) error { return r.RoomFor(diff) })
+}
+
+// CheckDelivery is Check for a mail of so many octets that comes in: with
+// strict (lmtp_strict_quota) it must fit, else use must only not be over a
+// limit already.
+func (s *Store) CheckDelivery(ctx context.Context, root mboxname.Name, strict bool, size int64) error {
+	messages := int64(1)
+	if !strict {
+		size, messages = 0, 0
+	}
+	return s.check(ctx, root, func(r *Root) error {
+		if err := r.Room(Storage, size); err != nil {
+			return err
+		}
+		return r.Room(Message, messages)
+	})
+}
+
+// check asks a root, if there is one.
+func (s *Store) check(ctx context.Context, root mboxname.Name, ask func(*Root) error) error {
+	if root == "" {
 		return nil
 	}
 	r, err := s.Get(ctx, root)
@@ -105,19 +126,7 @@ func (s *Store) Check(ctx context.Context, root mboxname.Name, diff Usage) error
 	if err != nil {
 		return err
 	}
-	return r.RoomFor(diff)
-}
-
-// Delivery is what Check is asked for when a mail of so many octets comes
-// in: with strict (lmtp_strict_quota) that it fits, else only that use is
-// not over a limit already.
-func Delivery(strict bool, size int64) Usage {
-	u := DontCare
-	u[Storage], u[Message] = 0, 0
-	if strict {
-		u[Storage], u[Message] = size, 1
-	}
-	return u
+	return ask(r)
 }
 
 // Update changes what is used of a root by diff, durably, and whatever the
@@ -200,13 +209,6 @@ func (s *Store) retry(ctx context.Context, root mboxname.Name, fn func() error) 
 			return errs.New(errs.Locked, "quota.Store", string(root), ctx.Err())
 		}
 	}
-}
-
-// SetUsed corrects what is used, after it was counted.
-func (s *Store) SetUsed(ctx context.Context, root mboxname.Name, u Usage) error {
-	return s.change(ctx, root, func(r *Root) {
-		r.Used, r.scan = u, nil
-	})
 }
 
 // Delete removes a root; errs.QuotaNotFound without it.

@@ -3,17 +3,23 @@
 package site
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/quota"
 	"gocyrus/libcyrus/seen"
 	"gocyrus/libcyrus/subs"
@@ -38,14 +44,257 @@ type Site struct {
 	Annot     *annot.Store
 	Duplicate *duplicate.Store
 	UserDeny  *userdeny.Store
+
+	status  *statusCache
+	closers []func() error
 }
 
 // Open opens the mail store of a configuration. Errors name the option and
-// path that is wrong; the program should end with status 78.
-func Open(c *config.Config, log *slog.Logger) (*Site, error) { panic("not written yet") }
+// path that is wrong, and are *config.Error: the program should end with
+// status 78.
+func Open(c *config.Config, log *slog.Logger) (*Site, error) { return OpenOn(disk.OS(), c, log) }
+
+// OpenOn is Open on any file system.
+func OpenOn(fsys disk.FS, c *config.Config, log *slog.Logger) (*Site, error) {
+	if log == nil {
+		log = slog.Default()
+	}
+	s := &Site{
+		Config: c, Log: log, FS: fsys,
+		Locks:  lock.NewTable(fsys, log),
+		Names:  mboxname.RulesFrom(c),
+		Layout: mboxname.LayoutFrom(c),
+	}
+	s.onClose(func() error { s.Locks.Close(); return nil })
+	err := s.check()
+	if err == nil {
+		s.Rights, err = rightsFrom(c)
+	}
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// fault is an error of the configuration.
+func fault(format string, args ...any) error {
+	return &config.Error{Text: fmt.Sprintf(format, args...)}
+}
+
+// check looks whether the directories that the configuration names are
+// there.
+func (s *Site) check() error {
+	dirs := map[string]string{"configdirectory": s.Layout.ConfigDir}
+	for name, dir := range s.Layout.Partitions {
+		dirs["partition-"+name] = dir
+	}
+	for name, dir := range s.Layout.MetaPartitions {
+		dirs["metapartition-"+name] = dir
+	}
+	if s.Layout.ConfigDir == "" {
+		return fault("configdirectory option not specified in configuration file")
+	}
+	if len(s.Layout.Partitions) == 0 {
+		return fault("no partition is specified in configuration file: partition-NAME: DIRECTORY")
+	}
+	def := config.Defaultpartition.In(s.Config)
+	if _, ok := s.Layout.Partitions[def]; def != "" && !ok {
+		return fault("partition-%s option not specified in configuration file, but defaultpartition names it", def)
+	}
+	for option, dir := range dirs {
+		fi, err := s.FS.Stat(dir)
+		if err != nil {
+			return fault("%s: %v", option, err)
+		}
+		if !fi.IsDir() {
+			return fault("%s: %s is not a directory", option, dir)
+		}
+	}
+	return nil
+}
+
+// rightsFrom reads what a configuration says about access rights.
+func rightsFrom(c *config.Config) (acl.Rules, error) {
+	r := acl.DefaultRules()
+	if d := config.Deleteright.In(c); d != "" {
+		r.DeleteRight = d[0]
+	}
+	r.AdminImpliesWrite = config.AclAdminImpliesWrite.In(c)
+	r.AnyoneForUsers = config.Anyoneuseracl.In(c)
+	r.AllowSet = config.Allowsetacl.In(c)
+	var err error
+	if r.ImplicitOwner, err = r.Parse(config.ImplicitOwnerRights.In(c)); err != nil {
+		return r, fault("implicit_owner_rights: %v", err)
+	}
+	words := strings.Fields(config.Defaultacl.In(c))
+	if len(words)%2 != 0 {
+		return r, fault("defaultacl: an identifier has no rights")
+	}
+	r.Default = nil
+	for i := 0; i < len(words); i += 2 {
+		x, err := r.Parse(words[i+1])
+		if err != nil {
+			return r, fault("defaultacl: %v", err)
+		}
+		if r.Default, err = r.Set(r.Default, words[i], acl.Replace, x); err != nil {
+			return r, fault("defaultacl: %v", err)
+		}
+	}
+	return r, nil
+}
+
+func (s *Site) onClose(fn func() error) { s.closers = append(s.closers, fn) }
+
+// open opens databases and stores, from the bottom up.
+func (s *Site) open() error {
+	c := s.Config
+	dbs, err := s.openDatabases()
+	if err != nil {
+		return err
+	}
+	s.Quota = quota.New(s.quotaDB(), s.Names.DeletedPrefix, s.Log)
+	s.onClose(s.Quota.Close)
+	s.Annot = annot.New(annot.Options{
+		DB: dbs.annotations, FS: s.FS, Locks: s.Locks, Log: s.Log, Kind: fileKind(config.AnnotationDb.In(c)),
+	})
+	s.onClose(s.Annot.Close)
+	s.Duplicate = duplicate.New(dbs.duplicates, s.Log)
+	s.onClose(s.Duplicate.Close)
+	s.UserDeny = userdeny.New(dbs.userDeny, s.Log)
+	s.onClose(s.UserDeny.Close)
+	home := func(ctx context.Context, user string) (string, bool, error) { return s.List.HomeOf(ctx, user) }
+	s.Seen = seen.New(seen.Options{
+		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Kind: config.SeenstateDb.In(c), Home: home,
+	})
+	s.onClose(s.Seen.Close)
+	s.Subs = subs.New(subs.Options{
+		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Kind: config.SubscriptionDb.In(c), Home: home,
+	})
+	s.onClose(s.Subs.Close)
+	s.status = &statusCache{site: s}
+	s.onClose(s.status.close)
+	if s.Store, err = mailbox.New(s.storeOptions()); err != nil {
+		dbs.mailboxes.Close()
+		return err
+	}
+	s.onClose(s.Store.Close)
+	s.List = mboxlist.New(s.listOptions(dbs.mailboxes))
+	s.onClose(s.List.Close)
+	return nil
+}
+
+// storeOptions is how mailboxes are kept.
+func (s *Site) storeOptions() mailbox.Options {
+	c := s.Config
+	o := mailbox.Options{
+		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Quota: s.Quota, Annotations: s.Annot,
+		OwnerSeen:        s.ownerSeen,
+		Repaired:         s.repaired,
+		Message:          message.Options{MaxHeaderLines: config.Maxheaderlines.In(c), BoundaryLimit: config.BoundaryLimit.In(c), RFC2046Strict: config.Rfc2046Strict.In(c), RFC2047UTF8: config.Rfc2047Utf8.In(c)},
+		ImmediateExpunge: config.ExpungeMode.In(c) == "immediate",
+		AuditLog:         config.Auditlog.In(c),
+		CopyFiles:        !config.Singleinstancestore.In(c),
+		PollInterval:     config.Imapidlepoll.In(c),
+		MaxMessages: map[string]uint32{
+			string(mboxlist.Email):       limit(config.MailboxMaxmessagesEmail.In(c)),
+			string(mboxlist.Calendar):    limit(config.MailboxMaxmessagesCalendar.In(c)),
+			string(mboxlist.AddressBook): limit(config.MailboxMaxmessagesAddressbook.In(c)),
+		},
+	}
+	if s.status.exists() {
+		o.Changed = s.status.forget
+	}
+	return o
+}
+
+// limit is an option's value as a limit; less than 0 is none.
+func limit(n int) uint32 { return uint32(max(n, 0)) }
+
+// ownerSeen reads what the owner of a mailbox has seen where Cyrus 2.3 kept
+// it.
+func (s *Site) ownerSeen(ctx context.Context, ref mailbox.Ref) (func(uid uint32) bool, uint32, error) {
+	owner := ref.Name.OwnerOf(s.Names.DeletedPrefix)
+	if owner == "" {
+		return nil, 0, nil
+	}
+	st, err := s.Seen.Get(ctx, owner, ref.UniqueID)
+	return st.Seen.Has, st.LastUID, err
+}
+
+// repaired counts a quota root anew after a mailbox of it was repaired.
+func (s *Site) repaired(_ mailbox.Ref, root mboxname.Name) {
+	was, is, err := s.List.Recount(context.Background(), root)
+	if err != nil {
+		s.Log.Error("use of a quota root cannot be counted", "root", string(root), "error", err)
+	} else if was != is {
+		s.Log.Warn("use of a quota root was corrected", "root", string(root), "was", was, "is", is)
+	}
+}
+
+// listOptions is how the list of mailboxes is kept.
+func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
+	c := s.Config
+	return mboxlist.Options{
+		DB: db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot,
+		Layout: s.Layout, Names: s.Names, Rights: s.Rights, Log: s.Log,
+		Admins:           strings.Fields(config.Admins.In(c)),
+		DefaultPartition: config.Defaultpartition.In(c),
+		PartitionMode:    config.PartitionSelectMode.In(c),
+		PartitionExclude: strings.FieldsFunc(config.PartitionSelectExclude.In(c), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }),
+		LegacyDirs:       config.MailboxLegacyDirs.In(c),
+		DelayedDelete:    config.DeleteMode.In(c) == "delayed",
+		DeleteUnsub:      config.DeleteUnsubscribe.In(c),
+		UserMoves:        config.Allowusermoves.In(c),
+		SubscribeAll:     config.Allowallsubscribe.In(c),
+		ReverseACLs:      config.Reverseacls.In(c),
+		AuditLog:         config.Auditlog.In(c),
+		SpecialUses:      strings.Fields(config.SpecialuseExtra.In(c)),
+		ProtectedUses:    strings.Fields(config.SpecialuseProtect.In(c)),
+		ChildlessUses:    strings.Fields(config.SpecialuseNochildren.In(c)),
+		NewOptions:       mailbox.IndexOptions(limit(config.MailboxDefaultOptions.In(c))),
+		Autocreate:       autocreateFrom(c),
+	}
+}
+
+// autocreateFrom reads the options autocreate_* and xlist-*.
+func autocreateFrom(c *config.Config) mboxlist.Autocreate {
+	a := mboxlist.Autocreate{
+		Quota:           int64(config.AutocreateQuota.In(c)),
+		Messages:        int64(config.AutocreateQuotaMessages.In(c)),
+		Post:            config.AutocreatePost.In(c),
+		Users:           strings.Fields(config.AutocreateUsers.In(c)),
+		Folders:         mboxlist.ParseList(config.AutocreateInboxFolders.In(c)),
+		Subscribe:       mboxlist.ParseList(config.AutocreateSubscribeFolders.In(c)),
+		SubscribeShared: mboxlist.ParseList(config.AutocreateSubscribeSharedfolders.In(c)),
+		SubscribeAll:    config.AutocreateSubscribeSharedfoldersAll.In(c),
+		Use:             map[string]string{},
+	}
+	for _, kv := range c.OverflowPrefix("xlist-") {
+		a.Use[kv.Value] = `\` + strings.TrimPrefix(kv.Key, "xlist-")
+	}
+	for _, kv := range c.OverflowPrefix("autocreate_acl") {
+		if w := strings.Fields(kv.Value); len(w) >= 3 {
+			a.ACL = append(a.ACL, mboxlist.FolderACL{
+				Folder: strings.Join(w[:len(w)-2], " "), ID: w[len(w)-2], Rights: w[len(w)-1],
+			})
+		}
+	}
+	return a
+}
 
 // Close closes all files.
-func (s *Site) Close() error { panic("not written yet") }
+func (s *Site) Close() error {
+	var failed error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		failed = errors.Join(failed, s.closers[i]())
+	}
+	s.closers = nil
+	return failed
+}
 
 // Namespace is how a user sees names; "" is nobody.
 func (s *Site) Namespace(user string, admin bool) *mboxname.Namespace {

@@ -1,0 +1,224 @@
+package mboxlist
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxname"
+)
+
+// DeleteOptions says how a mailbox is deleted.
+type DeleteOptions struct {
+	Force     bool // skip the rights, and the protection of special uses
+	Immediate bool // for good, also with delete_mode delayed
+	KeepUser  bool // with an INBOX: only it, not the folders and data of the user (LOCALDELETE)
+}
+
+// Delete deletes a mailbox without children: with delete_mode delayed it
+// gets a name below DELETED. An INBOX can be deleted by admins only;
+// everything of the user goes with it.
+//
+// Kinds: errs.NotFound, errs.Denied, errs.HasChildren, errs.NotSupported
+// (one's own INBOX, and ErrUseTaken for a protected special use).
+//
+// Source: cmd_delete in Cyrus imap/imapd.c, mboxlist_deletemailbox in
+// imap/mboxlist.c.
+func (l *List) Delete(ctx context.Context, who Actor, n mboxname.Name, o DeleteOptions) error {
+	e, err := l.mayDelete(ctx, who, n, o)
+	if err != nil {
+		return err
+	}
+	if !n.IsInbox() || o.KeepUser {
+		return l.deleteOne(ctx, who, e, o)
+	}
+	return l.deleteUser(ctx, who, e, o)
+}
+
+// mayDelete decides whether who may delete a mailbox.
+func (l *List) mayDelete(ctx context.Context, who Actor, n mboxname.Name, o DeleteOptions) (*Entry, error) {
+	e, err := l.Lookup(ctx, n)
+	if err != nil || o.Force {
+		return e, err
+	}
+	if err := l.allowed(who, e, acl.Lookup); err != nil {
+		return nil, err
+	}
+	if n.IsInbox() {
+		if l.owns(who, n) {
+			return nil, errs.New(errs.NotSupported, "mboxlist.Delete", string(n), nil)
+		}
+		if !l.isAdmin(who, n) {
+			return nil, denied("mboxlist.Delete", n)
+		}
+	}
+	if err := l.allowed(who, e, acl.DeleteMailbox); err != nil {
+		return nil, err
+	}
+	if n.IsInbox() {
+		return e, nil
+	}
+	uses, err := l.SpecialUses(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if n.IsUser() && overlap(uses, l.o.ProtectedUses) {
+		return nil, errs.New(errs.NotSupported, "mboxlist.Delete", string(n), ErrUseTaken)
+	}
+	if has, err := l.hasChildren(ctx, n); err != nil || has {
+		return nil, errors.Join(err, errs.New(errs.HasChildren, "mboxlist.Delete", string(n), nil))
+	}
+	return e, nil
+}
+
+// hasChildren reports whether there are mailboxes below n, whoever may see
+// them.
+func (l *List) hasChildren(ctx context.Context, n mboxname.Name) (has bool, err error) {
+	err = l.Tree(ctx, n, func(e *Entry) (bool, error) {
+		has = e.Name != n
+		return !has, nil
+	})
+	return has, err
+}
+
+// deleteOne deletes one mailbox, at once or later.
+func (l *List) deleteOne(ctx context.Context, who Actor, e *Entry, o DeleteOptions) error {
+	if l.o.DelayedDelete && !o.Immediate && !e.Name.IsDeleted(l.o.Names.DeletedPrefix) {
+		return retry(ctx, func() error {
+			to, err := l.deletedName(ctx, e.Name)
+			if err != nil {
+				return err
+			}
+			return l.moveOne(ctx, who, e.Name, to, moveOptions{})
+		})
+	}
+	return retry(ctx, func() error { return l.removeOne(ctx, who, e.Name) })
+}
+
+// deletedName is a free name for a deleted mailbox: the time in it is now,
+// or as much later as it must be to be free.
+func (l *List) deletedName(ctx context.Context, n mboxname.Name) (mboxname.Name, error) {
+	for t := uint32(min(l.now(), 1<<32-2)); ; t++ {
+		to := n.Deleted(l.o.Names.DeletedPrefix, t)
+		s, err := l.fetch(ctx, keyOf(to))
+		if err == nil && s.Entry == nil {
+			return to, nil
+		}
+		if err != nil && !errs.Is(err, errs.BadFormat) {
+			return "", err
+		}
+	}
+}
+
+// removeOne deletes a mailbox for good. A tombstone keeps what must not
+// repeat at its name; the name of a deleted mailbox never comes again and
+// leaves nothing.
+func (l *List) removeOne(ctx context.Context, who Actor, n mboxname.Name) error {
+	s, err := l.fetch(ctx, keyOf(n))
+	if err != nil {
+		return err
+	}
+	if s.Entry == nil || !s.Exists() {
+		return notFound(n)
+	}
+	err = l.o.Store.Delete(ctx, s.Ref(), who.SessionID, func(m *mailbox.Mailbox) error {
+		return l.leave(ctx, who, s, m.Header().HighestModseq+1)
+	})
+	if errs.Is(err, errs.NotFound) {
+		// The files are gone already: a crash came between.
+		err = l.leave(ctx, who, s, s.FolderModseq+1)
+	}
+	if err != nil {
+		return err
+	}
+	return l.o.Annot.RemoveAll(ctx, s.UniqueID)
+}
+
+// leave takes a mailbox from the list.
+func (l *List) leave(ctx context.Context, who Actor, s stored, folderModseq uint64) error {
+	c := l.begin(who)
+	if s.Name.IsDeleted(l.o.Names.DeletedPrefix) {
+		c.gone(s)
+		c.forget(s.UniqueID)
+		return c.commit(ctx)
+	}
+	t := tombstone(s.Entry, folderModseq, l.now())
+	c.name(s, t)
+	if err := c.id(ctx, t, nil); err != nil {
+		return err
+	}
+	return c.commit(ctx)
+}
+
+// deleteUser deletes all mailboxes of a user, the INBOX last, and his
+// files. If it is interrupted the INBOX is still there and it can be
+// repeated.
+func (l *List) deleteUser(ctx context.Context, who Actor, inbox *Entry, o DeleteOptions) error {
+	user := inbox.Name.Owner()
+	var all []*Entry
+	err := l.User(ctx, user, false, func(e *Entry) (bool, error) {
+		all = append(all, e)
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Reverse(all) // children before parents
+	for _, e := range all {
+		if err := l.deleteOne(ctx, who, e, o); err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+	}
+	return l.deleteData(ctx, user, inbox)
+}
+
+// userFiles are what a user leaves when his INBOX is gone.
+var userFiles = []mboxname.UserFile{
+	mboxname.Subscriptions, mboxname.SeenState, mboxname.Counters, mboxname.Conversations,
+	mboxname.UserDAV, mboxname.MboxKey, mboxname.XapianActive,
+}
+
+// deleteData removes the files and quota roots of a user whose INBOX was
+// this one.
+//
+// Source: user_deletedata in Cyrus imap/user.c.
+func (l *List) deleteData(ctx context.Context, user string, inbox *Entry) error {
+	legacy := inbox.Has(LegacyDirs)
+	var failed error
+	for _, f := range userFiles {
+		failed = errors.Join(failed, l.remove(l.o.Layout.UserFile(f, user, inbox.UniqueID, legacy)))
+	}
+	dir := l.o.Layout.UserSieveDir(user, inbox.UniqueID, legacy)
+	if entries, err := l.o.FS.ReadDir(dir); err == nil {
+		for _, d := range entries {
+			if !d.IsDir() {
+				failed = errors.Join(failed, l.remove(dir+"/"+d.Name()))
+			}
+		}
+		l.o.FS.Remove(dir) // stays if something else is in it
+	}
+	roots, err := l.o.Quota.Below(ctx, inbox.Name)
+	failed = errors.Join(failed, err)
+	for _, r := range roots {
+		if err := l.o.Quota.Delete(ctx, r.Name); err != nil && !errs.Is(err, errs.QuotaNotFound) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	if l.o.UserGone != nil {
+		l.o.UserGone(user)
+	}
+	return failed
+}
+
+// remove removes a file that need not be there.
+func (l *List) remove(path string) error {
+	if err := l.o.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return disk.Error("mboxlist.deleteData", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package mboxlist
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/lock"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/syslog"
+)
+
+// noticeLevel is LOG_NOTICE.
+const noticeLevel = syslog.LevelNotice
+
+// quotaLock is the name of the lock that a change of quota roots and
+// "quota -f" hold.
+const quotaLock = "$QUOTACHANGE"
+
+// SetQuota sets the limits of a quota root, and makes the root if the
+// mailbox has none of its own: what is used below it is then counted there.
+// "dom!" is the root of a whole domain. force makes a root where there is no
+// mailbox yet. Only admins may.
+//
+// Kinds: errs.Denied, errs.NotFound (no mailbox), errs.BadName.
+//
+// Source: mboxlist_setquotas in Cyrus imap/mboxlist.c.
+func (l *List) SetQuota(ctx context.Context, who Actor, root mboxname.Name, limits quota.Limits, force bool) error {
+	if !l.isAdmin(who, root) {
+		return denied("mboxlist.SetQuota", root)
+	}
+	if root == "" || strings.ContainsAny(string(root), "/*%?") || root[0] == '.' {
+		return errs.New(errs.BadName, "mboxlist.SetQuota", string(root), nil)
+	}
+	old, err := l.o.Quota.Get(ctx, root)
+	switch {
+	case err == nil:
+		if old.Limit != limits {
+			_, err = l.o.Quota.SetLimits(ctx, root, limits)
+		}
+		if err == nil {
+			l.auditQuota("setquota", root, &old.Limit, &limits)
+		}
+		return err
+	case !errs.Is(err, errs.QuotaNotFound):
+		return err
+	}
+	if !force && !strings.HasSuffix(string(root), "!") {
+		if has, err := l.anyIn(ctx, root); err != nil || !has {
+			return orNotFound(err, root)
+		}
+	}
+	return l.newRoot(ctx, root, limits)
+}
+
+func orNotFound(err error, n mboxname.Name) error {
+	if err != nil {
+		return err
+	}
+	return notFound(n)
+}
+
+// anyIn reports whether n or something below it is a mailbox.
+func (l *List) anyIn(ctx context.Context, n mboxname.Name) (has bool, err error) {
+	err = l.Tree(ctx, n, func(*Entry) (bool, error) {
+		has = true
+		return false, nil
+	})
+	return has, err
+}
+
+// newRoot makes a quota root and puts all mailboxes below it, that have no
+// root nearer to them, under it.
+func (l *List) newRoot(ctx context.Context, root mboxname.Name, limits quota.Limits) error {
+	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	if _, err := l.o.Quota.SetLimits(ctx, root, limits); err != nil {
+		return err
+	}
+	l.auditQuota("newquota", root, nil, &limits)
+	return l.eachUnder(ctx, root, func(box *mailbox.Mailbox) bool {
+		if len(box.QuotaRoot()) >= len(root) {
+			return false
+		}
+		box.SetQuotaRoot(root)
+		return true
+	})
+}
+
+// RemoveQuota removes a quota root; mailboxes below it get the next one
+// above. Only admins may. It is no error if there is none.
+//
+// Source: mboxlist_unsetquota in Cyrus imap/mboxlist.c.
+func (l *List) RemoveQuota(ctx context.Context, who Actor, root mboxname.Name) error {
+	if !l.isAdmin(who, root) {
+		return denied("mboxlist.RemoveQuota", root)
+	}
+	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	err = l.o.Quota.Delete(ctx, root)
+	if errs.Is(err, errs.QuotaNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.audit("rmquota root=<%s>", root)
+	next := mboxname.Name("")
+	if !strings.HasSuffix(string(root), "!") {
+		if next, err = l.o.Quota.FindRoot(ctx, root); err != nil {
+			return err
+		}
+	}
+	return l.eachUnder(ctx, root, func(box *mailbox.Mailbox) bool {
+		if box.QuotaRoot() != root {
+			return false
+		}
+		box.SetQuotaRoot(next)
+		return true
+	})
+}
+
+// Recount counts anew what is used of a quota root ("quota -f"), and gives
+// the mailboxes below it that have another one, or none, theirs. It returns
+// what was thought to be used, and what is.
+//
+// Source: fixquota_dopass in Cyrus imap/quota.c.
+func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.Usage, err error) {
+	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	if err != nil {
+		return was, is, err
+	}
+	defer held.Release()
+	all, err := l.covered(ctx, root)
+	if err != nil {
+		return was, is, err
+	}
+	slices.SortFunc(all, func(a, b *Entry) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	count, err := l.o.Quota.Recount(ctx, root)
+	if err != nil {
+		return was, is, err
+	}
+	for _, e := range all {
+		if err := l.countBox(ctx, count, e, root); err != nil {
+			return was, is, err
+		}
+	}
+	return count.End(ctx)
+}
+
+// countBox counts one mailbox if it is the root's.
+func (l *List) countBox(ctx context.Context, count *quota.Recount, e *Entry, root mboxname.Name) error {
+	right, err := l.o.Quota.FindRoot(ctx, e.Name)
+	if err != nil {
+		return err
+	}
+	box, err := l.o.Store.Open(ctx, e.Ref(), mailbox.Write)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	if box.QuotaRoot() == root && right == root {
+		return count.Add(ctx, e.Name, boxUse(box))
+	}
+	if box.QuotaRoot() == right {
+		return nil
+	}
+	if right == root { // from now on its use is counted, also by Update below
+		if err := count.Add(ctx, e.Name, quota.Usage{}); err != nil {
+			return err
+		}
+	}
+	box.SetQuotaRoot(right)
+	return box.Commit(ctx)
+}
+
+// boxUse is what a mailbox uses of its quota root.
+func boxUse(box *mailbox.Mailbox) quota.Usage {
+	h := box.Header()
+	return quota.Usage{
+		quota.Storage: int64(h.QuotaUsed), quota.Message: int64(h.Exists),
+		quota.AnnotStorage: int64(h.AnnotUsed), quota.NumFolders: 1,
+	}
+}
+
+// covered is all mailboxes at and below a root, also those with a root
+// nearer to them.
+func (l *List) covered(ctx context.Context, root mboxname.Name) (all []*Entry, err error) {
+	collect := func(e *Entry) (bool, error) {
+		if e.Exists() && !e.Name.IsDeleted(l.o.Names.DeletedPrefix) {
+			all = append(all, e)
+		}
+		return true, nil
+	}
+	if domain, whole := strings.CutSuffix(string(root), "!"); whole {
+		prefix := keyOf(mboxname.Name(domain + "!"))
+		err = l.scan(ctx, prefix, prefix, collect)
+	} else {
+		err = l.Tree(ctx, root, collect)
+	}
+	return all, err
+}
+
+// eachUnder opens every mailbox that a root may cover for writing, and
+// commits those for which fn returns true. One that fails is logged: quota -f
+// corrects it.
+func (l *List) eachUnder(ctx context.Context, root mboxname.Name, fn func(*mailbox.Mailbox) bool) error {
+	all, err := l.covered(ctx, root)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if err := l.changeBox(ctx, e, fn); err != nil {
+			l.o.Log.Error("LOSTQUOTA: unable to change quota root for "+string(e.Name), "root", string(root), "error", err)
+		}
+	}
+	return nil
+}
+
+// changeBox opens a mailbox for writing, and commits what fn has changed.
+func (l *List) changeBox(ctx context.Context, e *Entry, fn func(*mailbox.Mailbox) bool) error {
+	box, err := l.o.Store.Open(ctx, e.Ref(), mailbox.Write)
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	if !fn(box) {
+		return nil
+	}
+	return box.Commit(ctx)
+}
+
+// auditQuota is the line of a change of limits.
+func (l *List) auditQuota(what string, root mboxname.Name, old, limits *quota.Limits) {
+	var b strings.Builder
+	for r := range quota.Resource(quota.Resources) {
+		if old != nil {
+			fmt.Fprintf(&b, " old%s=<%d>", r, old[r])
+		}
+		fmt.Fprintf(&b, " new%s=<%d>", r, limits[r])
+	}
+	l.audit("%s root=<%s>%s", what, root, b.String())
+}

@@ -1,0 +1,355 @@
+package mboxlist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxname"
+)
+
+// RenameOptions says how a mailbox is renamed.
+type RenameOptions struct {
+	Partition string // move to it; "" stays. Only admins, and only without a new name
+	Force     bool   // skip the rights
+	Alone     bool   // not what is below it
+	// Moved, if not nil, is called after each mailbox that has moved, with
+	// its names.
+	Moved func(from, to mboxname.Name)
+}
+
+// ErrMoveAndRename means that a mailbox cannot get a new name and a new
+// partition at once; the text is Cyrus's. The error that wraps it is of kind
+// errs.NotSupported.
+var ErrMoveAndRename = errors.New("Cross-server or cross-partition move w/rename not supported")
+
+// Rename renames a mailbox and all below it, the mailbox first. An INBOX is
+// renamed by its owner by moving its messages to a new mailbox; by an admin
+// (allowusermoves) the whole user. If it is interrupted, what has moved has
+// moved.
+//
+// Kinds: errs.NotFound, errs.Denied, errs.Exists, errs.BadName,
+// errs.NotSupported, errs.OverQuota, errs.NoSuchMessage (an empty INBOX).
+//
+// Source: cmd_rename in Cyrus imap/imapd.c, mboxlist_renamemailbox in
+// imap/mboxlist.c.
+func (l *List) Rename(ctx context.Context, who Actor, from, to mboxname.Name, o RenameOptions) error {
+	e, err := l.Lookup(ctx, from)
+	if err != nil {
+		return err
+	}
+	if !o.Force {
+		if err := l.allowed(who, e, acl.Lookup); err != nil {
+			return err
+		}
+	}
+	switch {
+	case from == to:
+		return l.repartition(ctx, who, e, o)
+	case o.Partition != "":
+		return errs.New(errs.NotSupported, "mboxlist.Rename", string(from), ErrMoveAndRename)
+	case from.IsInbox() && l.owns(who, from) && !l.isAdmin(who, from):
+		return l.renameInbox(ctx, who, e, to)
+	}
+	m := moveOptions{moved: o.Moved}
+	if from.IsInbox() {
+		if err := l.mayMoveUser(who, from, to, o); err != nil {
+			return err
+		}
+		m.oldUser, m.newUser = from.Owner(), to.Owner()
+	}
+	if err := l.mayRename(ctx, who, e, to, o); err != nil {
+		return err
+	}
+	if m.newUser != "" {
+		return l.renameUser(ctx, who, e, to, m)
+	}
+	return l.renameTree(ctx, who, e, to, m, o.Alone || to.Below(from))
+}
+
+// mayMoveUser decides whether an INBOX may become another user's.
+func (l *List) mayMoveUser(who Actor, from, to mboxname.Name, o RenameOptions) error {
+	switch {
+	case !o.Force && !l.isAdmin(who, from):
+		return denied("mboxlist.Rename", from)
+	case !to.IsInbox() || !o.Force && !l.o.UserMoves:
+		return errs.New(errs.NotSupported, "mboxlist.Rename", string(from), nil)
+	}
+	return nil
+}
+
+// mayRename decides whether a mailbox may get a new name, and makes the
+// parents that the new name lacks.
+func (l *List) mayRename(ctx context.Context, who Actor, e *Entry, to mboxname.Name, o RenameOptions) error {
+	if !o.Force && !l.isAdmin(who, e.Name) {
+		if err := l.allowed(who, e, acl.DeleteMailbox); err != nil {
+			return err
+		}
+	}
+	p, err := l.mayCreate(ctx, who, to, CreateOptions{Force: o.Force})
+	if err != nil {
+		return err
+	}
+	for _, missing := range p.missing {
+		if missing == e.Name || missing.Below(e.Name) {
+			continue // its place is filled when the mailbox has moved
+		}
+		if p.parent, err = l.make(ctx, who, p, missing, CreateOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renameTree moves a mailbox and, unless alone, all below it. If something
+// is left below the old name, or the new one lies below it, a new mailbox
+// fills the gap.
+func (l *List) renameTree(ctx context.Context, who Actor, e *Entry, to mboxname.Name, m moveOptions, alone bool) error {
+	tree := []*Entry{e}
+	if !alone {
+		err := l.Tree(ctx, e.Name, func(c *Entry) (bool, error) {
+			if c.Name != e.Name {
+				tree = append(tree, c)
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range tree {
+		name := c.Name.Move(e.Name, to)
+		err := retry(ctx, func() error { return l.moveOne(ctx, who, c.Name, name, m) })
+		if err != nil {
+			return err
+		}
+		if m.moved != nil && (!alone || !to.Below(e.Name)) {
+			m.moved(c.Name, name)
+		}
+	}
+	if !alone {
+		return nil
+	}
+	return l.fillIn(ctx, who, e, to)
+}
+
+// fillIn makes a mailbox at the old name of e, and at all between it and
+// the new one, if there are mailboxes below.
+func (l *List) fillIn(ctx context.Context, who Actor, e *Entry, to mboxname.Name) error {
+	has, err := l.hasChildren(ctx, e.Name)
+	if err != nil || !has {
+		return err
+	}
+	gaps := []mboxname.Name{e.Name}
+	if to.Below(e.Name) {
+		gaps = nil
+		parents(to, func(p mboxname.Name) (bool, error) {
+			gaps = append([]mboxname.Name{p}, gaps...)
+			return p != e.Name, nil
+		})
+	}
+	for _, n := range gaps {
+		l.o.Log.Info("mboxlist: intermediate fill-in mailbox: " + string(n))
+		_, err := l.Create(ctx, who, n, CreateOptions{Force: true, ACL: e.ACL, Partition: e.Partition})
+		if err != nil && !errs.Is(err, errs.Exists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveOptions is what moves with a mailbox.
+type moveOptions struct {
+	partition        string // "" stays
+	oldUser, newUser string // in the ACL, if a whole user moves
+	moved            func(from, to mboxname.Name)
+}
+
+// moveOne gives one mailbox a new name, or a new partition, in the list and
+// on disk.
+//
+// Source: mboxlist_renamemailbox in Cyrus imap/mboxlist.c.
+func (l *List) moveOne(ctx context.Context, who Actor, from, to mboxname.Name, m moveOptions) error {
+	old, err := l.fetch(ctx, keyOf(from))
+	if err != nil {
+		return err
+	}
+	if old.Entry == nil || !old.Exists() {
+		return notFound(from)
+	}
+	there, err := l.fetch(ctx, keyOf(to))
+	if err != nil {
+		return err
+	}
+	if from != to && there.Entry != nil && there.Exists() {
+		return errs.New(errs.Exists, "mboxlist.Rename", string(to), nil)
+	}
+	e := m.entry(old.Entry, to)
+	root, err := l.roomFor(ctx, old.Entry, to)
+	if err != nil {
+		return err
+	}
+	err = l.o.Store.Move(ctx, old.Ref(), e.Ref(), root, who.SessionID, func(box *mailbox.Mailbox) error {
+		if !m.renamesUser() {
+			return l.moveEntry(ctx, who, old, there, e, box)
+		}
+		box.SetACL(e.ACL.String())
+		return l.moveEntry(ctx, who, old, there, e, box)
+	})
+	if err == nil && from != to {
+		l.o.Log.Info(fmt.Sprintf("Rename: %s -> %s", from, to))
+	}
+	return err
+}
+
+func (m moveOptions) renamesUser() bool { return m.oldUser != "" && m.oldUser != m.newUser }
+
+// entry is what old becomes.
+func (m moveOptions) entry(old *Entry, to mboxname.Name) *Entry {
+	e := *old
+	e.Name = to
+	e.History = nil
+	if m.partition != "" {
+		e.Partition = m.partition
+	}
+	if m.renamesUser() {
+		e.ACL = old.ACL.Clone()
+		for i := range e.ACL {
+			switch e.ACL[i].ID {
+			case m.oldUser:
+				e.ACL[i].ID = m.newUser
+			case "-" + m.oldUser:
+				e.ACL[i].ID = "-" + m.newUser
+			}
+		}
+	}
+	return &e
+}
+
+// moveEntry is the change of the list for moveOne, in one transaction.
+func (l *List) moveEntry(ctx context.Context, who Actor, old, there stored, e *Entry, box *mailbox.Mailbox) error {
+	h := box.Header()
+	e.FolderModseq, e.UIDValidity, e.Mtime = h.HighestModseq, h.UIDValidity, l.now()
+	c := l.begin(who)
+	if old.Name == e.Name {
+		c.name(old, e)
+		if err := c.id(ctx, e, nil); err != nil {
+			return err
+		}
+		return c.commit(ctx)
+	}
+	t := tombstone(old.Entry, e.FolderModseq, e.Mtime)
+	if old.Name.IsDeleted(l.o.Names.DeletedPrefix) {
+		c.gone(old)
+	} else {
+		c.name(old, t)
+	}
+	c.name(there, e)
+	partition := ""
+	if old.Partition != e.Partition {
+		partition = old.Partition
+	}
+	if err := c.id(ctx, e, renamed(t, partition)); err != nil {
+		return err
+	}
+	if there.Entry != nil && there.UniqueID != e.UniqueID && there.UniqueID != "" {
+		if err := c.forgetDead(ctx, there.UniqueID); err != nil {
+			return err
+		}
+	}
+	return c.commit(ctx)
+}
+
+// roomFor finds the quota root of the new name and, if it is another than
+// before, asks whether the mailbox fits below it.
+func (l *List) roomFor(ctx context.Context, e *Entry, to mboxname.Name) (mboxname.Name, error) {
+	root, err := l.o.Quota.FindRoot(ctx, to)
+	if err != nil || root == "" {
+		return root, err
+	}
+	box, err := l.o.Store.Open(ctx, e.Ref(), mailbox.Read)
+	if err != nil {
+		return root, err
+	}
+	was, use := box.QuotaRoot(), boxUse(box)
+	box.Close()
+	if was == root {
+		return root, nil
+	}
+	return root, l.o.Quota.Check(ctx, root, use)
+}
+
+// repartition moves a mailbox, and all of a user if it is his INBOX, to
+// another partition.
+func (l *List) repartition(ctx context.Context, who Actor, e *Entry, o RenameOptions) error {
+	n := e.Name
+	switch {
+	case o.Partition == "" || !o.Force && !l.isAdmin(who, n):
+		return denied("mboxlist.Rename", n)
+	case o.Partition == e.Partition:
+		return errs.New(errs.Exists, "mboxlist.Rename", string(n), nil)
+	}
+	if _, err := l.o.Layout.Root(o.Partition); err != nil {
+		return errs.New(errs.NotSupported, "mboxlist.Rename", string(n), err)
+	}
+	tree := []*Entry{e}
+	if n.IsInbox() && !o.Alone {
+		tree = nil
+		err := l.Tree(ctx, n, func(c *Entry) (bool, error) {
+			tree = append(tree, c)
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range tree {
+		if c.Partition == o.Partition {
+			continue
+		}
+		err := retry(ctx, func() error {
+			return l.moveOne(ctx, who, c.Name, c.Name, moveOptions{partition: o.Partition})
+		})
+		if err != nil {
+			return err
+		}
+		if o.Moved != nil {
+			o.Moved(c.Name, c.Name)
+		}
+	}
+	return nil
+}
+
+// renameInbox moves the messages of the user's INBOX to a new mailbox; the
+// folders below it stay (RFC 3501 section 6.3.5).
+func (l *List) renameInbox(ctx context.Context, who Actor, inbox *Entry, to mboxname.Name) error {
+	dst, err := l.Create(ctx, who, to, CreateOptions{})
+	if err != nil {
+		return err
+	}
+	box, err := l.o.Store.Open(ctx, inbox.Ref(), mailbox.Read)
+	if err != nil {
+		return err
+	}
+	var uids []uint32
+	err = box.Each(1, func(r *mailbox.Record) bool {
+		if r.Flags&mailbox.Expunged == 0 {
+			uids = append(uids, r.UID)
+		}
+		return true
+	})
+	box.Close()
+	if err != nil {
+		return err
+	}
+	if len(uids) == 0 {
+		return errs.New(errs.NoSuchMessage, "mboxlist.Rename", string(inbox.Name), nil)
+	}
+	_, _, err = l.o.Store.Copy(ctx, inbox.Ref(), uids, dst.Ref(), mailbox.CopyOptions{
+		SessionID: who.SessionID, Move: true, Flags: mailbox.SystemMask, Keywords: true, User: who.User,
+	})
+	return err
+}

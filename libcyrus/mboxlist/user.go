@@ -1,0 +1,88 @@
+package mboxlist
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/quota"
+)
+
+// renameUser makes a user's mailboxes another's, who did not exist: with
+// what he has seen, his subscriptions, Sieve scripts and quota roots.
+//
+//	step                      if it stops after this
+//	new quota roots           too many roots, with nothing used
+//	mailboxes, INBOX first    some mailboxes are the new user's; the rest can be renamed
+//	files of legacy users     the files have the old name
+//	old quota roots removed   done
+func (l *List) renameUser(ctx context.Context, who Actor, inbox *Entry, to mboxname.Name, m moveOptions) error {
+	roots, err := l.o.Quota.Below(ctx, inbox.Name)
+	if err != nil {
+		return err
+	}
+	for _, r := range roots {
+		if _, err := l.o.Quota.SetLimits(ctx, r.Name.Move(inbox.Name, to), r.Limit); err != nil {
+			return err
+		}
+	}
+	if err := l.renameTree(ctx, who, inbox, to, m, false); err != nil {
+		return err
+	}
+	if inbox.Has(LegacyDirs) {
+		if err := l.renameFiles(inbox, m); err != nil {
+			return err
+		}
+	}
+	return l.dropRoots(ctx, roots)
+}
+
+// dropRoots removes the quota roots of a user who has another name now.
+func (l *List) dropRoots(ctx context.Context, roots []*quota.Root) error {
+	for _, r := range roots {
+		if err := l.o.Quota.Delete(ctx, r.Name); err != nil && !errs.Is(err, errs.QuotaNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// renameFiles gives the files of a user with legacy directories their new
+// names; those of others do not depend on the user's name.
+func (l *List) renameFiles(inbox *Entry, m moveOptions) error {
+	lay := l.o.Layout
+	for _, f := range userFiles {
+		from := lay.UserFile(f, m.oldUser, inbox.UniqueID, true)
+		if err := l.renameFile(from, lay.UserFile(f, m.newUser, inbox.UniqueID, true)); err != nil {
+			return err
+		}
+	}
+	return l.renameFile(lay.UserSieveDir(m.oldUser, inbox.UniqueID, true), lay.UserSieveDir(m.newUser, inbox.UniqueID, true))
+}
+
+// renameFile renames a file or directory that need not be there, and makes
+// it last.
+func (l *List) renameFile(from, to string) error {
+	if _, err := l.o.FS.Stat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	dir := filepath.Dir(to)
+	err := l.o.FS.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = l.o.FS.Rename(from, to)
+	}
+	if err == nil {
+		err = l.o.FS.SyncDir(dir)
+	}
+	if err == nil {
+		err = l.o.FS.SyncDir(filepath.Dir(from))
+	}
+	if err != nil {
+		return disk.Error("mboxlist.renameFile", from, err)
+	}
+	return nil
+}
