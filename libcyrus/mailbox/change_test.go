@@ -108,7 +108,7 @@ func TestExpunge(t *testing.T) {
 	if strings.Count(log.String(), "Expunged") != 1 {
 		t.Errorf("log:\n%s", &log)
 	}
-	if len(changed) != 2 {
+	if len(changed) != 3 {
 		t.Errorf("changed: %v", changed)
 	}
 }

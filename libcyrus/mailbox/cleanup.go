@@ -187,7 +187,7 @@ func (m *Mailbox) repack(ctx context.Context, session string) error {
 
 // tidyWait is how long a mailbox is waited for to remove files of expunged
 // messages at once. If it is busy somebody else will.
-const tidyWait = time.Second
+const tidyWait = 250 * time.Millisecond
 
 // tidy removes the files of messages that were expunged immediately, and
 // repacks if that makes the index much smaller. It is only a service:

@@ -120,9 +120,7 @@ func (m *Mailbox) committed() {
 	if c.expunged > 0 {
 		log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf("Expunged %d messages from %s", c.expunged, m.ref.Name))
 	}
-	if m.store.o.Changed != nil {
-		m.store.o.Changed(m.ref.Name)
-	}
+	m.store.changed(m.ref.Name)
 	c.tidy = c.tidy || c.unlinked > 0
 	m.changes = changes{tidy: c.tidy}
 	m.window.free()

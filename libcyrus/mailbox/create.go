@@ -86,6 +86,7 @@ func (s *Store) Create(ctx context.Context, ref Ref, o CreateOptions, hold func(
 		m.removeFiles()
 		return Created{}, err
 	}
+	s.changed(ref.Name)
 	s.audit("auditlog: create sessionid=<%s> mailbox=<%s> uniqueid=<%s> uidvalidity=<%d>",
 		o.SessionID, ref.Name, ref.UniqueID, c.UIDValidity)
 	return c, nil
@@ -278,6 +279,7 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, sess
 	if p == m.box.paths {
 		m.ref = to
 		m.BeforeCommit(func(context.Context) error { return hold(m) })
+		defer s.changed(from.Name)
 		return m.Commit(ctx)
 	}
 	if err := m.moveFiles(ctx, to, hold); err != nil {
@@ -361,10 +363,8 @@ func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) err
 	if err != nil {
 		return undo(err)
 	}
-	if m.store.o.Changed != nil {
-		m.store.o.Changed(to.Name)
-		m.store.o.Changed(m.ref.Name)
-	}
+	m.store.changed(to.Name)
+	m.store.changed(m.ref.Name)
 	// The old place: others that have the index open must see it is gone.
 	gone := m.hdr
 	gone.Options |= OptDeleted

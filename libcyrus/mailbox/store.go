@@ -156,3 +156,10 @@ func (s *Store) audit(format string, a ...any) {
 		s.o.Log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf(format, a...))
 	}
 }
+
+// changed tells that what is known of a mailbox elsewhere is no longer true.
+func (s *Store) changed(n mboxname.Name) {
+	if s.o.Changed != nil {
+		s.o.Changed(n)
+	}
+}
