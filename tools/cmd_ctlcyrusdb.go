@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/cyrusdb/dbd"
+	"gocyrus/libcyrus/cyrusdb/dbwire"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxlist"
@@ -94,8 +96,7 @@ func (p *program) removeReserved(ctx context.Context, list *mboxlist.List) error
 		return true, nil
 	})
 	for _, n := range reserved {
-		o := mboxlist.DeleteOptions{Force: true, Immediate: true}
-		if err := list.Delete(ctx, mboxlist.Actor{}, n, o); err != nil {
+		if err := list.Forget(ctx, n); err != nil {
 			p.log.Error(fmt.Sprintf("could not remove reserved mailbox '%s': %v", n, err))
 			continue
 		}
@@ -124,6 +125,9 @@ func (p *program) checkpoint(c *config.Config) error {
 // mailboxes, the quotas where they are in one file, and the annotations.
 func (p *program) copyAll(c *config.Config, fsys disk.FS, dir string) error {
 	ctx := context.Background()
+	if ownMode(c) {
+		return p.copyPebble(ctx, c, dir)
+	}
 	locks := lock.NewTable(fsys, p.log)
 	for _, db := range []struct{ path, name string }{
 		{config.MboxlistDbPath.In(c), "mailboxes.db"},
@@ -143,3 +147,17 @@ func (p *program) copyAll(c *config.Config, fsys disk.FS, dir string) error {
 	}
 	return nil
 }
+
+// copyPebble has cyrusdbd write a copy of its databases below dir.
+func (p *program) copyPebble(ctx context.Context, c *config.Config, dir string) error {
+	paths := dbwire.PathsOf(config.Configdirectory.In(c))
+	client := dbd.New(dbd.Options{Paths: paths, Start: dbd.Starter(c.Path(), config.BinDir(), paths), Log: p.log})
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, checkpointWait)
+	defer cancel()
+	return client.Checkpoint(ctx, filepath.Join(dir, filepath.Base(paths.Data)))
+}
+
+// checkpointWait is how long cyrusdbd may take for a copy: it links most
+// files, but has to write what it keeps in memory.
+const checkpointWait = 5 * time.Minute

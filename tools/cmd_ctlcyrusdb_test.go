@@ -5,6 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gocyrus/libcyrus/cyrusdb"
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/mboxname"
 )
 
 // shared is the lines that let Cyrus's own programs work on the store too.
@@ -62,5 +66,36 @@ func TestCtlCyrusDBUse(t *testing.T) {
 		if r.status != exMinusOne || !strings.HasSuffix(r.err, ctlCyrusDBUse) {
 			t.Errorf("%s: %+v", args, r)
 		}
+	}
+}
+
+// TestRemoveReserved checks that -r removes what a crash left of a mailbox
+// that was being made.
+func TestRemoveReserved(t *testing.T) {
+	s := newStore(t, "")
+	s.make("user.a")
+	db, err := cyrusdb.Open(disk.OS(), s.Locks, "twoskip", filepath.Join(s.Layout.ConfigDir, "mailboxes.db"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var tx cyrusdb.Tx
+	key := []byte("N" + mboxname.Name("user.a.new").DBKey())
+	tx.Put(key, []byte("%(T ez P default V 1 M 1 A %(a lrs))"))
+	if err := db.Commit(s.ctx, tx); err != nil {
+		t.Fatal(err)
+	}
+	if r := call("", "ctl_cyrusdb", "-C", s.path, "-r", "-x"); r.status != 0 || strings.Contains(r.log, "reserved") {
+		t.Errorf("with -x: %+v", r)
+	}
+	r := call("", "ctl_cyrusdb", "-C", s.path, "-r")
+	if r.status != 0 || !strings.Contains(r.log, "removed reserved mailbox 'user.a.new'") {
+		t.Errorf("%+v", r)
+	}
+	if v, err := db.Get(s.ctx, key); err == nil && !strings.Contains(string(v), "T ed") {
+		t.Errorf("still there: %s", v)
+	}
+	if fi, err := os.Stat(filepath.Join(s.Layout.ConfigDir, "db/skipstamp")); err != nil || fi.Size() != 4 {
+		t.Errorf("skipstamp: %v", err)
 	}
 }

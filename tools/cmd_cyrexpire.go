@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/signal"
 	"slices"
@@ -128,10 +127,7 @@ func (p *program) expireArgs() (a expireArgs, err error) {
 }
 
 func (e *expiry) run(ctx context.Context) error {
-	if e.args.archive >= 0 && config.ArchiveEnabled.In(e.site.Config) {
-		return &exit{exSoftware, errors.New("cyr_expire: archive partitions cannot be filled by this version; run it without -A")}
-	}
-	steps := []func(context.Context) error{e.expunge, e.deleteMailboxes, e.pruneDuplicates}
+	steps := []func(context.Context) error{e.archive, e.expunge, e.deleteMailboxes, e.pruneDuplicates}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -182,6 +178,30 @@ func (e *expiry) chosen(n mboxname.Name) bool {
 	return strings.HasPrefix(string(n), e.args.prefix)
 }
 
+// archive moves messages to the archive partition that are older than -A,
+// or than the archive annotation of their mailbox says.
+func (e *expiry) archive(ctx context.Context) error {
+	if e.args.archive < 0 || !config.ArchiveEnabled.In(e.site.Config) {
+		return nil
+	}
+	return e.each(ctx, func(entry *mboxlist.Entry) error {
+		if !entry.Exists() {
+			return nil
+		}
+		age := e.args.archive
+		if d, ok := e.annotation(ctx, entry, annot.Archive); ok {
+			age = d
+		}
+		if age <= 0 && age != e.args.archive {
+			return nil // never
+		}
+		if _, err := e.site.Store.ArchiveMessages(ctx, entry.Ref(), e.mark(age), ""); err != nil {
+			e.log.Warn(fmt.Sprintf("unable to archive %s: %v", entry.Name, err))
+		}
+		return nil
+	})
+}
+
 // expunge goes through all mailboxes: it expires messages by annotation,
 // removes unused flags with -t, and removes expunged messages for good.
 func (e *expiry) expunge(ctx context.Context) error {
@@ -191,7 +211,12 @@ func (e *expiry) expunge(ctx context.Context) error {
 	if e.args.expunged >= 0 {
 		e.tell("Expunging deleted messages in mailboxes older than %0.2f days", days(e.args.expunged))
 	}
+	var stale []mboxname.Name
 	err := e.each(ctx, func(entry *mboxlist.Entry) error {
+		if entry.Has(mboxlist.Tombstone) && time.Unix(entry.Mtime, 0).Before(e.now.Add(-tombstoneAge)) {
+			e.summary("Removing stale tombstone for %s", entry.Name)
+			stale = append(stale, entry.Name)
+		}
 		if !entry.Exists() || e.leftAlone(ctx, entry.Name) {
 			return nil
 		}
@@ -210,7 +235,23 @@ func (e *expiry) expunge(ctx context.Context) error {
 	if e.args.flags {
 		e.summary("Expunged %d user flags", e.flagsRemoved)
 	}
+	e.forget(ctx, stale)
 	return nil
+}
+
+// tombstoneAge is how long the list remembers that a mailbox was deleted.
+const tombstoneAge = 7 * 24 * time.Hour
+
+// forget removes tombstones from the list.
+func (e *expiry) forget(ctx context.Context, stale []mboxname.Name) {
+	for _, n := range slices.Backward(stale) {
+		if err := e.site.List.Forget(ctx, n); err != nil && errs.KindOf(err) != errs.NotFound {
+			e.log.Error(fmt.Sprintf("could not remove tombstone of %s: %v", n, err))
+		}
+	}
+	if len(stale) > 0 {
+		e.summary("Cleaned up %d expired mboxlist tombstones", len(stale))
+	}
 }
 
 func (e *expiry) expungeMailbox(ctx context.Context, entry *mboxlist.Entry) error {
@@ -252,16 +293,17 @@ func (e *expiry) expireMessages(ctx context.Context, ref mailbox.Ref, age time.D
 		return int(m.Header().NumRecords), nil
 	}
 	var used mailbox.UserFlags
-	var old []mailbox.Record
+	var old, dead []mailbox.Record
 	mark := mailbox.StampOf(e.mark(age))
 	err = m.Each(1, func(r *mailbox.Record) bool {
 		switch {
 		case !r.Live():
+			dead = append(dead, *r)
 		case age > 0 && r.GMTime < mark:
 			old = append(old, *r)
-			return true
+		default:
+			used = used.Or(r.User)
 		}
-		used = used.Or(r.User)
 		return true
 	})
 	if err != nil {
@@ -274,7 +316,10 @@ func (e *expiry) expireMessages(ctx context.Context, ref mailbox.Ref, age time.D
 	}
 	removed := 0
 	if e.args.flags {
-		removed = e.removeFlags(m, &used)
+		removed, err = e.removeFlags(m, used, append(dead, old...))
+	}
+	if err != nil {
+		return 0, err
 	}
 	seen := int(m.Header().NumRecords)
 	if err := m.Commit(ctx); err != nil {
@@ -285,8 +330,19 @@ func (e *expiry) expireMessages(ctx context.Context, ref mailbox.Ref, age time.D
 	return seen, nil
 }
 
-// removeFlags frees the slots of flags that are not among used.
-func (e *expiry) removeFlags(m *mailbox.Mailbox, used *mailbox.UserFlags) (removed int) {
+// removeFlags frees the slots of flags that are not among used. Expunged
+// messages may have them: these lose them, so that none has a flag of
+// another name should it come back.
+func (e *expiry) removeFlags(m *mailbox.Mailbox, used mailbox.UserFlags, expunged []mailbox.Record) (removed int, err error) {
+	for i := range expunged {
+		r := &expunged[i]
+		if lost := r.User.AndNot(used); lost.Any() {
+			r.User = r.User.AndNot(lost)
+			if err := m.RewriteSilent(r); err != nil {
+				return 0, err
+			}
+		}
+	}
 	for n, name := range slices.Clone(m.Flags()) {
 		if name == "" || used.Has(n) {
 			continue
@@ -295,7 +351,7 @@ func (e *expiry) removeFlags(m *mailbox.Mailbox, used *mailbox.UserFlags) (remov
 		m.RemoveFlag(n)
 		removed++
 	}
-	return removed
+	return removed, nil
 }
 
 // duration returns the value of an annotation of the mailbox that is a
