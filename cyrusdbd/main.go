@@ -172,7 +172,7 @@ func serve(conf *config.Config, f flags, log *slog.Logger, ready *os.File) error
 	if err != nil {
 		return err
 	}
-	v := &server{store: st, log: log, paths: paths, temporary: f.temporary, idle: f.idle}
+	v := newServer(st, paths, f.idle, log)
 	log.Log(ctx, syslog.LevelNotice, "serving the databases", "dir", paths.Data, "temporary", f.temporary)
 	sayReady(ready, f)
 	return v.serve(ctx, l)

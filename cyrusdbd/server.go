@@ -22,12 +22,20 @@ type server struct {
 	temporary bool
 	idle      time.Duration // a temporary one leaves so long after its last client
 
-	stop  context.CancelFunc // ends serve
-	cause context.Context
+	ctx  context.Context    // while it serves
+	stop context.CancelFunc // ends serve
 
 	mu       sync.Mutex // guards what follows
 	sessions map[*session]bool
 	lastGone time.Time // when the last client went
+}
+
+// newServer returns a server for an open store. Idle is not 0 if it is to
+// leave so long after its last client.
+func newServer(st *store, paths dbwire.Paths, idle time.Duration, log *slog.Logger) *server {
+	v := &server{store: st, log: log, paths: paths, temporary: idle > 0, idle: idle, sessions: map[*session]bool{}, lastGone: time.Now()}
+	v.ctx, v.stop = context.WithCancel(context.Background())
+	return v
 }
 
 // hello is what is told to a new client.
@@ -48,9 +56,9 @@ func (v *server) leave(why string) {
 // serve takes clients from l until ctx ends or leave is called. Then it ends
 // all connections; transactions that were begun are finished first.
 func (v *server) serve(ctx context.Context, l *net.UnixListener) error {
-	ctx, v.stop = context.WithCancel(ctx)
+	defer context.AfterFunc(ctx, v.stop)()
+	ctx = v.ctx
 	defer v.stop()
-	v.sessions, v.lastGone = map[*session]bool{}, time.Now()
 	var all sync.WaitGroup
 	all.Go(func() { v.watchDisk(ctx) })
 	if v.temporary {

@@ -93,20 +93,33 @@ func openStore(dir, page string, log *slog.Logger) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &store{log: log, clients: map[dbwire.ClientID]*client{}}
-	var err error
-	if s.db, err = pebble.Open(dir, options(log)); err != nil {
-		if _, serr := os.Stat(filepath.Join(dir, "CURRENT")); serr != nil && !hasManifest(dir) {
-			return nil, err
-		}
-		log.Error("DBERROR: opening for reading only", "dir", dir, "error", err)
-		o := options(log)
-		o.ReadOnly, s.readOnly = true, true
-		if s.db, err = pebble.Open(dir, o); err != nil {
-			return nil, err
-		}
+	db, err := pebble.Open(dir, options(log))
+	if err == nil {
+		return newStore(&store{db: db, log: log}, page)
 	}
-	if err = s.load(); err == nil {
+	if !hasManifest(dir) {
+		return nil, err
+	}
+	log.Error("DBERROR: opening for reading only", "dir", dir, "error", err)
+	return openReadOnly(dir, page, log)
+}
+
+// openReadOnly opens databases that cannot be written now.
+func openReadOnly(dir, page string, log *slog.Logger) (*store, error) {
+	o := options(log)
+	o.ReadOnly = true
+	db, err := pebble.Open(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	return newStore(&store{db: db, log: log, readOnly: true}, page)
+}
+
+// newStore completes s.
+func newStore(s *store, page string) (*store, error) {
+	s.clients = map[dbwire.ClientID]*client{}
+	err := s.load()
+	if err == nil {
 		s.page, err = dbwire.CreatePage(page)
 	}
 	if err != nil {
