@@ -143,6 +143,9 @@ func (m *master) staff() {
 			continue
 		}
 		for range m.table.Wanted(u.Service) {
+			if !m.table.May(u.Service) || m.signals.quit.Load() {
+				break
+			}
 			m.spawn(u)
 		}
 	}

@@ -193,10 +193,14 @@ func (p *planner) addLine(e *config.Entry, l *line, kind string) error {
 	return nil
 }
 
+// maxPeriod is the longest period of an event, in minutes: 100 years. A
+// time.Duration holds 292.
+const maxPeriod = 100 * 365 * 24 * 60
+
 func (p *planner) addEvent(e *config.Entry) error {
 	ev := &schedule.Event{
 		Name:    e.Name,
-		Period:  time.Duration(p.number(e, "period", 0)) * time.Minute,
+		Period:  time.Duration(min(p.number(e, "period", 0), maxPeriod)) * time.Minute,
 		Command: words(e),
 	}
 	if len(ev.Command) == 0 {
