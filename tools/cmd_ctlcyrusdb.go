@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/config"
-	"gocyrus/libcyrus/cyrusdb/dbd"
-	"gocyrus/libcyrus/cyrusdb/dbwire"
+	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxlist"
@@ -66,12 +65,12 @@ func (p *program) logged(what string, fn func() error) error {
 	return err
 }
 
-// ownMode reports whether the databases of the site are in pebble.
-func ownMode(c *config.Config) bool { return config.MboxlistDb.In(c) == "pebble" }
-
 // recoverAll is -r.
 func (p *program) recoverAll(c *config.Config, cleanUp bool) error {
 	if err := p.stampRecovery(disk.OS(), config.Configdirectory.In(c), time.Now()); err != nil {
+		return err
+	}
+	if err := p.takeOver(c); err != nil {
 		return err
 	}
 	if !cleanUp {
@@ -83,6 +82,26 @@ func (p *program) recoverAll(c *config.Config, cleanUp bool) error {
 	}
 	defer s.Close()
 	return p.removeReserved(context.Background(), s.List)
+}
+
+// takeOver brings databases that Cyrus has left into own mode.
+func (p *program) takeOver(c *config.Config) error {
+	own, err := cyrusdb.OwnMode(c)
+	if err != nil {
+		return &exit{exConfig, err}
+	}
+	if !own {
+		return nil
+	}
+	fsys := disk.OS()
+	done, err := cyrusdb.Convert(context.Background(), c, fsys, lock.NewTable(fsys, p.log), p.log)
+	for _, path := range done {
+		p.notice("converted %s to pebble", path)
+	}
+	if mode, ok := errors.AsType[*cyrusdb.ModeError](err); ok {
+		return &exit{exConfig, mode}
+	}
+	return err
 }
 
 // removeReserved removes the mailboxes whose creation began, but did not
@@ -125,7 +144,11 @@ func (p *program) checkpoint(c *config.Config) error {
 // mailboxes, the quotas where they are in one file, and the annotations.
 func (p *program) copyAll(c *config.Config, fsys disk.FS, dir string) error {
 	ctx := context.Background()
-	if ownMode(c) {
+	own, err := cyrusdb.OwnMode(c)
+	if err != nil {
+		return err
+	}
+	if own {
 		return p.copyPebble(ctx, c, dir)
 	}
 	locks := lock.NewTable(fsys, p.log)
@@ -150,12 +173,11 @@ func (p *program) copyAll(c *config.Config, fsys disk.FS, dir string) error {
 
 // copyPebble has cyrusdbd write a copy of its databases below dir.
 func (p *program) copyPebble(ctx context.Context, c *config.Config, dir string) error {
-	paths := dbwire.PathsOf(config.Configdirectory.In(c))
-	client := dbd.New(dbd.Options{Paths: paths, Start: dbd.Starter(c.Path(), config.BinDir(), paths), Log: p.log})
+	client := cyrusdb.Connect(c, p.log)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, checkpointWait)
 	defer cancel()
-	return client.Checkpoint(ctx, filepath.Join(dir, filepath.Base(paths.Data)))
+	return client.Checkpoint(ctx, filepath.Join(dir, "db.pebble"))
 }
 
 // checkpointWait is how long cyrusdbd may take for a copy: it links most

@@ -48,6 +48,7 @@ var commands = []command{
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
+	{"handback", "give the databases back to Cyrus", handback},
 	{"mbpath", "turn mailbox names into paths", mbpath},
 	{"passwd", "set passwords of the built-in account list", passwd},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gocyrus/libcyrus/cyrusdb"
+	"gocyrus/libcyrus/disk"
+)
+
+const handbackUse = "usage: cyrus handback [-C <alt_config>]\n"
+
+// handback gives the databases back to Cyrus: it writes its files from
+// pebble and puts them in place of the markers. Master must be stopped.
+func handback(p *program) int { return p.end(p.handback()) }
+
+func (p *program) handback() error {
+	opts, operands, err := p.options("C:", handbackUse, exUsage)
+	if err != nil {
+		return err
+	}
+	if len(operands) > 0 {
+		return p.misused(handbackUse, exUsage)
+	}
+	var conf string
+	for _, o := range opts {
+		conf = o.Arg
+	}
+	c, err := p.configure(conf)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if err := cyrusdb.CheckOwn(c, disk.OS()); err != nil {
+		return &exit{exConfig, err}
+	}
+	client := cyrusdb.Connect(c, p.log)
+	hello, err := client.Hello(ctx)
+	client.Close()
+	if err != nil {
+		return err
+	}
+	if !hello.Temporary {
+		return fatal(exTempFail, "cyrusdbd (pid %d) works for master: stop master first", hello.Pid)
+	}
+	err = cyrusdb.Handback(ctx, c, disk.OS(), p.log)
+	if mode, ok := errors.AsType[*cyrusdb.ModeError](err); ok {
+		return &exit{exConfig, mode}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "The databases are Cyrus's again. To work on with them as they are, set mboxlist_db, annotation_db,")
+	fmt.Fprintln(p.out, "duplicate_db and userdeny_db to Cyrus's types; ctl_cyrusdb -r takes them over anew.")
+	return nil
+}
