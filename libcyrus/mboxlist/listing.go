@@ -88,20 +88,19 @@ type lister struct {
 	subscribed []mboxname.Name // sorted
 
 	waiting *Listed  // found, but its HasChildren depends on what follows
-	at      category // of waiting
 	told    []string // what was told and may be above what follows: external names, each above the next
 }
 
 // mailboxes lists what exists.
 func (v *lister) mailboxes(ctx context.Context) error {
-	own := v.l.o.Names.Inbox(v.who.User)
-	if own != "" && !v.ns.Admin {
-		if err := v.own(ctx, own); err != nil {
+	// Cyrus does not show admins their own mailboxes.
+	if inbox := v.l.o.Names.Inbox(v.who.User); inbox != "" && !v.ns.Admin {
+		if err := v.own(ctx, inbox); err != nil {
 			return err
 		}
 	}
 	if v.ns.Admin || !v.ns.HideUsers {
-		if err := v.others(ctx, own); err != nil {
+		if err := v.others(ctx); err != nil {
 			return err
 		}
 	}
@@ -142,7 +141,7 @@ func (v *lister) category(n mboxname.Name) category {
 		return catDeleted
 	case p.Localpart == "":
 		return catShared
-	case v.ns.Admin || p.UserID() != v.ns.User:
+	case p.UserID() != v.ns.User:
 		return catOther
 	case len(p.Boxes) == 0:
 		return catInbox
@@ -161,12 +160,12 @@ func (v *lister) category(n mboxname.Name) category {
 }
 
 // others lists other users' mailboxes.
-func (v *lister) others(ctx context.Context, own mboxname.Name) error {
+func (v *lister) others(ctx context.Context) error {
 	if !v.canMatch(strings.TrimSuffix(v.ns.Others(), string(v.ns.Separator()))) {
 		return nil
 	}
 	return v.scan(ctx, v.otherKeys(), func(e *Entry) error {
-		if v.category(e.Name) != catOther || !v.ns.Admin && own.Contains(e.Name) {
+		if v.category(e.Name) != catOther {
 			return nil
 		}
 		return v.visible(e, catOther)
@@ -309,7 +308,7 @@ func (v *lister) visible(e *Entry, c category) error {
 	if v.o.WantSubscribed {
 		_, item.Subscribed = slices.BinarySearchFunc(v.subscribed, e.Name, mboxname.Compare)
 	}
-	return v.next(item, c)
+	return v.next(item)
 }
 
 // sees reports whether a mailbox is shown to the user at all.
@@ -321,17 +320,14 @@ func (v *lister) sees(e *Entry) bool {
 }
 
 // next tells of the mailbox before, now that it is known what follows it.
-func (v *lister) next(item *Listed, c category) error {
+func (v *lister) next(item *Listed) error {
 	if w := v.waiting; w != nil {
 		w.HasChildren = strings.HasPrefix(item.External, w.External+string(v.ns.Separator()))
 		if err := v.tell(*w); err != nil {
 			return err
 		}
-		if c != v.at {
-			v.told = nil
-		}
 	}
-	v.waiting, v.at = item, c
+	v.waiting = item
 	return nil
 }
 
