@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"libcyrus/errs", "libcyrus/getopt", "libcyrus/version"},
 	{"libcyrus/syslog", "libcyrus/disk", "libcyrus/dlist", "libcyrus/config"},
 	{"libcyrus/lock", "libcyrus/proc"},
-	{"libcyrus/mboxname", "libcyrus/cyrusdb/dbwire", "libcyrus/imapwire", "libcyrus/linewire", "libcyrus/message"},
+	{"libcyrus/mboxname", "libcyrus/imapwire", "libcyrus/linewire", "libcyrus/message"},
 	{"libcyrus/cyrusdb"},
 	{"libcyrus/acl"},
 	{"libcyrus/seen", "libcyrus/subs", "libcyrus/annot", "libcyrus/quota", "libcyrus/duplicate", "libcyrus/userdeny"},
