@@ -53,6 +53,15 @@ func (b *CacheBuffer) at(f *openFile, off int64, n int) ([]byte, error) {
 	if b.file == f && off >= b.off && off <= b.off+int64(len(b.data))+cacheMany {
 		size = cacheMany // the reader goes forward
 	}
+	if n > cacheMany { // no memory for a length that is damage
+		fi, err := f.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if off+int64(n) > fi.Size() {
+			return nil, io.ErrUnexpectedEOF
+		}
+	}
 	size = max(size, n)
 	if cap(b.data) < size {
 		b.data = make([]byte, size)

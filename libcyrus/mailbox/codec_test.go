@@ -201,3 +201,36 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCacheRecord reads a cache file of any bytes at any offset.
+func FuzzCacheRecord(f *testing.F) {
+	e := memEnv(f)
+	someMail(2)(e)
+	good, err := disk.ReadFile(e.fs, e.dir(inbox)+"/cyrus.cache")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good, int64(4))
+	f.Add(good[:len(good)-3], int64(4))
+	f.Fuzz(func(t *testing.T, b []byte, off int64) {
+		m := disk.NewMem()
+		if err := disk.Replace(m, "c", b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := m.Open("c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := &openFile{File: file}
+		of.refs.Store(1)
+		var buf CacheBuffer
+		defer buf.Free()
+		if off < 0 || off > 1<<48 {
+			return
+		}
+		r, err := buf.record(of, off)
+		if err == nil && !bytes.Equal(r, b[off:off+int64(len(r))]) {
+			t.Errorf("record of %d bytes at %d", len(r), off)
+		}
+	})
+}
