@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 )
@@ -35,6 +37,10 @@ func (p *program) handback() error {
 	if err := cyrusdb.CheckOwn(c, disk.OS()); err != nil {
 		return &exit{exConfig, err}
 	}
+	path := mailboxesPath(c)
+	if kind, err := cyrusdb.Detect(disk.OS(), path); err == nil && kind != "" {
+		return fatal(exConfig, "%s is Cyrus's already", path)
+	}
 	client := cyrusdb.Connect(c, p.log)
 	hello, err := client.Hello(ctx)
 	client.Close()
@@ -54,4 +60,12 @@ func (p *program) handback() error {
 	fmt.Fprintln(p.out, "The databases are Cyrus's again. To work on with them as they are, set mboxlist_db, annotation_db,")
 	fmt.Fprintln(p.out, "duplicate_db and userdeny_db to Cyrus's types; ctl_cyrusdb -r takes them over anew.")
 	return nil
+}
+
+// mailboxesPath is where Cyrus has the list of mailboxes.
+func mailboxesPath(c *config.Config) string {
+	if path := config.MboxlistDbPath.In(c); path != "" {
+		return path
+	}
+	return filepath.Join(config.Configdirectory.In(c), "mailboxes.db")
 }
