@@ -149,7 +149,7 @@ Try, in another terminal:
 
 // account gives a user a password.
 func (d *demo) account(name string) error {
-	cmd := exec.Command(filepath.Join(d.bin, "cyrus"), "passwd", "-C", filepath.Join(d.dir, "imapd.conf"), "-p", name)
+	cmd := exec.Command(filepath.Join(d.bin, "cyrus"), "passwd", "-C", filepath.Join(d.dir, "imapd.conf"), name)
 	cmd.Stdin = strings.NewReader(name + "-demo\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cyrus passwd %s: %w\n%s", name, err, out)

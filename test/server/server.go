@@ -114,7 +114,7 @@ func New(tb testing.TB, o Options) *Site {
 	s.write("etc/imapd.conf", s.imapdConf(o))
 	s.write("etc/cyrus.conf", s.cyrusConf(o))
 	for _, u := range append(o.users(), "cyrus") {
-		s.Tool("pass\n", "cyrus", "passwd", "-p", u)
+		s.Tool("pass\n", "cyrus", "passwd", u)
 	}
 	tb.Cleanup(s.cleanup)
 	return s

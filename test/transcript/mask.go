@@ -30,8 +30,8 @@ var rules = []rule{
 	{regexp.MustCompile(`msgs in \d+\.\d+ secs`), "msgs in $$time secs", "how long it took"},
 	{regexp.MustCompile(`^\* ID \(.*\)\r`), "* ID ($$who)\r", "who the server is"},
 	{regexp.MustCompile(`<\d+\.\d+@[^>]*>`), "<$apop>", "the APOP challenge"},
-	{regexp.MustCompile(`([+-]\w+ )\d{10}\.(\d+)`), "$1$n.$2", "UIDL: the time of creation"},
-	{regexp.MustCompile(`^(\d+ )\d{10}\.(\d+)\r`), "$1$n.$2\r", "UIDL: the time of creation"},
+	{regexp.MustCompile(`^((?:\+OK )?\d+ )\d{10}([.-]\d+)\r`), "$1$n$2\r", "UIDL: the time of creation"},
+	{regexp.MustCompile(`^((?:\+OK )?\d+ [0-9a-f]{8})[0-9a-f]{8}\r`), "$1$n\r", "UIDL like Dovecot: the time of creation"},
 }
 
 // hidden is a capability that the recorded server has and ours has not
