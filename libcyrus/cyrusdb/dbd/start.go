@@ -37,7 +37,7 @@ func Starter(conf, binDir string, paths dbwire.Paths) func() error {
 		if conf != "" {
 			args = append(args, "-C", conf)
 		}
-		return run(exec.Command(program, args...), paths.Socket)
+		return StartCommand(exec.Command(program, args...), paths.Socket)
 	}
 }
 
@@ -65,12 +65,12 @@ func find(binDir string) (string, error) {
 	return "", last
 }
 
-// run starts the server in a session of its own, with nothing of ours but
-// a pipe for what it says before it serves.
-func run(cmd *exec.Cmd, socket string) error {
+// StartCommand starts a server with this command, in a session of its own
+// and with nothing of ours but a pipe for what it says before it serves. It
+// waits until the server answers at the socket.
+func StartCommand(cmd *exec.Cmd, socket string) error {
 	var said bytes.Buffer
 	cmd.Dir = "/"
-	cmd.Stderr = &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Env = environment()
 	r, w, err := os.Pipe()

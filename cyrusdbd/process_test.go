@@ -1,0 +1,513 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/cyrusdb"
+	"gocyrus/libcyrus/cyrusdb/dbd"
+	"gocyrus/libcyrus/cyrusdb/dbwire"
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/lock"
+)
+
+// TestMain makes this test program cyrusdbd if it is started under that
+// name (the processes of these tests are links to it).
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == dbd.Program {
+		main()
+	}
+	os.Setenv("CYRUS_USER", "root") // if we are root, so are the servers
+	os.Exit(m.Run())
+}
+
+// site is a folder with a configuration.
+type site struct {
+	t    testing.TB
+	dir  string
+	conf *config.Config
+}
+
+func newSite(t testing.TB, lines ...string) *site {
+	t.Helper()
+	dir := t.TempDir()
+	text := fmt.Sprintf("configdirectory: %s/conf\ndefaultpartition: default\npartition-default: %s/spool\n%s\n",
+		dir, dir, strings.Join(lines, "\n"))
+	path := filepath.Join(dir, "imapd.conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Symlink(self, filepath.Join(dir, dbd.Program))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := config.Load(path, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{t, dir, conf}
+}
+
+func (s *site) paths() dbwire.Paths { return dbwire.PathsOf(s.dir + "/conf") }
+
+// command is a cyrusdbd of this site.
+func (s *site) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.dir, dbd.Program), append([]string{"-C", s.dir + "/imapd.conf"}, args...)...)
+	cmd.Args[0] = dbd.Program
+	return cmd
+}
+
+// run starts a server as master does, and waits until it says it is ready.
+func (s *site) run(args ...string) *exec.Cmd {
+	s.t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := s.command(args...)
+	var out bytes.Buffer
+	cmd.Stderr = &out
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.Env = append(os.Environ(), "CYRUS_ISDAEMON=1")
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	w.Close()
+	line, _ := bufio.NewReader(r).ReadString('\n')
+	if line != "ok\r\n" {
+		cmd.Wait()
+		s.t.Fatalf("server said %q: %s", line, out.String())
+	}
+	s.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+// client starts a server if there is none.
+func (s *site) client() *dbd.Client {
+	c := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet, Start: func() error {
+		return dbd.StartCommand(s.command("-t", "10"), s.paths().Socket)
+	}})
+	s.t.Cleanup(func() {
+		c.Handover(context.Background())
+		c.Close()
+	})
+	return c
+}
+
+// TestKill kills the server again and again under eight writers, and then
+// finds all that was acknowledged, and nothing twice.
+func TestKill(t *testing.T) {
+	s := newSite(t)
+	cmd := s.run()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var acked [8]int
+	var sums atomic.Int64
+	var wg sync.WaitGroup
+	for w := range acked {
+		c := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet})
+		defer c.Close()
+		db := c.DB(dbd.Mailboxes)
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				tx := put(fmt.Sprintf("w%d.%06d", w, acked[w]), "x")
+				tx.Require([]byte(fmt.Sprintf("w%d.%06d", w, acked[w])), nil) // not done twice
+				if err := db.Commit(t.Context(), tx); err != nil {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+				acked[w]++
+				if increment(t, db) {
+					sums.Add(1)
+				}
+			}
+		})
+	}
+	kills := 0
+	for ctx.Err() == nil {
+		time.Sleep(200 * time.Millisecond)
+		cmd.Process.Signal(syscall.SIGKILL)
+		cmd.Wait()
+		kills++
+		cmd = s.run()
+	}
+	wg.Wait()
+	db := s.client().DB(dbd.Mailboxes)
+	for w, n := range acked {
+		found := 0
+		err := db.ScanPrefix(t.Context(), fmt.Appendf(nil, "w%d.", w), func(k, v []byte) (bool, error) {
+			found++
+			return true, nil
+		})
+		if err != nil || found != n {
+			t.Errorf("writer %d: %d acknowledged, %d found, %v", w, n, found, err)
+		}
+	}
+	v, _ := db.Get(t.Context(), []byte("sum"))
+	if string(v) != fmt.Sprint(sums.Load()) {
+		t.Errorf("sum is %q, want %d", v, sums.Load())
+	}
+	t.Logf("%d kills, writers %v, sum %d", kills, acked, sums.Load())
+	if kills < 3 {
+		t.Errorf("only %d kills", kills)
+	}
+}
+
+// increment adds one to a number; false if another writer came between.
+func increment(t *testing.T, db *dbd.DB) bool {
+	key := []byte("sum")
+	old, err := db.Get(t.Context(), key)
+	if errors.Is(err, cyrusdb.ErrNotFound) {
+		old, err = nil, nil
+	}
+	n := 0
+	fmt.Sscan(string(old), &n)
+	var tx cyrusdb.Tx
+	tx.Require(key, old)
+	tx.Put(key, fmt.Append(nil, n+1))
+	if err == nil {
+		err = db.Commit(t.Context(), tx)
+	}
+	if err != nil && !errors.Is(err, cyrusdb.ErrConflict) {
+		t.Error(err)
+	}
+	return err == nil
+}
+
+// TestTemporary: programs that find nobody start a server, one for all;
+// when master's comes it hands over, and nobody notices.
+func TestTemporary(t *testing.T) {
+	s := newSite(t)
+	var wg sync.WaitGroup
+	pids := make([]uint32, 6)
+	for i := range pids {
+		c := s.client()
+		wg.Go(func() {
+			if err := c.DB(dbd.Mailboxes).Commit(t.Context(), put(fmt.Sprint("k", i), "v")); err != nil {
+				t.Error(err)
+			}
+			hello, err := c.Hello(t.Context())
+			if err != nil || !hello.Temporary {
+				t.Errorf("%+v, %v", hello, err)
+			}
+			pids[i] = hello.Pid
+		})
+	}
+	wg.Wait()
+	for _, pid := range pids {
+		if pid != pids[0] {
+			t.Errorf("servers %v", pids)
+			break
+		}
+	}
+	c := s.client()
+	db := c.DB(dbd.Mailboxes)
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	wg.Go(func() {
+		for ; ctx.Err() == nil; n++ {
+			if err := db.Commit(t.Context(), put("n", fmt.Sprint(n))); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	cmd := s.run()
+	time.Sleep(50 * time.Millisecond)
+	cancel()
+	wg.Wait()
+	hello, err := c.Hello(t.Context())
+	if err != nil || hello.Temporary || hello.Pid != uint32(cmd.Process.Pid) {
+		t.Errorf("%+v, %v", hello, err)
+	}
+	if v, err := db.Get(t.Context(), []byte("n")); string(v) != fmt.Sprint(n-1) || n < 3 {
+		t.Errorf("n is %q after %d, %v", v, n, err)
+	}
+	if out, err := s.command("-t", "1").CombinedOutput(); err != nil {
+		t.Errorf("a temporary one beside master's: %v, %s", err, out)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitTempFail {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	s := newSite(t)
+	for _, args := range [][]string{{"-x"}, {"-t", "0"}, {"-t", "abc"}, {"word"}} {
+		cmd := s.command(args...)
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(string(out), "usage: cyrusdbd") {
+			t.Errorf("%q: %d, %s", args, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+}
+
+// open opens the site's databases; the server is this test program.
+func (s *site) open() (*cyrusdb.SiteDBs, error) {
+	return cyrusdb.OpenSite(s.conf, disk.OS(), lock.NewTable(disk.OS(), quiet), quiet)
+}
+
+func (s *site) read(name string) string {
+	b, _ := os.ReadFile(filepath.Join(s.dir, name))
+	return string(b)
+}
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestNewSite: the first start makes markers; what does not go together
+// with them afterwards is refused with status 78 by server and clients.
+func TestNewSite(t *testing.T) {
+	s := newSite(t)
+	s.write("spool/stage./1-2-3", "being delivered")
+	cmd := s.run()
+	for _, name := range []string{"mailboxes.db", "annotations.db", "deliver.db", "user_deny.db"} {
+		if got := s.read("conf/" + name); !strings.HasPrefix(got, "gocyrus marker 1\ndirectory "+s.dir+"/conf/db.pebble\n") {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	dbs, err := s.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dbs.Mailboxes.Commit(t.Context(), put("Nuser\x1ffred", "%(T e)")); err != nil {
+		t.Error(err)
+	}
+	dbs.Close()
+	stop := func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	}
+	stop()
+	marker := s.read("conf/mailboxes.db")
+	refused := func(what, want string) {
+		t.Helper()
+		cmd := s.command("-t", "1")
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != exitConfig || !strings.Contains(string(out), want) {
+			t.Errorf("%s: server says %d, %s", what, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+	opening := func(what, want string) {
+		t.Helper()
+		dbs, err := s.open()
+		var mode *cyrusdb.ModeError
+		if err == nil {
+			dbs.Close()
+		}
+		if !errors.As(err, &mode) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: opening says %v", what, err)
+		}
+	}
+	os.Remove(s.dir + "/conf/mailboxes.db")
+	refused("no marker", "is missing, but there are records in")
+	s.write("spool/user/fred/1.", "mail")
+	refused("no list but mail", "no mailbox list")
+	opening("no list but mail", "no mailbox list")
+
+	s.write("conf/mailboxes.db", strings.Replace(marker, "epoch 1", "epoch 2", 1))
+	refused("other epoch", "one of the two is from a backup")
+	s.write("conf/mailboxes.db", marker)
+	os.Rename(s.dir+"/conf/db.pebble", s.dir+"/conf/elsewhere")
+	refused("no data", "but nothing is there")
+	opening("no data", "but nothing is there")
+	os.Rename(s.dir+"/conf/elsewhere", s.dir+"/conf/db.pebble")
+
+	s.write("conf/annotations.db", "")
+	opening("Cyrus's file", "run ctl_cyrusdb -r")
+	os.Remove(s.dir + "/conf/annotations.db")
+	cmd = s.run()
+	if s.read("conf/annotations.db") == "" {
+		t.Error("the marker of the annotations was not made again")
+	}
+	if dbs, err = s.open(); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := dbs.Mailboxes.Get(t.Context(), []byte("Nuser\x1ffred")); string(v) != "%(T e)" {
+		t.Errorf("then %q, %v", v, err)
+	}
+	dbs.Close()
+	stop()
+}
+
+func TestMixedConfiguration(t *testing.T) {
+	s := newSite(t, "mboxlist_db: twoskip")
+	if _, err := s.open(); err == nil || !strings.Contains(err.Error(), "or none of them") {
+		t.Errorf("opening says %v", err)
+	}
+	cmd := s.command()
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != exitConfig || !strings.Contains(string(out), "or none of them") {
+		t.Errorf("server says %s", out)
+	}
+}
+
+var sharedMode = []string{"mboxlist_db: twoskip", "annotation_db: twoskip", "duplicate_db: twoskip", "userdeny_db: flat"}
+
+func TestSharedMode(t *testing.T) {
+	s := newSite(t, sharedMode...)
+	dbs, err := s.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dbs.Close()
+	if dbs.Server != nil {
+		t.Error("there is a server")
+	}
+	if _, err := dbs.Duplicates.Get(t.Context(), []byte("k")); !errors.Is(err, cyrusdb.ErrNotFound) {
+		t.Error(err)
+	}
+	if s.read("conf/deliver.db") != "" || !strings.Contains(s.read("conf/mailboxes.db"), "twoskip file") {
+		t.Error("wrong files were made")
+	}
+	for range 2 { // the second time its file has gone
+		if err := dbs.Duplicates.Commit(t.Context(), put("k", "v")); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := dbs.Duplicates.Get(t.Context(), []byte("k")); string(v) != "v" {
+			t.Errorf("%q, %v", v, err)
+		}
+		os.Remove(s.dir + "/conf/deliver.db")
+	}
+	if err := dbs.Duplicates.Scan(t.Context(), nil, func(k, v []byte) (bool, error) { return true, nil }); err != nil {
+		t.Error(err)
+	}
+	cmd := s.command()
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != exitConfig || !strings.Contains(string(out), "nothing for cyrusdbd to serve") {
+		t.Errorf("server says %s", out)
+	}
+	s.write("conf/mailboxes.db", "gocyrus marker 1\nsite x\nepoch 1\n")
+	if _, err := s.open(); err == nil || !strings.Contains(err.Error(), "cyrus handback") {
+		t.Errorf("with a marker: %v", err)
+	}
+	os.Remove(s.dir + "/conf/mailboxes.db")
+	s.write("spool/a/user/alice/1.", "mail")
+	if _, err := s.open(); err == nil || !strings.Contains(err.Error(), "no mailbox list") {
+		t.Errorf("no list but mail: %v", err)
+	}
+}
+
+// contents is all records of a database.
+func contents(t *testing.T, db cyrusdb.DB) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	err := db.Scan(t.Context(), nil, func(k, v []byte) (bool, error) { got[string(k)] = string(v); return true, nil })
+	if err != nil {
+		t.Error(err)
+	}
+	return got
+}
+
+// TestConvertAndHandBack takes the databases of a real Cyrus into pebble and
+// gives them back, twice.
+func TestConvertAndHandBack(t *testing.T) {
+	s := newSite(t)
+	shared := *s
+	samples := "../libcyrus/cyrusdb/twoskip/testdata/"
+	for _, name := range []string{"mailboxes.db", "annotations.db", "deliver.db"} {
+		b, err := os.ReadFile(samples + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("conf/"+name, string(b))
+	}
+	s.write("conf/user_deny.db", "fred\t2\xff\x89imap\xff\x89go away\n")
+	s.write("spool/a/user/alice/1.", "mail")
+	text := s.read("imapd.conf") + strings.Join(sharedMode, "\n") + "\n"
+	s.write("shared.conf", text)
+	var err error
+	if shared.conf, err = config.Load(s.dir+"/shared.conf", "test"); err != nil {
+		t.Fatal(err)
+	}
+	all := func(s *site) []map[string]string {
+		t.Helper()
+		dbs, err := s.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dbs.Close()
+		return []map[string]string{contents(t, dbs.Mailboxes), contents(t, dbs.Annotations), contents(t, dbs.Duplicates), contents(t, dbs.UserDeny)}
+	}
+	want := fmt.Sprint(all(&shared))
+	if _, err := s.open(); err == nil || !strings.Contains(err.Error(), "run ctl_cyrusdb -r") {
+		t.Errorf("before: %v", err)
+	}
+	locks := lock.NewTable(disk.OS(), quiet)
+	for round := range 2 {
+		cmd := s.run()
+		done, err := cyrusdb.Convert(t.Context(), s.conf, disk.OS(), locks, quiet)
+		if err != nil || len(done) != 4 {
+			t.Fatalf("converted %q, %v", done, err)
+		}
+		if again, err := cyrusdb.Convert(t.Context(), s.conf, disk.OS(), locks, quiet); err != nil || len(again) != 0 {
+			t.Errorf("converted again %q, %v", again, err)
+		}
+		if got := fmt.Sprint(all(s)); got != want {
+			t.Errorf("in pebble are %s, want %s", got, want)
+		}
+		if !strings.Contains(s.read("conf/mailboxes.db"), fmt.Sprintf("epoch %d", round+1)) {
+			t.Errorf("marker: %s", s.read("conf/mailboxes.db"))
+		}
+		if err := cyrusdb.Handback(t.Context(), s.conf, disk.OS(), quiet); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		if got := fmt.Sprint(all(&shared)); got != want {
+			t.Errorf("handed back are %s, want %s", got, want)
+		}
+	}
+	if old, _ := filepath.Glob(s.dir + "/conf/db.pebble.OLD.*"); len(old) != 1 {
+		t.Errorf("the stale databases were copied to %q", old)
+	}
+	if s.read("conf/mailboxes.db.ORIG") == "" || s.read("conf/mailboxes.db.ORIG.1") == "" {
+		t.Error("the converted files were not kept")
+	}
+}
+
+// TestNobody: without a server and without a way to start one, an operation
+// fails in time.
+func TestNobody(t *testing.T) {
+	s := newSite(t)
+	c := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := c.Ping(ctx); !errs.Is(err, errs.Unavailable) {
+		t.Error(err)
+	}
+	fails := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet, Start: func() error { return &dbd.StartError{Text: "no"} }})
+	defer fails.Close()
+	if err := fails.Ping(t.Context()); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "no") {
+		t.Error(err)
+	}
+}
