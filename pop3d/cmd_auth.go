@@ -33,29 +33,43 @@ func (s *session) authenticate(arg string) error {
 	if fail != nil {
 		return s.authFailed(mech, fail)
 	}
-	response, ok := initialResponse(initial)
-	if !ok {
-		return s.authFailed(mech, &auth.Error{Code: auth.BadProt})
+	response, fail := initialResponse(initial)
+	if fail != nil {
+		return s.authFailed(mech, fail)
 	}
 	return s.exchange(x, mech, response)
 }
 
 // initialResponse decodes what stands behind the mechanism: nil for nothing,
-// and for what is no base64 at all, which Cyrus overlooks.
-func initialResponse(text string) (response []byte, ok bool) {
-	switch {
-	case text == "":
-		return nil, true
-	case text == "=":
-		return []byte{}, true
-	case strings.ContainsAny(text, blanks):
-		return nil, false
+// and for what is cut off, which Cyrus overlooks.
+func initialResponse(text string) ([]byte, *auth.Error) {
+	switch text {
+	case "":
+		return nil, nil
+	case "=":
+		return []byte{}, nil
 	}
-	response, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, true
+	response, fail := decodeSASL(text)
+	if fail != nil && fail.Code == auth.NotDone {
+		return nil, nil
 	}
-	return response, true
+	return response, fail
+}
+
+// decodeSASL decodes base64: auth.NotDone if it is cut off, auth.BadProt if it
+// has bad characters.
+//
+// Source: sasl_decode64 of Cyrus SASL.
+func decodeSASL(text string) ([]byte, *auth.Error) {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err == nil {
+		return append([]byte{}, b...), nil
+	}
+	whole := text[:len(text)/4*4]
+	if _, err := base64.StdEncoding.DecodeString(whole); err == nil && !strings.HasSuffix(whole, "=") {
+		return nil, &auth.Error{Code: auth.NotDone}
+	}
+	return nil, &auth.Error{Code: auth.BadProt}
 }
 
 // exchange does the steps of a mechanism.
@@ -86,11 +100,9 @@ func (s *session) exchange(x *sasl.Exchange, mech string, response []byte) error
 		if done {
 			return s.enter(x.User(), strings.ToUpper(mech))
 		}
-		if response, err = base64.StdEncoding.DecodeString(line); err != nil {
-			return s.authFailed(mech, &auth.Error{Code: auth.NotDone})
-		}
-		if response == nil {
-			response = []byte{}
+		var fail *auth.Error
+		if response, fail = decodeSASL(line); fail != nil {
+			return s.authFailed(mech, fail)
 		}
 	}
 }
@@ -126,5 +138,9 @@ func (s *session) withoutSubfolder(mech string, step int, response []byte) []byt
 func (s *session) authFailed(mech string, fail *auth.Error) error {
 	s.sasl.Failed(s.ctx, &s.peer, mech, fail)
 	s.subfolder = ""
-	return refusal("[AUTH] authenticating: " + fail.Reply())
+	text := fail.Reply()
+	if fail.Code == auth.NotDone {
+		text = "another step is needed in authentication" // SASL_CONTINUE
+	}
+	return refusal("[AUTH] authenticating: " + text)
 }
