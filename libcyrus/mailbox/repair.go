@@ -3,9 +3,11 @@ package mailbox
 import (
 	"context"
 	"crypto/sha1"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +49,23 @@ func (m *Mailbox) defect() func(context.Context, Ref) error {
 		return m.fillCounters()
 	}
 	return nil
+}
+
+// BootTime is when the system was started, by its kernel, or the zero time if
+// that cannot be known. For Options.UncleanBoot it will do also if the
+// shutdown was clean: what that costs is one look at each mailbox.
+func BootTime() time.Time {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}
+	}
+	for line := range strings.Lines(string(b)) {
+		var sec int64
+		if n, _ := fmt.Sscanf(line, "btime %d", &sec); n == 1 {
+			return time.Unix(sec, 0)
+		}
+	}
+	return time.Time{}
 }
 
 // noteAge remembers that the index needs no look if it was changed since
@@ -155,7 +174,7 @@ func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 	}
 	return (!l.hasExists || exists == m.hdr.Exists && sync == m.hdr.SyncCRC) &&
 		(!l.hasUnseen || unseen == m.hdr.Unseen) &&
-		(!l.hasAnnot || annots == m.hdr.SyncCRCAnnot), nil
+		(!l.hasAnnot || m.store.o.Annotations == nil || annots == m.hdr.SyncCRCAnnot), nil
 }
 
 // repair makes a mailbox consistent after a crash, without losing what was
@@ -398,11 +417,15 @@ func (s *Store) upgrade(ctx context.Context, ref Ref) error {
 	if m.hdr.Version >= oldestKept {
 		return nil
 	}
-	seen, recent := func(uint32) bool { return false }, uint32(0)
+	var seen func(uint32) bool
+	var recent uint32
 	if s.o.OwnerSeen != nil {
 		if seen, recent, err = s.o.OwnerSeen(ctx, ref); err != nil {
 			return err
 		}
+	}
+	if seen == nil {
+		seen = func(uint32) bool { return false }
 	}
 	s.o.Log.Log(ctx, syslog.LevelNotice, "upgrading an index", "mailbox", ref.Name, "from", m.hdr.Version, "to", Version)
 	if m.hdr.HighestModseq == 0 {

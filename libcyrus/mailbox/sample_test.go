@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
@@ -190,3 +191,22 @@ func TestMbexamine(t *testing.T) {
 }
 
 func norm(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// TestSamplesAreSound looks at real mailboxes as after an unclean boot, and
+// finds nothing to repair.
+func TestSamplesAreSound(t *testing.T) {
+	for _, name := range []string{data.ByID, data.Legacy} {
+		s := openSample(t, name)
+		e := (&env{TB: t, fs: disk.OS(), l: s.layout, s: s.store}).withAnnotations()
+		if boot := BootTime(); boot.IsZero() || boot.After(time.Now()) {
+			t.Errorf("booted at %v", boot)
+		}
+		for n, ref := range s.refs {
+			m := e.open(ref, Write)
+			if ok, err := m.sound(ctx); !ok || err != nil {
+				t.Errorf("%s: not sound (%v)", n, err)
+			}
+			m.Close()
+		}
+	}
+}

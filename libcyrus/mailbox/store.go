@@ -50,7 +50,8 @@ type Options struct {
 	Annotations Annotations
 	// OwnerSeen, if not nil, tells which messages the owner of a mailbox
 	// has seen by his seen database, where index versions below 12 keep
-	// that; it is asked once, when such an index is rewritten.
+	// that; it is asked once, when such an index is rewritten. A nil function
+	// means that he has seen nothing.
 	OwnerSeen func(ctx context.Context, ref Ref) (seen func(uid uint32) bool, recent uint32, err error)
 	// Changed, if not nil, is called for each mailbox whose index was
 	// changed, before its locks are released: to drop its entries in
@@ -75,7 +76,7 @@ type Options struct {
 	MaxMessages map[string]uint32
 	// UncleanBoot is when the system was started, if it had not been shut
 	// down cleanly before: a mailbox that was not changed since is checked
-	// when it is opened first. Zero means that all is well.
+	// when it is opened first. Zero means that all is well. See BootTime.
 	UncleanBoot time.Time
 	// PollInterval is how often a watched mailbox is looked at where
 	// inotify does not work (imapidlepoll); 0 is 60 s.
