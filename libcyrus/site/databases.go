@@ -10,43 +10,6 @@ import (
 	"gocyrus/libcyrus/mboxname"
 )
 
-// databases are those that the whole site shares.
-type databases struct {
-	mailboxes, annotations, duplicates, userDeny cyrusdb.DB
-}
-
-// openDatabases opens the databases of the site, in Cyrus's files.
-func (s *Site) openDatabases() (d databases, err error) {
-	c := s.Config
-	for _, x := range []struct {
-		db         *cyrusdb.DB
-		kind, path string
-		file       string
-	}{
-		{&d.mailboxes, config.MboxlistDb.In(c), config.MboxlistDbPath.In(c), "mailboxes.db"},
-		{&d.annotations, config.AnnotationDb.In(c), config.AnnotationDbPath.In(c), "annotations.db"},
-		{&d.duplicates, config.DuplicateDb.In(c), config.DuplicateDbPath.In(c), "deliver.db"},
-		{&d.userDeny, config.UserdenyDb.In(c), config.UserdenyDbPath.In(c), "user_deny.db"},
-	} {
-		if x.path == "" {
-			x.path = s.Layout.ConfigDir + "/" + x.file
-		}
-		if *x.db, err = cyrusdb.Open(s.FS, s.Locks, fileKind(x.kind), x.path, cyrusdb.Create); err != nil {
-			d.close()
-			return d, fault("%s: %v", x.path, err)
-		}
-	}
-	return d, nil
-}
-
-func (d *databases) close() {
-	for _, db := range []cyrusdb.DB{d.mailboxes, d.annotations, d.duplicates, d.userDeny} {
-		if db != nil {
-			db.Close()
-		}
-	}
-}
-
 // fileKind is the kind of a database in a file of its own.
 func fileKind(kind string) string {
 	if kind == "flat" {

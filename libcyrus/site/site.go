@@ -13,6 +13,7 @@ import (
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/cyrusdb"
+	"gocyrus/libcyrus/cyrusdb/dbd"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/lock"
@@ -44,6 +45,7 @@ type Site struct {
 	Annot     *annot.Store
 	Duplicate *duplicate.Store
 	UserDeny  *userdeny.Store
+	Server    *dbd.Client // cyrusdbd in own mode, nil in shared mode
 
 	status  *statusCache
 	closers []func() error
@@ -152,19 +154,23 @@ func (s *Site) onClose(fn func() error) { s.closers = append(s.closers, fn) }
 // open opens databases and stores, from the bottom up.
 func (s *Site) open() error {
 	c := s.Config
-	dbs, err := s.openDatabases()
+	dbs, err := cyrusdb.OpenSite(c, s.FS, s.Locks, s.Log)
 	if err != nil {
 		return err
+	}
+	s.Server = dbs.Server
+	if s.Server != nil {
+		s.onClose(s.Server.Close)
 	}
 	s.Quota = quota.New(s.quotaDB(), s.Names.DeletedPrefix, s.Log)
 	s.onClose(s.Quota.Close)
 	s.Annot = annot.New(annot.Options{
-		DB: dbs.annotations, FS: s.FS, Locks: s.Locks, Log: s.Log, Kind: fileKind(config.AnnotationDb.In(c)),
+		DB: dbs.Annotations, FS: s.FS, Locks: s.Locks, Log: s.Log, Kind: fileKind(config.AnnotationDb.In(c)),
 	})
 	s.onClose(s.Annot.Close)
-	s.Duplicate = duplicate.New(dbs.duplicates, s.Log)
+	s.Duplicate = duplicate.New(dbs.Duplicates, s.Log)
 	s.onClose(s.Duplicate.Close)
-	s.UserDeny = userdeny.New(dbs.userDeny, s.Log)
+	s.UserDeny = userdeny.New(dbs.UserDeny, s.Log)
 	s.onClose(s.UserDeny.Close)
 	home := func(ctx context.Context, user string) (string, bool, error) { return s.List.HomeOf(ctx, user) }
 	s.Seen = seen.New(seen.Options{
@@ -178,11 +184,11 @@ func (s *Site) open() error {
 	s.status = &statusCache{site: s}
 	s.onClose(s.status.close)
 	if s.Store, err = mailbox.New(s.storeOptions()); err != nil {
-		dbs.mailboxes.Close()
+		dbs.Mailboxes.Close()
 		return err
 	}
 	s.onClose(s.Store.Close)
-	s.List = mboxlist.New(s.listOptions(dbs.mailboxes))
+	s.List = mboxlist.New(s.listOptions(dbs.Mailboxes))
 	s.onClose(s.List.Close)
 	return nil
 }
@@ -194,6 +200,7 @@ func (s *Site) storeOptions() mailbox.Options {
 		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Quota: s.Quota, Annotations: s.Annot,
 		OwnerSeen:        s.ownerSeen,
 		Repaired:         s.repaired,
+		UncleanBoot:      mailbox.BootTime(),
 		Message:          message.Options{MaxHeaderLines: config.Maxheaderlines.In(c), BoundaryLimit: config.BoundaryLimit.In(c), RFC2046Strict: config.Rfc2046Strict.In(c), RFC2047UTF8: config.Rfc2047Utf8.In(c)},
 		ImmediateExpunge: config.ExpungeMode.In(c) == "immediate",
 		AuditLog:         config.Auditlog.In(c),
@@ -207,6 +214,13 @@ func (s *Site) storeOptions() mailbox.Options {
 	}
 	if s.status.exists() {
 		o.Changed = s.status.forget
+	}
+	if config.ArchiveEnabled.In(c) {
+		o.Archive = &mailbox.Archive{
+			After:       config.ArchiveAfter.In(c),
+			Size:        limit(config.ArchiveMaxsize.In(c)) * 1024,
+			KeepFlagged: config.ArchiveKeepflagged.In(c),
+		}
 	}
 	return o
 }
