@@ -436,7 +436,7 @@ func (e *expiry) deleteMailboxes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range slices.Backward(old) {
+	for _, n := range old {
 		if ctx.Err() != nil {
 			return &exit{exTempFail, nil}
 		}

@@ -272,6 +272,9 @@ func (r *mbpathRun) paths(ctx context.Context, e *mboxlist.Entry) (*mailboxPaths
 	} {
 		p.files[key] = l.UserFile(f, p.user, inboxID, inboxLegacy)
 	}
+	if !inboxLegacy {
+		p.files["xapianactive"] += ".db" // so Cyrus says; the file itself has no suffix
+	}
 	return p, nil
 }
 

@@ -64,7 +64,8 @@ func main() {
 
 // program is one run of a command.
 type program struct {
-	args     []string // args[0] is the name it was called by
+	args     []string // args[0] is the name of the command
+	called   string   // what it was called by, for messages
 	in       io.Reader
 	out, err io.Writer
 	log      *slog.Logger                                     // goes nowhere until configure
@@ -76,6 +77,7 @@ type program struct {
 // is not built in is given to other, which returns only if it fails.
 func dispatch(p *program, other func(name string, args []string) error) int {
 	name := getopt.Name(p.args)
+	p.called = p.args[0]
 	switch {
 	case name == "cyrus":
 		if len(p.args) < 2 || p.args[1] == "" {
@@ -83,7 +85,7 @@ func dispatch(p *program, other func(name string, args []string) error) int {
 			return usage(p.out)
 		}
 		p.args = p.args[1:]
-		name = p.args[0]
+		name, p.called = p.args[0], p.args[0]
 	case name == "cyrreconstruct" || name == "cyrquota":
 		name = strings.TrimPrefix(name, "cyr")
 	}

@@ -57,7 +57,7 @@ func (p *program) end(err error) int {
 // use, if there is any, to standard error, and returns an exit with that
 // status.
 func (p *program) options(spec, use string, status int) ([]getopt.Opt, []string, error) {
-	opts, operands, err := getopt.Parse(p.args, spec)
+	opts, operands, err := getopt.Parse(append([]string{p.called}, p.args[1:]...), spec)
 	if err != nil {
 		fmt.Fprintln(p.err, err)
 		return nil, nil, p.misused(use, status)
