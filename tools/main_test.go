@@ -128,6 +128,24 @@ func TestConfigureFails(t *testing.T) {
 	}
 }
 
+// TestStoreFails checks what is said of a store that cannot be opened.
+func TestStoreFails(t *testing.T) {
+	path, dir := conf(t, "duplicate_db: twoskip\n")
+	r := call("", "mbpath", "-C", path, "x")
+	want := "fatal error: mboxlist_db, annotation_db, duplicate_db and userdeny_db must all be pebble (the default), or none of them\n"
+	if r.status != exConfig || r.err != want {
+		t.Errorf("mixed databases: %+v", r)
+	}
+	if err := os.WriteFile(path, []byte("configdirectory: "+dir+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = call("", "mbpath", "-C", path, "x")
+	want = "fatal error: partition-<name> option not specified in configuration file " + path + "\n"
+	if r.status != exConfig || r.err != want {
+		t.Errorf("no partition: %+v", r)
+	}
+}
+
 // TestManualPages checks that each command and each program has a manual
 // page.
 func TestManualPages(t *testing.T) {

@@ -118,8 +118,8 @@ func (p *program) openStore(c *config.Config) (*site.Site, error) {
 		return nil, &exit{exConfig, err}
 	}
 	s, err := site.Open(c, p.log)
-	if err != nil {
-		return nil, fatal(exConfig, "%w", err)
+	if e, ok := errors.AsType[*config.Error](err); ok {
+		return nil, &exit{exConfig, e}
 	}
-	return s, nil
+	return s, err
 }
