@@ -219,15 +219,18 @@ func (m *Mailbox) Expunge(r *Record, session string) error {
 	// Old versions count all their records as messages, so that expunged
 	// ones cannot stay.
 	immediate := m.store.o.ImmediateExpunge || !m.hdr.layout().hasExists
-	if immediate {
+	if immediate || m.store.o.SemidelayedExpunge {
 		r.Flags |= Unlinked
 	}
 	if err := m.Rewrite(r); err != nil {
 		return err
 	}
-	if immediate {
-		m.hdr.Options |= OptNeedsUnlink | OptNeedsRepack
+	if r.Flags&Unlinked != 0 {
+		m.hdr.Options |= OptNeedsUnlink
 		m.changes.unlinked++
+	}
+	if immediate {
+		m.hdr.Options |= OptNeedsRepack
 	}
 	m.changes.expunged++
 	m.auditTouched(&old, r, session)

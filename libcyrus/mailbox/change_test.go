@@ -139,6 +139,34 @@ func TestImmediateExpunge(t *testing.T) {
 	}
 }
 
+// TestSemidelayedExpunge keeps the records of removed messages.
+func TestSemidelayedExpunge(t *testing.T) {
+	e := memEnv(t)
+	someMail(3)(e)
+	e.s.o.SemidelayedExpunge = true
+	for uid := uint32(1); uid <= 3; uid++ {
+		if err := expungeUID(e, uid); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.fs.Stat(uidPath(e.dir(inbox), uid)); err == nil {
+			t.Errorf("the file of uid %d is still there", uid)
+		}
+	}
+	r := e.check(inbox)
+	m := e.open(inbox, Read)
+	o := m.Header().Options
+	m.Close()
+	if len(r.Messages) != 3 || len(r.Live()) != 0 || o&(OptNeedsRepack|OptNeedsUnlink) != 0 {
+		t.Errorf("%d records, options %x", len(r.Messages), o)
+	}
+	if _, _, err := e.s.Cleanup(ctx, inbox, CleanupOptions{ExpungedBefore: time.Now().Add(time.Hour)}); err != nil {
+		t.Error(err)
+	}
+	if r := e.check(inbox); len(r.Messages) != 0 {
+		t.Errorf("%d records are left", len(r.Messages))
+	}
+}
+
 func TestCleanup(t *testing.T) {
 	e := memEnv(t)
 	someMail(4)(e)

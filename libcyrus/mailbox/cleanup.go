@@ -63,7 +63,13 @@ func (m *Mailbox) mark(before Stamp, session string) (left int, err error) {
 		if err := m.read(&r, recno); err != nil {
 			return left, err
 		}
-		if r.Flags&Expunged == 0 || r.Flags&Unlinked != 0 {
+		if r.Flags&Expunged == 0 {
+			continue
+		}
+		if r.Flags&Unlinked != 0 {
+			if r.LastUpdated < before {
+				m.SetOptions(OptNeedsRepack, 0)
+			}
 			continue
 		}
 		if r.LastUpdated >= before {
@@ -190,8 +196,8 @@ func (m *Mailbox) repack(ctx context.Context, session string) error {
 const tidyWait = 250 * time.Millisecond
 
 // tidy removes the files of messages that were expunged immediately, and
-// repacks if that makes the index much smaller. It is only a service:
-// failures are for the log.
+// repacks if that is wanted and makes the index much smaller. It is only a
+// service: failures are for the log.
 func (s *Store) tidy(ref Ref) {
 	ctx, cancel := context.WithTimeout(context.Background(), tidyWait)
 	defer cancel()
@@ -200,9 +206,15 @@ func (s *Store) tidy(ref Ref) {
 		return
 	}
 	defer m.Close()
+	_, err = m.unlinkMarked("")
 	small := m.hdr.Exists < m.hdr.NumRecords/2 || !m.hdr.layout().hasExists
-	if _, err = m.unlinkMarked(""); err == nil && small {
+	switch {
+	case err != nil:
+	case small && m.hdr.Options&OptNeedsRepack != 0:
 		err = m.repack(ctx, "")
+	case m.hdr.Options&OptNeedsUnlink != 0:
+		m.SetOptions(0, OptNeedsUnlink)
+		err = m.Commit(ctx)
 	}
 	if err != nil {
 		s.o.Log.Error("cleaning up after an expunge", "mailbox", ref.Name, "error", err)

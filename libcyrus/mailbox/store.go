@@ -68,9 +68,12 @@ type Options struct {
 	// (archive_enabled).
 	Archive *Archive
 
-	ImmediateExpunge bool // expunge_mode: immediate
-	AuditLog         bool // auditlog
-	CopyFiles        bool // singleinstancestore: no
+	// ImmediateExpunge removes files, and records soon, of what is expunged
+	// (expunge_mode: immediate), SemidelayedExpunge only files at once.
+	ImmediateExpunge   bool
+	SemidelayedExpunge bool
+	AuditLog           bool // auditlog
+	CopyFiles          bool // singleinstancestore: no
 	// MaxMessages is the largest number of messages in a mailbox by its
 	// type's first letter (mailbox_maxmessages_*); none or 0 = no limit.
 	MaxMessages map[string]uint32
