@@ -30,12 +30,12 @@ import (
 // recordings were made: users user1 to user3 and the admin cyrus.
 type testSite struct {
 	*server
-	t     *testing.T
+	t     testing.TB
 	admin mboxlist.Actor
 }
 
 // newSite makes a site; lines of conf replace ours of the same name.
-func newSite(t *testing.T, conf ...string) *testSite {
+func newSite(t testing.TB, conf ...string) *testSite {
 	t.Helper()
 	dir := t.TempDir()
 	lines := []string{
@@ -82,7 +82,7 @@ func newSite(t *testing.T, conf ...string) *testSite {
 
 // saslauthd is a stand-in for the program of that name: the password of
 // user1 to user3 and cyrus is "pass".
-func saslauthd(t *testing.T, path string) {
+func saslauthd(t testing.TB, path string) {
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -112,10 +112,12 @@ func saslauthd(t *testing.T, path string) {
 	}()
 }
 
-// create makes a mailbox by its name as the admin sees it.
+// create makes a mailbox by its name as the admin sees it, with "/" between
+// the levels.
 func (s *testSite) create(external string) *mboxlist.Entry {
 	s.t.Helper()
-	n, err := s.site.Namespace("cyrus", true).Internal(external)
+	ns := s.site.Namespace("cyrus", true)
+	n, err := ns.Internal(strings.ReplaceAll(external, "/", string(ns.Separator())))
 	if err != nil {
 		s.t.Fatal(err)
 	}
