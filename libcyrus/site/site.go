@@ -198,14 +198,15 @@ func (s *Site) storeOptions() mailbox.Options {
 	c := s.Config
 	o := mailbox.Options{
 		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Quota: s.Quota, Annotations: s.Annot,
-		OwnerSeen:        s.ownerSeen,
-		Repaired:         s.repaired,
-		UncleanBoot:      mailbox.BootTime(),
-		Message:          message.Options{MaxHeaderLines: config.Maxheaderlines.In(c), BoundaryLimit: config.BoundaryLimit.In(c), RFC2046Strict: config.Rfc2046Strict.In(c), RFC2047UTF8: config.Rfc2047Utf8.In(c)},
-		ImmediateExpunge: config.ExpungeMode.In(c) == "immediate",
-		AuditLog:         config.Auditlog.In(c),
-		CopyFiles:        !config.Singleinstancestore.In(c),
-		PollInterval:     config.Imapidlepoll.In(c),
+		OwnerSeen:          s.ownerSeen,
+		Repaired:           s.repaired,
+		UncleanBoot:        mailbox.BootTime(),
+		Message:            message.Options{MaxHeaderLines: config.Maxheaderlines.In(c), BoundaryLimit: config.BoundaryLimit.In(c), RFC2046Strict: config.Rfc2046Strict.In(c), RFC2047UTF8: config.Rfc2047Utf8.In(c)},
+		ImmediateExpunge:   config.ExpungeMode.In(c) == "immediate",
+		SemidelayedExpunge: config.ExpungeMode.In(c) == "semidelayed",
+		AuditLog:           config.Auditlog.In(c),
+		CopyFiles:          !config.Singleinstancestore.In(c),
+		PollInterval:       config.Imapidlepoll.In(c),
 		MaxMessages: map[string]uint32{
 			string(mboxlist.Email):       limit(config.MailboxMaxmessagesEmail.In(c)),
 			string(mboxlist.Calendar):    limit(config.MailboxMaxmessagesCalendar.In(c)),
