@@ -131,6 +131,9 @@ func TestConfigureFails(t *testing.T) {
 // TestStoreFails checks what is said of a store that cannot be opened.
 func TestStoreFails(t *testing.T) {
 	path, dir := conf(t, "duplicate_db: twoskip\n")
+	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	r := call("", "mbpath", "-C", path, "x")
 	want := "fatal error: mboxlist_db, annotation_db, duplicate_db and userdeny_db must all be pebble (the default), or none of them\n"
 	if r.status != exConfig || r.err != want {

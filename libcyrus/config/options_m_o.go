@@ -14,9 +14,13 @@ var MailboxLegacyDirs = newSwitch(Row{Name: "mailbox_legacy_dirs", Default: "no"
 	Doc: `Name directories of new mailboxes after the mailbox and not after its unique id.`,
 })
 
-var MailboxMaxmessagesAddressbook = newInt(Row{Name: "mailbox_maxmessages_addressbook", Default: "0", Since: "3.3.0", Group: "mailbox"})
+var MailboxMaxmessagesAddressbook = newInt(Row{Name: "mailbox_maxmessages_addressbook", Default: "0", Since: "3.3.0", Group: "mailbox",
+	Doc: `Most entries of one address book; zero: no limit.`,
+})
 
-var MailboxMaxmessagesCalendar = newInt(Row{Name: "mailbox_maxmessages_calendar", Default: "0", Since: "3.3.0", Group: "mailbox"})
+var MailboxMaxmessagesCalendar = newInt(Row{Name: "mailbox_maxmessages_calendar", Default: "0", Since: "3.3.0", Group: "mailbox",
+	Doc: `Most entries of one calendar; zero: no limit.`,
+})
 
 var MailboxMaxmessagesEmail = newInt(Row{Name: "mailbox_maxmessages_email", Default: "0", Since: "3.3.0", Group: "mailbox",
 	Doc: `Most messages of one mailbox; zero: no limit.`,

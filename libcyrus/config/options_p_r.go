@@ -73,15 +73,21 @@ var ProcPath = newString(Row{Name: "proc_path", Since: "2.5.0", Group: "logging"
 configdirectory. Must begin with "/".`,
 })
 
-var PrometheusEnabled = newSwitch(Row{Name: "prometheus_enabled", Default: "no", Since: "3.1.2", Group: "prometheus"})
+var PrometheusEnabled = newSwitch(Row{Name: "prometheus_enabled", Default: "no", Since: "3.1.2", Group: "prometheus",
+	Doc: `Count what services do, for a Prometheus server to read.`,
+})
 
 var PrometheusNeedAuth = newList(Row{Name: "prometheus_need_auth", Default: "admin", Since: "3.1.2", Group: "prometheus",
 	Values: []string{"none", "user", "admin"},
 })
 
-var PrometheusUpdateFreq = newDuration(Row{Name: "prometheus_update_freq", Default: "10s", Since: "3.1.8", Unit: "s", Group: "prometheus"})
+var PrometheusUpdateFreq = newDuration(Row{Name: "prometheus_update_freq", Default: "10s", Since: "3.1.8", Unit: "s", Group: "prometheus",
+	Doc: `Time between two reports made of them.`,
+})
 
-var PrometheusStatsDir = newString(Row{Name: "prometheus_stats_dir", Since: "3.1.2", Group: "prometheus"})
+var PrometheusStatsDir = newString(Row{Name: "prometheus_stats_dir", Since: "3.1.2", Group: "prometheus",
+	Doc: `Directory of those counters; the default is stats in configdirectory.`,
+})
 
 var ProxyAuthname = newString(Row{Name: "proxy_authname", Default: "proxy", Since: "2.3.17", Group: "murder"})
 
@@ -174,7 +180,9 @@ var Rfc2046Strict = newSwitch(Row{Name: "rfc2046_strict", Default: "no", Since: 
 	Doc: `Take the end of a MIME part only from a boundary of the full length.`,
 })
 
-var Rfc2047Utf8 = newSwitch(Row{Name: "rfc2047_utf8", Default: "no", Since: "3.0.0", Group: "mailbox"})
+var Rfc2047Utf8 = newSwitch(Row{Name: "rfc2047_utf8", Default: "no", Since: "3.0.0", Group: "mailbox",
+	Doc: `Take text in headers that is not encoded for UTF-8.`,
+})
 
 var Rfc3028Strict = newSwitch(Row{Name: "rfc3028_strict", Default: "yes", Since: "2.3.17", Group: "sieve",
 	Doc: `Refuse Sieve scripts that RFC 3028 did not allow, such as tests of headers that hold
