@@ -130,32 +130,42 @@ func (m *Mailbox) messages() annot.Messages {
 // record gets the next modseq, also if nothing is different, and r has it
 // afterwards. Setting Expunged expunges it; nothing takes that back. Mode
 // Write.
-func (m *Mailbox) Rewrite(r *Record) error { return m.rewrite(r, true) }
+func (m *Mailbox) Rewrite(r *Record) error {
+	old, err := m.rewrite(r, true)
+	if err == nil && m.store.o.AuditLog {
+		m.audit("auditlog: touched sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> guid=<%s> cid=<%s> modseq=<%d> oldflags=<%s> sysflags=<%s>",
+			m.session, m.ref.Name, m.head.uniqueID, r.UID, r.GUID, auditCID(r), r.Modseq, old.Audit(), r.Flags.Audit())
+	}
+	return err
+}
 
 // RewriteSilent is Rewrite without a new modseq (internal flags).
-func (m *Mailbox) RewriteSilent(r *Record) error { return m.rewrite(r, false) }
+func (m *Mailbox) RewriteSilent(r *Record) error {
+	_, err := m.rewrite(r, false)
+	return err
+}
 
-func (m *Mailbox) rewrite(r *Record, touch bool) error {
+// rewrite returns the flags that the record had before.
+func (m *Mailbox) rewrite(r *Record, touch bool) (old Flags, err error) {
 	m.begin()
 	c := &m.changes
 	rw := c.records[r.Recno]
 	if rw == nil {
 		rw = new(rewrite)
 		if err := m.read(&rw.old, r.Recno); err != nil {
-			return err
+			return 0, err
 		}
 		rw.new = rw.old
 	}
 	if rw.old.UID != r.UID {
-		return errs.New(errs.NoSuchMessage, "mailbox.Rewrite", string(m.ref.Name), fmt.Errorf("record %d is uid %d, not %d", r.Recno, rw.old.UID, r.UID))
+		return 0, errs.New(errs.NoSuchMessage, "mailbox.Rewrite", string(m.ref.Name), fmt.Errorf("record %d is uid %d, not %d", r.Recno, rw.old.UID, r.UID))
 	}
 	was := rw.new
 	rw.new.Flags, rw.new.User = r.Flags|was.Flags&Expunged, r.User
 	var annots []Annotation
 	if was.Live() && !rw.new.Live() {
-		var err error
 		if annots, err = m.annotsOf(context.Background(), r.UID); err != nil {
-			return err
+			return 0, err
 		}
 		if m.hdr.FirstExpunged == 0 || m.hdr.FirstExpunged > c.time {
 			m.hdr.FirstExpunged = c.time
@@ -170,13 +180,7 @@ func (m *Mailbox) rewrite(r *Record, touch bool) error {
 	m.count(&rw.new, nil, 1) // annots count only for live ones, and those have kept theirs
 	c.records[r.Recno] = rw
 	*r = rw.new
-	return nil
-}
-
-// auditTouched is the audit line of a flag change.
-func (m *Mailbox) auditTouched(old, r *Record, session string) {
-	m.audit("auditlog: touched sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> guid=<%s> cid=<%s> modseq=<%d> oldflags=<%s> sysflags=<%s>",
-		session, m.ref.Name, m.head.uniqueID, r.UID, r.GUID, auditCID(r), r.Modseq, old.Flags.Audit(), r.Flags.Audit())
+	return was.Flags, nil
 }
 
 // auditCID is a conversation id in the audit log.
@@ -194,18 +198,8 @@ func (m *Mailbox) audit(format string, a ...any) {
 	}
 }
 
-// Touch is Rewrite with a line in the audit log.
-func (m *Mailbox) Touch(r *Record, session string) error {
-	var old Record
-	if err := m.read(&old, r.Recno); err != nil {
-		return err
-	}
-	if err := m.Rewrite(r); err != nil {
-		return err
-	}
-	m.auditTouched(&old, r, session)
-	return nil
-}
+// SetSession tells for which session changes are made: for the audit log.
+func (m *Mailbox) SetSession(id string) { m.session = id }
 
 // Expunge expunges a record; on one that is expunged already it does
 // nothing. The flags of r are changed. The use of quota follows with
@@ -214,7 +208,7 @@ func (m *Mailbox) Expunge(r *Record, session string) error {
 	if !r.Live() {
 		return nil
 	}
-	old := *r
+	m.session = session
 	r.Flags |= Deleted | Expunged
 	// Old versions count all their records as messages, so that expunged
 	// ones cannot stay.
@@ -233,7 +227,6 @@ func (m *Mailbox) Expunge(r *Record, session string) error {
 		m.hdr.Options |= OptNeedsRepack
 	}
 	m.changes.expunged++
-	m.auditTouched(&old, r, session)
 	m.audit("auditlog: expunge sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> modseq=<%d> sysflags=<%s> guid=<%s> size=<%d>",
 		session, m.ref.Name, m.head.uniqueID, r.UID, r.Modseq, r.Flags.Audit(), r.GUID, r.Size)
 	return nil

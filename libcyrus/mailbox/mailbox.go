@@ -32,6 +32,7 @@ type Mailbox struct {
 	head *header     // shared until headerChanged
 	crcs *flagCRCs
 
+	session string // for the audit log
 	window  window
 	cacheIO [2]cacheFile // of messages here, and on the archive partition
 	changes changes
