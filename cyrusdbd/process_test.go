@@ -44,7 +44,11 @@ type site struct {
 
 func newSite(t testing.TB, lines ...string) *site {
 	t.Helper()
-	dir := t.TempDir()
+	return newSiteIn(t, t.TempDir(), lines...)
+}
+
+func newSiteIn(t testing.TB, dir string, lines ...string) *site {
+	t.Helper()
 	text := fmt.Sprintf("configdirectory: %s/conf\ndefaultpartition: default\npartition-default: %s/spool\n%s\n",
 		dir, dir, strings.Join(lines, "\n"))
 	path := filepath.Join(dir, "imapd.conf")
@@ -117,7 +121,7 @@ func (s *site) client() *dbd.Client {
 func TestKill(t *testing.T) {
 	s := newSite(t)
 	cmd := s.run()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var acked [8]int
 	var sums atomic.Int64
@@ -141,14 +145,14 @@ func TestKill(t *testing.T) {
 			}
 		})
 	}
-	kills := 0
-	for ctx.Err() == nil {
+	for range 5 {
 		time.Sleep(200 * time.Millisecond)
 		cmd.Process.Signal(syscall.SIGKILL)
 		cmd.Wait()
-		kills++
 		cmd = s.run()
 	}
+	time.Sleep(50 * time.Millisecond)
+	cancel()
 	wg.Wait()
 	db := s.client().DB(dbd.Mailboxes)
 	for w, n := range acked {
@@ -165,10 +169,7 @@ func TestKill(t *testing.T) {
 	if string(v) != fmt.Sprint(sums.Load()) {
 		t.Errorf("sum is %q, want %d", v, sums.Load())
 	}
-	t.Logf("%d kills, writers %v, sum %d", kills, acked, sums.Load())
-	if kills < 3 {
-		t.Errorf("only %d kills", kills)
-	}
+	t.Logf("writers %v, sum %d", acked, sums.Load())
 }
 
 // increment adds one to a number; false if another writer came between.
@@ -509,5 +510,53 @@ func TestNobody(t *testing.T) {
 	defer fails.Close()
 	if err := fails.Ping(t.Context()); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "no") {
 		t.Error(err)
+	}
+}
+
+// TestConvertInterrupted stops a conversion after each step. Until it is
+// done Cyrus's mailbox list is true; doing it again completes it.
+func TestConvertInterrupted(t *testing.T) {
+	sample, err := os.ReadFile("../libcyrus/cyrusdb/twoskip/testdata/mailboxes.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	s.write("conf/mailboxes.db", string(sample))
+	s.write("conf/deliver.db", "")
+	s.run()
+	locks := lock.NewTable(disk.OS(), quiet)
+	converted := false
+	for i := 0; ; i++ {
+		s.write("conf/mailboxes.db", string(sample))
+		if i%2 == 0 {
+			os.Remove(s.dir + "/conf/annotations.db")
+			s.write("conf/deliver.db", "")
+		}
+		fsys := disk.FailFrom(disk.OS(), i)
+		_, err := cyrusdb.Convert(t.Context(), s.conf, fsys, lock.NewTable(fsys, quiet), quiet)
+		if err != nil && !errors.Is(err, disk.ErrInjected) {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if list := s.read("conf/mailboxes.db"); list != string(sample) && !strings.HasPrefix(list, "gocyrus marker") {
+			t.Fatalf("step %d: the mailbox list is %q", i, list)
+		}
+		_, again := cyrusdb.Convert(t.Context(), s.conf, disk.OS(), locks, quiet)
+		if again != nil {
+			t.Fatalf("step %d, again: %v", i, again)
+		}
+		dbs, oerr := s.open()
+		if oerr != nil {
+			t.Fatalf("step %d: %v", i, oerr)
+		}
+		if n := len(contents(t, dbs.Mailboxes)); n < 10 {
+			t.Fatalf("step %d: %d mailboxes", i, n)
+		}
+		dbs.Close()
+		if converted = err == nil; converted {
+			break
+		}
+		for _, old := range []string{"ORIG", "ORIG.1", "ORIG.2"} {
+			os.Remove(s.dir + "/conf/mailboxes.db." + old)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -20,6 +21,8 @@ const (
 	// disk before its next request is read.
 	maxUnsynced = 256
 	maxScan     = 1 << 20 // octets of one answer
+	// writeWait is how long a client may leave answers unread.
+	writeWait = 10 * time.Second
 )
 
 // session is one client.
@@ -141,6 +144,7 @@ func (s *session) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.out) > 0 && s.err == nil {
+		s.conn.SetWriteDeadline(time.Now().Add(writeWait))
 		_, s.err = s.conn.Write(s.out)
 	}
 	const keep = 1 << 20 // a larger buffer is not kept

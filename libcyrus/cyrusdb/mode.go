@@ -130,7 +130,11 @@ func checkOwn(c *config.Config, fsys disk.FS) (*layout, error) {
 	}
 	dir := dbwire.PathsOf(config.Configdirectory.In(c)).Data
 	if path := l.first(isMarker); path != "" {
-		if list, err := fsys.ReadDir(dir); err != nil || len(list) == 0 {
+		list, err := fsys.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, disk.Error("cyrusdb", dir, err)
+		}
+		if len(list) == 0 {
 			return nil, modeError("%s says that the databases are in %s, but nothing is there: put it back from a backup", path, dir)
 		}
 	}

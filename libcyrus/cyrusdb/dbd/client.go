@@ -217,7 +217,7 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		case <-ctx.Done():
 			return nil, unavailable(errors.Join(context.Cause(ctx), last))
 		}
-		l, err := c.dial()
+		l, err := c.dial(ctx)
 		c.dialing <- struct{}{}
 		if err == nil {
 			return l, nil
@@ -233,14 +233,15 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 	}
 }
 
-// StartError is the error of a server that cannot be started because the
-// configuration or the databases are not right.
+// StartError is the error of a server that cannot be reached or started
+// because configuration, databases or permissions are not right. Waiting
+// does not help.
 type StartError struct{ Text string }
 
 func (e *StartError) Error() string { return e.Text }
 
 // dial makes one attempt to connect. The caller has the token of dialing.
-func (c *Client) dial() (*link, error) {
+func (c *Client) dial(ctx context.Context) (*link, error) {
 	if c.closed.Load() {
 		return nil, os.ErrClosed
 	}
@@ -248,10 +249,13 @@ func (c *Client) dial() (*link, error) {
 		return l, nil
 	}
 	conn, err := dbwire.Dial(c.opt.Paths.Socket, handshakeWait)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, &StartError{err.Error()}
+	}
 	if err != nil {
 		return nil, c.away(err)
 	}
-	l, err := newLink(conn, c.id)
+	l, err := newLink(ctx, conn, c.id)
 	if err != nil {
 		conn.Close()
 		return nil, err

@@ -39,9 +39,13 @@ const handshakeWait = 5 * time.Second
 var errRefused = errors.New("cyrusdbd refuses")
 
 // newLink greets the server.
-func newLink(conn *net.UnixConn, client dbwire.ClientID) (*link, error) {
+func newLink(ctx context.Context, conn *net.UnixConn, client dbwire.ClientID) (*link, error) {
 	l := &link{conn: conn, pending: map[uint32]chan reply{}}
-	conn.SetDeadline(time.Now().Add(handshakeWait))
+	until := time.Now().Add(handshakeWait)
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		until = d
+	}
+	conn.SetDeadline(until)
 	b := dbwire.AppendHead(nil, 0, uint8(dbwire.Hello))
 	b = dbwire.HelloRequest{Min: dbwire.MinVersion, Max: dbwire.Version, Client: client}.Append(b)
 	if _, err := conn.Write(dbwire.Finish(b, 0)); err != nil {

@@ -107,7 +107,7 @@ func (p *Pool) acquire(path string, flags cyrusdb.Flags) (*handle, error) {
 		p.forget(path, h) // it was removed with its user
 	}
 	if flags&cyrusdb.Create != 0 {
-		if err := p.fs.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := disk.MkdirSync(p.fs, filepath.Dir(path), 0o755); err != nil {
 			return nil, disk.Error("pool.Use", path, err)
 		}
 	}

@@ -334,7 +334,7 @@ func (d *DB) lock(ctx context.Context, l *locked) (err error) {
 	}
 	l.f, l.held, err = d.locks.OpenFile(ctx, l.path, flag, lock.Exclusive)
 	if errors.Is(err, fs.ErrNotExist) && l.create {
-		if err = d.fs.MkdirAll(filepath.Dir(l.path), 0o755); err == nil {
+		if err = disk.MkdirSync(d.fs, filepath.Dir(l.path), 0o755); err == nil {
 			l.f, l.held, err = d.locks.OpenFile(ctx, l.path, flag, lock.Exclusive)
 		}
 	}
