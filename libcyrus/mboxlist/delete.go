@@ -35,9 +35,14 @@ func (l *List) Delete(ctx context.Context, who Actor, n mboxname.Name, o DeleteO
 		return err
 	}
 	if !n.IsInbox() || o.KeepUser {
-		return l.deleteOne(ctx, who, e, o)
+		err = l.deleteOne(ctx, who, e, o)
+	} else {
+		err = l.deleteUser(ctx, who, e, o)
 	}
-	return l.deleteUser(ctx, who, e, o)
+	if err == nil && l.o.DeleteUnsub && who.User != "" {
+		_, err = l.o.Subs.Remove(ctx, who.User, n)
+	}
+	return err
 }
 
 // mayDelete decides whether who may delete a mailbox.
@@ -57,11 +62,17 @@ func (l *List) mayDelete(ctx context.Context, who Actor, n mboxname.Name, o Dele
 			return nil, denied("mboxlist.Delete", n)
 		}
 	}
-	if err := l.allowed(who, e, acl.DeleteMailbox); err != nil {
+	if n.IsInbox() {
+		return e, l.allowed(who, e, acl.DeleteMailbox)
+	}
+	if has, err := l.hasChildren(ctx, n); err != nil || has {
+		if err == nil {
+			err = errs.New(errs.HasChildren, "mboxlist.Delete", string(n), nil)
+		}
 		return nil, err
 	}
-	if n.IsInbox() {
-		return e, nil
+	if err := l.allowed(who, e, acl.DeleteMailbox); err != nil {
+		return nil, err
 	}
 	uses, err := l.SpecialUses(ctx, e)
 	if err != nil {
@@ -69,9 +80,6 @@ func (l *List) mayDelete(ctx context.Context, who Actor, n mboxname.Name, o Dele
 	}
 	if n.IsUser() && overlap(uses, l.o.ProtectedUses) {
 		return nil, errs.New(errs.NotSupported, "mboxlist.Delete", string(n), ErrUseTaken)
-	}
-	if has, err := l.hasChildren(ctx, n); err != nil || has {
-		return nil, errors.Join(err, errs.New(errs.HasChildren, "mboxlist.Delete", string(n), nil))
 	}
 	return e, nil
 }

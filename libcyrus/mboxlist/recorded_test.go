@@ -98,6 +98,13 @@ func list(t *testing.T, s *site.Site, who mboxlist.Actor, pattern string) (got [
 		} else {
 			flags = append(flags, `\HasNoChildren`)
 		}
+		if l.Name.Owner() == who.User {
+			uses, err := s.List.SpecialUses(ctx, l.Entry)
+			if err != nil {
+				return err
+			}
+			flags = append(flags, uses...)
+		}
 		got = append(got, [2]string{strings.Join(flags, " "), l.External})
 		return nil
 	})

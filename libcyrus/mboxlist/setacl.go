@@ -68,10 +68,13 @@ func (l *List) maySetACL(who Actor, e *Entry, id string, mode acl.Mode, r acl.Ri
 	if err := l.allowed(who, e, acl.Admin); err != nil {
 		return err
 	}
+	if !l.o.Rights.AllowSet {
+		return denied("mboxlist.SetACL", e.Name)
+	}
 	if l.isAdmin(who, e.Name) {
 		return nil
 	}
-	if !l.o.Rights.AllowSet || !l.o.Rights.AnyoneForUsers && e.Name.IsUser() && grantsToAll(id, mode, r) {
+	if !l.o.Rights.AnyoneForUsers && e.Name.IsUser() && grantsToAll(id, mode, r) {
 		return denied("mboxlist.SetACL", e.Name)
 	}
 	if !l.owns(who, e.Name) || id != who.User {

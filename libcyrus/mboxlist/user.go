@@ -71,7 +71,7 @@ func (l *List) renameFile(from, to string) error {
 		return nil
 	}
 	dir := filepath.Dir(to)
-	err := l.o.FS.MkdirAll(dir, 0o755)
+	err := disk.MkdirSync(l.o.FS, dir, 0o755)
 	if err == nil {
 		err = l.o.FS.Rename(from, to)
 	}

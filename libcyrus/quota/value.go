@@ -127,8 +127,6 @@ func (r *Root) encode() []byte {
 		}
 		d.Add(dlist.Sub("SCAN", s))
 	}
-	if r.Modseq > 0 {
-		d.Add(dlist.Uint("MODSEQ", r.Modseq))
-	}
+	d.Add(dlist.Uint("MODSEQ", r.Modseq))
 	return bytes.TrimRight(d.Encode(), "\n")
 }
