@@ -106,6 +106,9 @@ func (m *master) arrive(st stage) int {
 	if err := m.redirect(); err != nil {
 		return tell(m.early.fatal(m.logger, err.Error(), 2))
 	}
+	if m.opt.debug || m.opt.output != "" {
+		os.Setenv(syslog.StderrEnv, "1")
+	}
 	if code := m.lockPidFile(); code != 0 {
 		return tell(code)
 	}

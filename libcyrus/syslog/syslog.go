@@ -31,13 +31,17 @@ const writeWait = 200 * time.Millisecond
 // redialWait is the shortest time between two attempts to find the daemon.
 const redialWait = time.Second
 
+// StderrEnv is the variable with which master, run with -D or -L, makes the
+// programs it starts write their lines to standard error as well.
+const StderrEnv = "CYRUS_LOG_STDERR"
+
 // Options says where the lines go. The zero value sends to /dev/log.
 type Options struct {
 	Ident    string    // program name in each line: "imap" or "prefix/imap"
 	Facility string    // "", DAEMON, MAIL, NEWS, USER, LOCAL0 … LOCAL7; "" is MAIL, as in Debian's Cyrus
 	Debug    bool      // send debug lines too (imapd.conf: debug)
 	Socket   string    // "" is /dev/log
-	Copy     io.Writer // gets each line as well, with a time and without priority; may be nil
+	Copy     io.Writer // gets each line as well, with a time and without priority; nil is standard error if StderrEnv is set, else nothing
 }
 
 // Ident joins imapd.conf's syslog_prefix (may be "") and a service name as
@@ -84,6 +88,9 @@ type output struct {
 func New(o Options) *Handler {
 	if o.Socket == "" {
 		o.Socket = "/dev/log"
+	}
+	if o.Copy == nil && os.Getenv(StderrEnv) != "" {
+		o.Copy = os.Stderr
 	}
 	h := &Handler{min: slog.LevelInfo, out: &output{
 		head:     o.Ident + "[" + strconv.Itoa(os.Getpid()) + "]: ",
