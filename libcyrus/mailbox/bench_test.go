@@ -206,3 +206,28 @@ func BenchmarkFind(b *testing.B) {
 		uid = uid*7919%n + 1
 	}
 }
+
+// BenchmarkStore10k changes a flag of 10,000 messages with one commit.
+func BenchmarkStore10k(b *testing.B) {
+	e, _ := benchEnv(b)
+	const n = 10_000
+	manyRecords(e, n)
+	b.ReportAllocs()
+	for b.Loop() {
+		m := e.open(inbox, Write)
+		for recno := uint32(1); recno <= n; recno++ {
+			r, err := m.Record(recno)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.Flags ^= Seen
+			if err := m.Rewrite(&r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := m.Commit(ctx); err != nil {
+			b.Fatal(err)
+		}
+		m.Close()
+	}
+}

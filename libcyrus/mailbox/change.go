@@ -73,19 +73,10 @@ func (m *Mailbox) count(r *Record, annots []Annotation, sign int64) {
 	if !r.Live() {
 		return
 	}
+	m.countFlags(r, sign)
 	h := &m.hdr
-	add := func(n *uint32, yes bool) {
-		if yes {
-			*n += uint32(sign)
-		}
-	}
-	add(&h.Exists, true)
-	add(&h.Answered, r.Flags&Answered != 0)
-	add(&h.Flagged, r.Flags&Flagged != 0)
-	add(&h.Deleted, r.Flags&Deleted != 0)
-	add(&h.Unseen, r.Flags&Seen == 0)
+	h.Exists += uint32(sign)
 	h.QuotaUsed += uint64(sign * int64(r.Size))
-	h.SyncCRC ^= m.crcs.basic(r)
 	h.SyncCRCAnnot ^= virtualCRC(r, h.Version) ^ annotsCRC(annots, h.Version)
 	var size int64
 	for i := range annots {
@@ -96,6 +87,22 @@ func (m *Mailbox) count(r *Record, annots []Annotation, sign int64) {
 	u[quota.Storage] += sign * int64(r.Size)
 	u[quota.Message] += sign
 	u[quota.AnnotStorage] += sign * size
+}
+
+// countFlags is the part of count that flags and modseq of a live message
+// have in it.
+func (m *Mailbox) countFlags(r *Record, sign int64) {
+	h := &m.hdr
+	add := func(n *uint32, yes bool) {
+		if yes {
+			*n += uint32(sign)
+		}
+	}
+	add(&h.Answered, r.Flags&Answered != 0)
+	add(&h.Flagged, r.Flags&Flagged != 0)
+	add(&h.Deleted, r.Flags&Deleted != 0)
+	add(&h.Unseen, r.Flags&Seen == 0)
+	h.SyncCRC ^= m.crcs.basic(r)
 }
 
 // annotsOf returns the stored annotations of a message. They are read at
@@ -171,13 +178,20 @@ func (m *Mailbox) rewrite(r *Record, touch bool) (old Flags, err error) {
 			m.hdr.FirstExpunged = c.time
 		}
 	}
-	m.count(&was, annots, -1)
+	live := was.Live() && rw.new.Live()
+	if live {
+		m.countFlags(&was, -1)
+	} else {
+		m.count(&was, annots, -1)
+	}
 	if touch {
 		m.hdr.HighestModseq++
 		rw.new.Modseq = m.hdr.HighestModseq
 		rw.new.LastUpdated = c.time
 	}
-	m.count(&rw.new, nil, 1) // annots count only for live ones, and those have kept theirs
+	if live { // annotations and size are what they were; expunged ones do not count
+		m.countFlags(&rw.new, 1)
+	}
 	c.records[r.Recno] = rw
 	*r = rw.new
 	return was.Flags, nil
