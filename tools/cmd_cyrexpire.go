@@ -190,10 +190,10 @@ func (e *expiry) archive(ctx context.Context) error {
 		}
 		age := e.args.archive
 		if d, ok := e.annotation(ctx, entry, annot.Archive); ok {
+			if d <= 0 {
+				return nil // never
+			}
 			age = d
-		}
-		if age <= 0 && age != e.args.archive {
-			return nil // never
 		}
 		if _, err := e.site.Store.ArchiveMessages(ctx, entry.Ref(), e.mark(age), ""); err != nil {
 			e.log.Warn(fmt.Sprintf("unable to archive %s: %v", entry.Name, err))

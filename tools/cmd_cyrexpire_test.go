@@ -324,3 +324,35 @@ func TestExpireUse(t *testing.T) {
 		}
 	}
 }
+
+// TestArchive checks that -A moves old messages to the archive partition,
+// unless the mailbox's annotation says never.
+func TestArchive(t *testing.T) {
+	archive := t.TempDir()
+	s := newStore(t, "archive_enabled: yes\narchivepartition-default: "+archive+"\n")
+	s.make("user.a", "user.b")
+	for _, n := range []mboxname.Name{"user.a", "user.b"} {
+		s.add(n, 0)
+	}
+	s.annotate("user.b", annot.Archive, "0")
+	archived := func() (n int) {
+		err := filepath.WalkDir(archive, func(path string, d os.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, "/1.") {
+				n++
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	s.expire("-A 1 -x")
+	if n := archived(); n != 0 {
+		t.Errorf("%d new messages were archived", n)
+	}
+	s.expire("-A 0 -x")
+	if n := archived(); n != 1 {
+		t.Errorf("%d messages were archived, want 1", n)
+	}
+}
