@@ -50,9 +50,9 @@ var buildSections = []buildSection{
 	{"dependency", []buildItem{
 		{"ldap", false},
 		{"openssl", true},
-		{"zlib", true},
+		{"zlib", false},
 		{"jansson", true},
-		{"pcre", true},
+		{"pcre", false},
 		{"clamav", false},
 		{"openio", false},
 		{"nghttp2", false},
