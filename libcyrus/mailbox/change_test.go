@@ -566,3 +566,50 @@ func TestWatch(t *testing.T) {
 		})
 	}
 }
+
+// TestLogLines has the lines that admins look for.
+func TestLogLines(t *testing.T) {
+	e := memEnv(t)
+	var log bytes.Buffer
+	someMail(3)(e)
+	e.s.o.AuditLog = true
+	e.s.o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	m := e.open(inbox, Write)
+	m.SetSession("s1")
+	r, _ := m.Record(1)
+	r.Flags |= Seen
+	if err := errors.Join(m.Rewrite(&r), m.Commit(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	m.since = m.since.Add(-90 * time.Second)
+	m.Close()
+	if err := expungeUID(e, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := e.s.Cleanup(ctx, inbox, CleanupOptions{ExpungedBefore: time.Now().Add(time.Hour), SessionID: "s2"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.s.Delete(ctx, inbox, "s3", nil); err != nil {
+		t.Fatal(err)
+	}
+	const id = " mailbox=<user.alice> uniqueid=<aa0123456789012345678901> "
+	for _, want := range []string{
+		"auditlog: touched sessionid=<s1>" + id + "uid=<1> guid=<",
+		"modseq=<5> oldflags=<> sysflags=<SE>",
+		"mailbox: longlock user.alice for 90.0 seconds",
+		"auditlog: unlink sessionid=<s2>" + id + "uid=<2> modseq=<6> sysflags=<DE|UN|EX> guid=<",
+		"Unlinking files in mailbox user.alice",
+		"auditlog: unlink sessionid=<s2>" + id + "uid=<2> sysflags=<DE|UN|EX>",
+		"Repacking mailbox user.alice version 17",
+		"auditlog: modseq sessionid=<s2>" + id + "highestmodseq=<6> deletedmodseq=<6>",
+		"auditlog: delete sessionid=<s3> mailbox=<user.alice> uniqueid=<aa0123456789012345678901>",
+		"Deleted mailbox user.alice",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", &log)
+	}
+}

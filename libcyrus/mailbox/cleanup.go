@@ -120,7 +120,9 @@ func (m *Mailbox) unlinkMarked(session string) (int, error) {
 		if err != nil {
 			return n, disk.Error("mailbox.unlink", string(m.ref.Name), err)
 		}
-		n++
+		if n++; n == 1 {
+			m.store.o.Log.Info(fmt.Sprintf("Unlinking files in mailbox %s", m.ref.Name))
+		}
 		word := "unlink"
 		if where != 0 {
 			word = "unlinkarchive"

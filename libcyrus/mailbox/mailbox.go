@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/syslog"
 )
 
 // Mailbox is an open, locked mailbox. It belongs to one goroutine.
@@ -26,6 +28,7 @@ type Mailbox struct {
 	namespaces []*lock.Held // in the order they are taken
 	names      []*lock.Held
 	index      *lock.Held
+	since      time.Time // when index was locked
 	file       *openFile // cyrus.index
 
 	hdr  IndexHeader // with the changes so far
@@ -144,7 +147,7 @@ func (m *Mailbox) lockIndex(ctx context.Context) error {
 		}
 		fi, err := m.store.o.FS.Stat(m.box.paths.index)
 		if err == nil && disk.Inode(fi) == f.ino {
-			m.file, m.index = f, held
+			m.file, m.index, m.since = f, held, time.Now()
 			m.noteAge(fi)
 			return nil
 		}
@@ -205,6 +208,10 @@ func (m *Mailbox) readHeader() error {
 	return nil
 }
 
+// longLock is how long an index may be locked without a line in the log
+// (Cyrus imap/mailbox.c, mailbox_unlock_index).
+const longLock = time.Second
+
 // Close releases the locks. Without Commit before, changes are lost.
 func (m *Mailbox) Close() {
 	if m.box == nil {
@@ -217,6 +224,9 @@ func (m *Mailbox) Close() {
 	// Cyrus's order of releasing: index, namespace, mailbox.
 	if m.index != nil {
 		m.index.Release()
+		if d := time.Since(m.since); d > longLock {
+			m.store.o.Log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf("mailbox: longlock %s for %.1f seconds", m.ref.Name, d.Seconds()))
+		}
 	}
 	for _, group := range [][]*lock.Held{m.namespaces, m.names} {
 		for _, h := range group {
