@@ -110,8 +110,12 @@ func (s *site) client() *dbd.Client {
 		return dbd.StartCommand(s.command("-t", "10"), s.paths().Socket)
 	}})
 	s.t.Cleanup(func() {
-		c.Handover(context.Background())
 		c.Close()
+		end := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet})
+		defer end.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		end.Handover(ctx) // a temporary server would stay for 10 seconds
 	})
 	return c
 }
@@ -516,18 +520,22 @@ func TestNobody(t *testing.T) {
 // TestConvertInterrupted stops a conversion after each step. Until it is
 // done Cyrus's mailbox list is true; doing it again completes it.
 func TestConvertInterrupted(t *testing.T) {
-	sample, err := os.ReadFile("../libcyrus/cyrusdb/twoskip/testdata/mailboxes.db")
+	s := newSite(t)
+	old, err := cyrusdb.Open(disk.OS(), lock.NewTable(disk.OS(), quiet), "twoskip", s.dir+"/conf/mailboxes.db", cyrusdb.Create)
+	if err == nil {
+		err = old.Commit(t.Context(), put("Nuser\x1ffred", "%(T e)"))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSite(t)
-	s.write("conf/mailboxes.db", string(sample))
+	old.Close()
+	sample := s.read("conf/mailboxes.db")
 	s.write("conf/deliver.db", "")
 	s.run()
 	locks := lock.NewTable(disk.OS(), quiet)
 	converted := false
 	for i := 0; ; i++ {
-		s.write("conf/mailboxes.db", string(sample))
+		s.write("conf/mailboxes.db", sample)
 		if i%2 == 0 {
 			os.Remove(s.dir + "/conf/annotations.db")
 			s.write("conf/deliver.db", "")
@@ -537,7 +545,7 @@ func TestConvertInterrupted(t *testing.T) {
 		if err != nil && !errors.Is(err, disk.ErrInjected) {
 			t.Fatalf("step %d: %v", i, err)
 		}
-		if list := s.read("conf/mailboxes.db"); list != string(sample) && !strings.HasPrefix(list, "gocyrus marker") {
+		if list := s.read("conf/mailboxes.db"); list != sample && !strings.HasPrefix(list, "gocyrus marker") {
 			t.Fatalf("step %d: the mailbox list is %q", i, list)
 		}
 		_, again := cyrusdb.Convert(t.Context(), s.conf, disk.OS(), locks, quiet)
@@ -548,7 +556,7 @@ func TestConvertInterrupted(t *testing.T) {
 		if oerr != nil {
 			t.Fatalf("step %d: %v", i, oerr)
 		}
-		if n := len(contents(t, dbs.Mailboxes)); n < 10 {
+		if n := len(contents(t, dbs.Mailboxes)); n != 1 {
 			t.Fatalf("step %d: %d mailboxes", i, n)
 		}
 		dbs.Close()
