@@ -223,6 +223,8 @@ func (p *pipe) SSF() int                       { return 0 }
 func (p *pipe) Client() string                 { return "localhost [127.0.0.1]" }
 func (p *pipe) SessionID() string              { return fmt.Sprintf("reference.example.org-1-2-%d", p.n) }
 
+func (p *pipe) Traffic() (in, out int64) { return 0, 0 }
+
 func (p *pipe) SetProc(user, mailbox, command string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -36,6 +36,7 @@ type client interface {
 	SetProc(user, mailbox, command string)
 	StartTelemetry(user string)
 	ShuttingDown() string
+	Traffic() (in, out int64)
 }
 
 // session is one client from greeting to QUIT.
@@ -95,10 +96,17 @@ func (s *session) serve() error {
 	if ferr := s.w.Flush(); err == nil {
 		err = ferr
 	}
-	if s.drop != nil {
-		s.notice("counts: retr=<%d> top=<%d> dele=<%d>", s.counts.retr, s.counts.top, s.counts.dele)
-	}
+	s.summary()
 	return err
+}
+
+// summary logs what the session did.
+func (s *session) summary() {
+	s.notice("counts: retr=<%d> top=<%d> dele=<%d>", s.counts.retr, s.counts.top, s.counts.dele)
+	if config.Auditlog.In(s.conf) {
+		in, out := s.conn.Traffic()
+		s.notice("auditlog: traffic sessionid=<%s> bytes_in=<%d> bytes_out=<%d>", s.conn.SessionID(), in, out)
+	}
 }
 
 // secured notes what protects the connection.
