@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -45,7 +46,6 @@ func (s *session) append(r *imapwire.Reader) (string, error) {
 	}
 	e, err := s.mayAppend(name)
 	if err != nil {
-		r.SkipLine()
 		return "", err
 	}
 	var msgs []mailbox.AppendMessage
@@ -60,7 +60,7 @@ func (s *session) append(r *imapwire.Reader) (string, error) {
 			msgs = append(msgs, *m)
 		}
 		if err != nil {
-			return "", s.rejected(r, err)
+			return "", err
 		}
 		if r.EOL() {
 			break
@@ -69,20 +69,10 @@ func (s *session) append(r *imapwire.Reader) (string, error) {
 			return "", orWrong(r, nil, "junk after literal")
 		}
 		if len(msgs) == maxAppend {
-			r.SkipLine()
 			return "", refusal("[LIMIT] Too many messages in one APPEND")
 		}
 	}
 	return s.appendAll(e, msgs)
-}
-
-// rejected takes the rest of an APPEND off the wire whose message was read
-// but is not wanted.
-func (s *session) rejected(r *imapwire.Reader, err error) error {
-	if _, syntax := err.(imapwire.SyntaxError); !syntax && r.Err() == nil {
-		r.SkipLine()
-	}
-	return err
 }
 
 // mayAppend returns the mailbox that the client names if he may put
@@ -176,18 +166,16 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 // tooBig refuses a message by its size. If the client does not wait for
 // leave, it is read and thrown away.
 func (s *session) tooBig(r *imapwire.Reader, h imapwire.LiteralInfo) error {
-	const text = refusal("[TOOBIG] Message size exceeds fixed limit")
-	if !h.NoWait {
-		return &imapwire.LimitError{Text: string(text)}
+	if h.NoWait {
+		lit, err := r.Literal(h)
+		if err == nil {
+			_, err = io.Copy(io.Discard, lit)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	lit, err := r.Literal(h)
-	if err == nil {
-		_, err = io.Copy(io.Discard, lit)
-	}
-	if err != nil {
-		return err
-	}
-	return text
+	return errs.New(errs.TooBig, "imapd.append", "", nil)
 }
 
 // appendAll puts the messages into the mailbox.
@@ -301,9 +289,12 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 			return o, missingIn(r)
 		}
 	}
-	o.literal, err = r.LiteralHead()
-	if err != nil {
+	if c, ok := r.Peek(); !ok || (c != '{' && c != '~') {
 		return o, missingIn(r)
+	}
+	o.literal, err = r.LiteralHead()
+	if err != nil || o.literal.Size > math.MaxUint32 && !o.literal.NoWait {
+		return o, orWrong(r, err, "Literal size not a number")
 	}
 	return o, nil
 }

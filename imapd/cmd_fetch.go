@@ -19,10 +19,10 @@ func parseFetch(r *imapwire.Reader) (a fetchArgs, err error) {
 	if a.set, err = parseSequence(r); err != nil {
 		return a, err
 	}
-	inner(r, "Fetch")
 	if !r.Space() {
 		return a, r.Missing()
 	}
+	inner(r, "Fetch")
 	if a.items, err = r.Fetch(); err == nil && r.Space() {
 		err = imapwire.SyntaxError("Missing required open parenthesis in " + r.Command + " modifiers")
 	}

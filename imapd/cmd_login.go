@@ -31,21 +31,20 @@ func (s *session) login(r *imapwire.Reader) (string, error) {
 	}
 	id, ok := s.auth.Canonical(s.ctx, name, s.peer.Local)
 	if !ok {
-		r.SkipLine()
 		s.notice("badlogin: " + s.peer.Client + " plaintext (" + printable(name) + ") invalid user")
 		return "", refusal("Invalid user")
 	}
 	if !s.sasl.PlaintextAllowed(&s.peer) {
-		r.SkipLine()
 		s.notice("plaintext login refused from " + s.peer.Client + ": " + printable(id))
 		return "", errNoLayer
 	}
+	r.Command = "LOGIN" // so Cyrus calls it here
 	password, err := r.AString()
 	if err != nil {
 		return "", missing(r, err)
 	}
 	if !r.EOL() {
-		return "", imapwire.SyntaxError("Unexpected extra arguments to LOGIN")
+		return "", r.Extra()
 	}
 	return s.checkPassword(id, password)
 }

@@ -102,7 +102,6 @@ func (s *session) setQuota(r *imapwire.Reader) (string, error) {
 		return "", r.Missing()
 	}
 	if !s.who.Admin {
-		r.SkipLine()
 		return "", errs.New(errs.Denied, "imapd.setquota", name, nil)
 	}
 	limits, err := parseLimits(r)
@@ -138,7 +137,6 @@ func parseLimits(r *imapwire.Reader) (quota.Limits, error) {
 		}
 		resource, ok := resourceNamed(r.Word())
 		if !ok {
-			r.SkipLine()
 			return limits, errNoResource
 		}
 		n, err := parseLimit(r)

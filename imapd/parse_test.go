@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 		{"Select", " INBOX", "INBOX"},
 		{"Select", "", "Missing required argument to Select"},
 		{"Select", " INBOX x", "Invalid modifier list in Select"},
-		{"Create", " {3+}\r\nabc part", "{mailbox:abc partition:part}"},
+		{"Create", " {3+}\r\nabc part", "{mailbox:abc partition:part uses:[] kind:}"},
 		{"Create", " a b c", "Unexpected extra arguments to Create"},
 		{"Create", " {3x}", "Missing required argument to Create"},
 		{"Rename", " a b", "{from:a to:b partition:}"},

@@ -173,11 +173,8 @@ func (s *session) next() {
 	}
 	r.Command = display(name)
 	text, err := s.do(tag, name)
-	if r.Err() != nil {
+	if r.SkipLine(); r.Err() != nil {
 		return
-	}
-	if _, syntax := err.(imapwire.SyntaxError); syntax {
-		r.SkipLine()
 	}
 	if ofServer(err) {
 		s.log.Error(r.Command+" failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)

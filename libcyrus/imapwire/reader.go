@@ -75,6 +75,7 @@ type Reader struct {
 	pos    int
 	end    int
 	taken  int64 // octets consumed since Start, without streamed literals
+	ended  bool  // the line of the command has been taken to its end
 	err    error
 }
 
@@ -110,7 +111,7 @@ func (r *Reader) Release() {
 
 // Start begins a new command: counting for Limits.Args starts again.
 func (r *Reader) Start(command string) {
-	r.Command, r.taken = command, 0
+	r.Command, r.taken, r.ended = command, 0, false
 }
 
 // fill reads more; it returns false at the end or on an error.
@@ -176,17 +177,21 @@ func (r *Reader) AtEOL() bool {
 // else stands there; a single CR is then taken.
 func (r *Reader) EOL() bool {
 	r.Accept('\r')
-	return r.Accept('\n')
+	r.ended = r.Accept('\n')
+	return r.ended
 }
 
-// SkipLine takes everything up to the end of the line, and with it literals
-// that the client sends without asking. For what remains of a wrong command.
+// SkipLine takes what remains of the command: everything up to the end of
+// the line, and with it literals that the client sends without asking.
+// Nothing remains after EOL, or after the head of a literal for which the
+// client was not given leave.
 //
 // Source: eatline in Cyrus imap/imapparse.c.
 func (r *Reader) SkipLine() {
-	for r.err == nil {
+	for !r.ended && r.err == nil {
 		n, inLine := r.skipToLineEnd()
 		if !inLine {
+			r.ended = true
 			return
 		}
 		if _, err := io.CopyN(io.Discard, r.stream(), n); err != nil {

@@ -137,6 +137,28 @@ func TestSkipLine(t *testing.T) {
 	}
 }
 
+// TestSkipLineKnowsTheEnd skips after what may be the end of a command.
+func TestSkipLineKnowsTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		read func(*Reader)
+	}{
+		{"a\r\nnext", func(r *Reader) { r.Word(); r.EOL() }},
+		{"a\r\nnext", func(r *Reader) { r.Word() }},
+		{"{99}\r\nnext", func(r *Reader) { r.AString() }},
+		{"{2}\r\nab c\r\nnext", func(r *Reader) { r.AString() }},
+		{"{2+}\r\nab c\r\nnext", func(r *Reader) { r.AString() }},
+	} {
+		r, _ := reader(c.in, limited)
+		c.read(r)
+		r.SkipLine()
+		r.SkipLine()
+		if rest, _ := io.ReadAll(r.stream()); string(rest) != "next" {
+			t.Errorf("after %q: %q", c.in, rest)
+		}
+	}
+}
+
 func TestLiteralStream(t *testing.T) {
 	big := strings.Repeat("0123456789", 10000)
 	r, out := reader("{100000}\r\n"+big+" x", limited)

@@ -164,6 +164,7 @@ func (r *Reader) LiteralHead() (h LiteralInfo, err error) {
 	if !ok {
 		return h, errNotString
 	}
+	r.ended = !h.NoWait // until the client is asked for more
 	h.Size = n
 	return h, nil
 }
@@ -194,6 +195,7 @@ func (r *Reader) Literal(h LiteralInfo) (io.Reader, error) {
 			return nil, err
 		}
 	}
+	r.ended = false
 	return io.LimitReader(r.stream(), h.Size), nil
 }
 

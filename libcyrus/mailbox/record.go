@@ -52,7 +52,6 @@ type layout struct {
 	crc                    int // of the record's own checksum; 0 = none
 	headerCRC              int // offset in the header; 0 = none
 	gmtime                 bool
-	headerFields           int // bytes of the header that hold fields
 	offsetHigh             bool
 	hasUnseen, hasExists   bool
 	hasAnnot, hasHeaderMod bool

@@ -147,15 +147,10 @@ type editor struct {
 	err     error
 }
 
-// keywords finds or makes the numbers of the user flags.
+// keywords finds or makes the numbers of the user flags. As in Cyrus one that
+// is to be removed is made, too.
 func (e *editor) keywords() error {
 	for _, name := range e.c.Keywords {
-		if e.c.Operation == Remove {
-			if n, ok := e.m.FlagNumber(name); ok {
-				e.user.Set(n)
-			}
-			continue
-		}
 		n, err := e.m.AddFlag(name, mailbox.ClientUserFlags)
 		if err != nil {
 			return err

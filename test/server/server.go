@@ -113,11 +113,34 @@ func New(tb testing.TB, o Options) *Site {
 	s.Sock = filepath.Join(s.Dir, "run/lmtp")
 	s.write("etc/imapd.conf", s.imapdConf(o))
 	s.write("etc/cyrus.conf", s.cyrusConf(o))
-	for _, u := range append(o.users(), "cyrus") {
-		s.Tool("pass\n", "cyrus", "passwd", u)
-	}
+	s.accounts(append(o.users(), "cyrus"))
 	tb.Cleanup(s.cleanup)
 	return s
+}
+
+// made keeps account files by the users in them: hashing passwords takes
+// its time on purpose.
+var made sync.Map
+
+// accounts makes the site's accounts.
+func (s *Site) accounts(users []string) {
+	s.tb.Helper()
+	key := strings.Join(users, " ")
+	path := filepath.Join(s.Dir, "conf/accounts")
+	if data, ok := made.Load(key); ok {
+		if err := os.WriteFile(path, data.([]byte), 0o600); err != nil {
+			s.tb.Fatal(err)
+		}
+		return
+	}
+	for _, u := range users {
+		s.Tool("pass\n", "cyrus", "passwd", u)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	made.Store(key, data)
 }
 
 func (o Options) users() []string {

@@ -19,7 +19,7 @@ type rule struct {
 // rules is every such replacement; nothing else is forgiven.
 var rules = []rule{
 	{regexp.MustCompile(`SESSIONID=<[^>]*>`), "SESSIONID=<$id>", "holds time, pid and a random number"},
-	{regexp.MustCompile(`Cyrus (IMAP|POP3|LMTP|timsieved) \S*(?: Murder)?`), "Cyrus $1 $version", "the version is ours"},
+	{regexp.MustCompile(`Cyrus (IMAP|POP3|LMTP|timsieved) (?:Murder )?v?\d\S*`), "Cyrus $1 $version", "the version is ours"},
 	{regexp.MustCompile(`"3\.6\.1[^"]*"`), `"$version"`, "the version is ours"},
 	{regexp.MustCompile(`v3\.6\.1\S*`), "$version", "the version is ours"},
 	{regexp.MustCompile(`UIDVALIDITY \d+`), "UIDVALIDITY $n", "the time of creation"},
@@ -71,7 +71,6 @@ func (m *Masker) Hides(line []byte) bool {
 
 // linesOf is untagged lines that only servers with a capability send.
 var linesOf = map[string]string{
-	"* OK [HIGHESTMODSEQ ": "CONDSTORE",
 	"* OK [MAILBOXID ":     "OBJECTID",
 	"* OK [URLMECH ":       "URLAUTH",
 	"* OK [ANNOTATIONS ":   "ANNOTATE-EXPERIMENT-1",
@@ -84,7 +83,6 @@ var codesOf = []struct {
 	word string
 }{
 	{regexp.MustCompile(`OK \[MAILBOXID \([^)]*\)\] `), "OBJECTID"},
-	{regexp.MustCompile(`OK \[HIGHESTMODSEQ \d+\] `), "CONDSTORE"},
 }
 
 // noCode finds a NO without a response code, anyCode one with a code of
