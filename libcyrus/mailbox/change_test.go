@@ -613,3 +613,58 @@ func TestLogLines(t *testing.T) {
 		t.Logf("%s", &log)
 	}
 }
+
+// TestFlagSlots frees slots and takes them again.
+func TestFlagSlots(t *testing.T) {
+	e := memEnv(t)
+	e.create(inbox)
+	m := e.open(inbox, Write)
+	for want, name := range []string{"a", "b", "c"} {
+		if n, err := m.AddFlag(name, ClientUserFlags); n != want || err != nil {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+	m.RemoveFlag(1)
+	m.RemoveFlag(99)
+	if _, ok := m.FlagNumber("b"); ok {
+		t.Error("b is still there")
+	}
+	if n, ok := m.FlagNumber("C"); n != 2 || !ok {
+		t.Errorf("C: %d, %v", n, ok)
+	}
+	if n, err := m.AddFlag("d", ClientUserFlags); n != 1 || err != nil {
+		t.Errorf("d: %d, %v", n, err)
+	}
+	if err := m.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	m = e.open(inbox, Read)
+	defer m.Close()
+	if !slices.Equal(m.Flags(), []string{"a", "d", "c"}) || m.QuotaRoot() != "user.alice" || m.UniqueID() != inbox.UniqueID || m.HeaderType() != "e" {
+		t.Errorf("%q, root %s", m.Flags(), m.QuotaRoot())
+	}
+	e.check(inbox)
+}
+
+// TestCopyAudited has the Message-ID of a copy in the audit log.
+func TestCopyAudited(t *testing.T) {
+	e := memEnv(t)
+	someMail(1)(e)
+	st := e.stage("Subject: no id\r\n\r\n")
+	defer st.Remove()
+	if _, err := e.s.Append(ctx, inbox, []AppendMessage{{Staged: st}}, AppendOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	e.s.o.AuditLog = true
+	e.s.o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if _, _, err := e.s.Copy(ctx, inbox, []uint32{1, 2}, inbox, CopyOptions{SessionID: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"uid=<3> modseq=<4> sysflags=<> guid=<", "messageid=<m1@example.com> size=<", "messageid=<> size=<18>"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, &log)
+		}
+	}
+}
