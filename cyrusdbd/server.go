@@ -60,6 +60,7 @@ func (v *server) serve(ctx context.Context, l *net.UnixListener) error {
 	ctx = v.ctx
 	defer v.stop()
 	var all sync.WaitGroup
+	v.lookAtDisk()
 	all.Go(func() { v.watchDisk(ctx) })
 	if v.temporary {
 		all.Go(func() { v.watchIdle(ctx) })
@@ -177,35 +178,37 @@ const (
 	maxReserve = 64 << 20
 )
 
-// watchDisk refuses changes while the disk is nearly full. A store that
-// was opened for reading only is opened again, by the next server, when
-// there is room.
+// watchDisk looks at the disk now and then.
 func (v *server) watchDisk(ctx context.Context) {
 	t := time.NewTicker(diskEvery)
 	defer t.Stop()
 	for {
-		full, err := nearlyFull(v.paths.Data)
-		switch {
-		case err != nil:
-			v.log.Warn("statfs", "error", err)
-		case v.store.readOnly && !full:
-			if writable(v.paths.Data) {
-				v.leave("the databases can be written again")
-				return
-			}
-		case full != v.store.full.Load():
-			v.store.full.Store(full)
-			if full {
-				v.log.Error("DBERROR: disk is nearly full, changes are refused", "dir", v.paths.Data)
-			} else {
-				v.log.Warn("there is room on the disk again", "dir", v.paths.Data)
-			}
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			v.lookAtDisk()
 		}
+	}
+}
+
+// lookAtDisk refuses changes from now on if the disk is nearly full. A
+// store that was opened for reading only is opened again, by the next
+// server, when there is room.
+func (v *server) lookAtDisk() {
+	full, err := nearlyFull(v.paths.Data)
+	switch {
+	case err != nil:
+		v.log.Warn("statfs", "error", err)
+	case v.store.readOnly && !full && writable(v.paths.Data):
+		v.leave("the databases can be written again")
+	case full == v.store.full.Load():
+	case full:
+		v.store.full.Store(true)
+		v.log.Error("DBERROR: disk is nearly full, changes are refused", "dir", v.paths.Data)
+	default:
+		v.store.full.Store(false)
+		v.log.Warn("there is room on the disk again", "dir", v.paths.Data)
 	}
 }
 
