@@ -15,7 +15,7 @@ var unspecifiedDomain = []byte("unspecified-domain")
 func ParseAddresses(text []byte) []Address {
 	a := addressParser{in: text}
 	tok := byte(' ')
-	for tok != 0 {
+	for tok != 0 && len(a.out) < maxAddresses {
 		specials := ",@<:"
 		if a.group {
 			specials = ",@<;"

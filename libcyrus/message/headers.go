@@ -54,12 +54,10 @@ func (p *parser) readHeader(b *part) (h []byte, ended bool) {
 // whether a boundary line ends it.
 func (p *parser) headerLength() (n int, ended bool) {
 	want := max(p.lookahead(), 4096)
-	if p.src.r == nil {
-		want = len(p.src.buf)
-	}
 	for {
 		w := p.src.peek(want)
-		whole := p.src.offset()+int64(len(w)) >= p.src.size
+		w = w[:min(len(w), want, maxHeaderBlock)] // so that many parts cost no more than one
+		whole := len(w) == maxHeaderBlock || p.src.offset()+int64(len(w)) >= p.src.size
 		end, found := len(w), false
 		if bytes.HasPrefix(w, crlf) {
 			end, found = 2, true

@@ -197,7 +197,7 @@ func parseDisposition(v []byte) ([]byte, []param) {
 func parseLanguage(v []byte) (out [][]byte) {
 	c := cursor{b: v}
 	for {
-		if !c.space() {
+		if len(out) >= maxParams || !c.space() {
 			return out
 		}
 		start := c.i
@@ -223,7 +223,7 @@ func parseLanguage(v []byte) (out [][]byte) {
 // parseParams parses parameters up to the end of the field. One that is
 // malformed is skipped up to the next ';'.
 func parseParams(c *cursor) (out []param) {
-	for c.space() {
+	for len(out) < maxParams && c.space() {
 		a, more, ok := parseParam(c)
 		if ok {
 			out = append(out, a)

@@ -61,7 +61,18 @@ type parser struct {
 	cached     []byte   // the HEADERS item
 	header     []byte   // header block of the whole message
 	depth      int      // nesting of parts
+	parts      int      // of all multiparts
 }
+
+// Limits that Cyrus does not have, so that no message takes much more memory
+// than its size, nor time that grows with the square of it. What is beyond
+// them is not looked at, as beyond boundary_limit; no honest mail gets there.
+const (
+	maxHeaderBlock = 8 << 20 // octets of one header block; the rest is body
+	maxParts       = 20000   // of all multiparts together
+	maxAddresses   = 100000  // of one field
+	maxParams      = 1000    // of one field
+)
 
 // maxDepth bounds the nesting of parts, counting multiparts and messages.
 // boundary_limit bounds multiparts only. A deeper message/rfc822 is a leaf.
@@ -130,7 +141,8 @@ func (p *parser) multipart(b *part) {
 	depth := len(p.boundaries)
 	var preamble, epilogue part
 	p.scan(&preamble)
-	for len(p.boundaries) == depth && (p.limit <= 0 || depth < p.limit) {
+	for len(p.boundaries) == depth && (p.limit <= 0 || depth < p.limit) && p.parts < maxParts {
+		p.parts++
 		b.parts = append(b.parts, part{})
 		sub := &b.parts[len(b.parts)-1]
 		p.body(sub, b.subtype == "DIGEST", rolePart)

@@ -129,6 +129,42 @@ func TestBigMessage(t *testing.T) {
 	}
 }
 
+// TestHostileSizes: messages that are made to cost much stay cheap.
+func TestHostileSizes(t *testing.T) {
+	const size = 3 << 20
+	for name, raw := range map[string]string{
+		"parts":      "Content-Type: multipart/mixed; boundary=B\r\n\r\n" + strings.Repeat("--B\r\n", size/5),
+		"addresses":  "To: " + strings.Repeat("a,", size/2) + "\r\n\r\n",
+		"params":     "Content-Type: a/b" + strings.Repeat("; a*0=", size/6) + "\r\n\r\n",
+		"languages":  "Content-Language: " + strings.Repeat("a,", size/2) + "\r\n\r\n",
+		"comments":   "To: " + strings.Repeat("(", size) + "\r\n\r\n",
+		"words":      "Subject: " + strings.Repeat("=?a?q?=", size/7) + "\r\n\r\n",
+		"fields":     strings.Repeat("To: a\r\n", size/7) + "\r\n",
+		"header":     strings.Repeat("x", 4*size) + "\r\n\r\n",
+		"boundaries": strings.Repeat("Content-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n", size/50),
+	} {
+		start := time.Now()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := Parse([]byte(raw), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.CacheRecord()
+		runtime.ReadMemStats(&after)
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s: %v", name, d)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 30*size {
+			t.Errorf("%s: %d MB were allocated", name, n>>20)
+		}
+		r, err := ParseReader(strings.NewReader(raw), int64(len(raw)), Options{})
+		if err != nil || !bytes.Equal(r.CacheRecord(), m.CacheRecord()) {
+			t.Errorf("%s: ParseReader differs, %v", name, err)
+		}
+	}
+}
+
 // TestDeepNesting: hostile nesting ends at a limit.
 func TestDeepNesting(t *testing.T) {
 	raw := []byte(strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 5000) + "end")
