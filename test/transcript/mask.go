@@ -71,18 +71,8 @@ func (m *Masker) Hides(line []byte) bool {
 
 // linesOf is untagged lines that only servers with a capability send.
 var linesOf = map[string]string{
-	"* OK [MAILBOXID ":     "OBJECTID",
-	"* OK [URLMECH ":       "URLAUTH",
-	"* OK [ANNOTATIONS ":   "ANNOTATE-EXPERIMENT-1",
-}
-
-// codesOf is response codes of tagged lines that only servers with a
-// capability send.
-var codesOf = []struct {
-	re   *regexp.Regexp
-	word string
-}{
-	{regexp.MustCompile(`OK \[MAILBOXID \([^)]*\)\] `), "OBJECTID"},
+	"* OK [URLMECH ":     "URLAUTH",
+	"* OK [ANNOTATIONS ": "ANNOTATE-EXPERIMENT-1",
 }
 
 // noCode finds a NO without a response code, anyCode one with a code of
@@ -119,11 +109,6 @@ var capabilities = regexp.MustCompile(`CAPABILITY ([^\]\r]*)`)
 // Mask is the form of a line that is compared.
 func (m *Masker) Mask(line []byte) []byte {
 	line = capabilities.ReplaceAllFunc(line, m.hide)
-	for _, c := range codesOf {
-		if c.re.Match(line) && m.hides(c.word) {
-			line = c.re.ReplaceAll(line, []byte("OK "))
-		}
-	}
 	for _, r := range rules {
 		line = r.re.ReplaceAll(line, []byte(strings.ReplaceAll(r.with, "$n", "$$n")))
 	}
