@@ -178,11 +178,9 @@ func (s *session) commit(id uint32, payload []byte) {
 func (s *session) acknowledge() {
 	for u := range s.unsync {
 		if err := u.batch.SyncWait(); err != nil {
-			status, text := failure(err)
-			s.reply(u.id, status, text)
-		} else {
-			s.reply(u.id, dbwire.OK, nil)
+			s.srv.store.die(err)
 		}
+		s.reply(u.id, dbwire.OK, nil)
 		u.batch.Close()
 		if len(s.unsync) == 0 {
 			s.flush() // its error is seen by serve

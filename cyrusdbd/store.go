@@ -70,8 +70,8 @@ func (l logger) Errorf(format string, args ...any) {
 	l.log.Error("DBERROR: pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf ends the program, as pebble demands: the write-ahead log cannot be
-// written. Whoever starts it again finds all that was acknowledged.
+// Fatalf ends the program, as pebble demands. Whoever starts it again finds
+// all that was acknowledged.
 func (l logger) Fatalf(format string, args ...any) {
 	l.log.Error("DBERROR: pebble cannot go on: " + fmt.Sprintf(format, args...))
 	os.Exit(exitTempFail)
@@ -259,7 +259,10 @@ func (s *store) commit(id dbwire.ClientID, req *dbwire.CommitRequest) (*pebble.B
 		// It may not be synced yet: one behind it will be later.
 		batch := s.db.NewBatch()
 		batch.Set(clientKey(id), c.encode(), nil)
-		return batch, s.db.ApplyNoSyncWait(batch, pebble.Sync)
+		if err := s.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
+			s.die(err)
+		}
+		return batch, nil
 	}
 	for _, cond := range req.Tx.If {
 		if err := s.check(cond.Key, cond.Value); err != nil {
@@ -287,10 +290,17 @@ func (s *store) commit(id dbwire.ClientID, req *dbwire.CommitRequest) (*pebble.B
 	batch.Set(clientKey(id), c.encode(), nil)
 	err := s.page.Change(keys, func() error { return s.db.ApplyNoSyncWait(batch, pebble.Sync) })
 	if err != nil {
-		c.seqs = c.seqs[:len(c.seqs)-1]
-		return nil, err
+		s.die(err)
 	}
 	return batch, nil
+}
+
+// die ends the program, because a change could not be written: it is not
+// known whether others have seen it, and pebble accepts no more. The next
+// server has what is on disk, and clients ask it again.
+func (s *store) die(err error) {
+	s.log.Error("DBERROR: a change could not be written", "error", err)
+	os.Exit(exitTempFail)
 }
 
 func clientKey(id dbwire.ClientID) []byte { return append(bytes.Clone(keyClient), id[:]...) }
