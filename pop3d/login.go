@@ -52,6 +52,7 @@ func (s *session) enter(u auth.User, mech string) error {
 		err = s.room(u.ID)
 	}
 	if err != nil {
+		s.unlockDrop()
 		s.userID, s.subfolder = "", ""
 		return err
 	}
@@ -77,6 +78,9 @@ func (s *session) openDrop(u auth.User) (*maildrop, error) {
 	}
 	if err != nil {
 		return nil, s.noDrop(name, "[SYS/TEMP]", err)
+	}
+	if err := s.lockDrop(e); err != nil {
+		return nil, s.noDrop(name, "[IN-USE]", err)
 	}
 	d, last, err := s.readDrop(s.ctx, e)
 	if err != nil {

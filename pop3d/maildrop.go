@@ -6,14 +6,16 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 )
 
 // maildrop is what a client sees of its mailbox: the messages that were there
-// when it logged in. It holds no lock: Cyrus's pop3d does not either, so that
-// a second client, IMAP and deliveries go on. What another session expunges
-// can be read on as long as its file is there.
+// when it logged in. The only lock that it holds is one between POP3 clients
+// (see lockDrop): IMAP and deliveries go on. What another session expunges can
+// be read on as long as its file is there.
 type maildrop struct {
 	ref         mailbox.Ref
 	rights      acl.Rights
@@ -27,6 +29,36 @@ type maildrop struct {
 type dropped struct {
 	uid, recno, size uint32 // size in octets; recno is where it may be
 	deleted, seen    bool
+}
+
+// lockWait is how long a client waits for another to leave the maildrop: one
+// that has just said QUIT is gone by then.
+const lockWait = 300 * time.Millisecond
+
+// lockDrop takes the exclusive access that RFC 1939 section 4 asks for, until
+// the session ends: two clients that delete would take each other's messages
+// away. errs.PopLocked if another client has it, of this process or not.
+// Cyrus 2 did so; the pop3d of 3.6.1 says "locked" but locks nothing.
+func (s *session) lockDrop(e *mboxlist.Entry) error {
+	ctx, cancel := context.WithTimeout(s.ctx, lockWait)
+	defer cancel()
+	held, err := s.site.Locks.Name(ctx, s.site.Layout.LockPath("$POP3$"+e.UniqueID), lock.Exclusive)
+	if err != nil {
+		if errs.Is(err, errs.Locked) {
+			err = errs.New(errs.PopLocked, "pop3d.lockDrop", string(e.Name), err)
+		}
+		return err
+	}
+	s.held = held
+	return nil
+}
+
+// unlockDrop gives the exclusive access up, if the session has it.
+func (s *session) unlockDrop() {
+	if s.held != nil {
+		s.held.Release()
+		s.held = nil
+	}
 }
 
 // batch is how many records are read under one call.

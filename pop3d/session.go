@@ -12,6 +12,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/linewire"
+	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/sasl"
 	"gocyrus/libcyrus/syslog"
 	"gocyrus/libcyrus/version"
@@ -51,6 +52,7 @@ type session struct {
 	userID    string // canonical, from USER on
 	subfolder string // "+folder" behind the name, or ""
 	drop      *maildrop
+	held      *lock.Held // exclusive access to the maildrop
 	counts    struct{ retr, top, dele int }
 	done      bool // no further command is read
 }
@@ -78,6 +80,7 @@ func (w timedWriter) Write(p []byte) (int, error) {
 // serve greets the client and does its commands until it leaves.
 func (s *session) serve() error {
 	defer s.r.Release()
+	defer s.unlockDrop()
 	if s.implicit {
 		if err := s.conn.StartTLS(s.ctx); err != nil {
 			return err

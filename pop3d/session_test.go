@@ -133,6 +133,36 @@ func readAll(t *testing.T, c net.Conn) string {
 	return b.String()
 }
 
+// TestOneClient: a second client is turned away until the first has left,
+// with or without QUIT; what the first had deleted without QUIT is there.
+func TestOneClient(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.append("user1", "INBOX", "", "Subject: x\r\n\r\n")
+	c, err := s.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.talkOn(c, bufio.NewReader(c), "USER user1", "PASS pass", "DELE 1")
+	const inUse = "-ERR [IN-USE] Unable to open maildrop: Mailbox has been locked by POP server"
+	if got := s.talk("USER user1", "PASS pass"); got[len(got)-1] != inUse {
+		t.Errorf("a second client: %q", got)
+	}
+	if got := s.talk("USER user2", "PASS pass", "QUIT"); !strings.HasPrefix(got[1], "+OK") {
+		t.Errorf("another user: %q", got)
+	}
+	c.Close()
+	for end := time.Now().Add(20 * time.Second); ; {
+		got := s.talk("USER user1", "PASS pass", "STAT", "QUIT")
+		if len(got) > 2 && got[2] == "+OK 1 14" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after the first has gone: %q", got)
+		}
+	}
+}
+
 // TestNotLocked: while a client is logged in, mail comes in and others work.
 func TestNotLocked(t *testing.T) {
 	t.Parallel()
