@@ -17,15 +17,16 @@ import (
 // Key says what was done.
 //
 //	delivery       ID = Message-ID, To = unique id of the mailbox, Date = text of Date
-//	Sieve has run  ID = Message-ID, To = SieveTo(user)
-//	redirect       ID = Message-ID "-" address, To = SieveTo(user)
+//	Sieve has run  ID = Message-ID, To = SieveTo(address)
+//	redirect       ID = Message-ID "-" address, To = SieveTo(address)
 //	vacation       ID = hash, To = user
 type Key struct {
 	ID, To, Date string
 }
 
-// SieveTo is the To of what a user's Sieve script has done.
-func SieveTo(userID string) string { return "." + userID + ".sieve." }
+// SieveTo is the To of what a user's Sieve script has done. The address is
+// local part and domain, also if that is the default one.
+func SieveTo(address string) string { return "." + address + ".sieve." }
 
 // Mark is what is remembered.
 type Mark struct {
