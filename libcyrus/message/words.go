@@ -10,7 +10,7 @@ func DecodeHeader(value []byte) string { return string(decodeWords(value, false)
 // decodeWords decodes encoded words; the octets between them are UTF-8 with
 // utf8, else US-ASCII. The result is never nil.
 func decodeWords(value []byte, utf8 bool) []byte {
-	if isPlainASCII(value) && bytes.Index(value, wordStart) < 0 {
+	if isPlainASCII(value) && !bytes.Contains(value, wordStart) {
 		if value == nil {
 			return []byte{}
 		}

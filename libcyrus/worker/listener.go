@@ -81,13 +81,15 @@ func (l *listener) again(err error) bool {
 	return false
 }
 
-// close gives the socket up, so that a new master can bind its address;
-// that works when accept has returned.
+// close gives the socket up, so that a new master can bind its address. It
+// is shut first, which ends the waiting in accept of all who share it: no
+// client is taken any more that would only be sent away.
 func (l *listener) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
 		l.closed = true
+		_ = unix.Shutdown(l.fd, unix.SHUT_RDWR) // another worker may have done that
 		_ = unix.Close(l.fd)
 	}
 }

@@ -166,13 +166,12 @@ func testConfig(t testing.TB, lines string) *config.Config {
 
 // fakeMaster is master's side of one worker.
 type fakeMaster struct {
-	t       *testing.T
-	cmd     *exec.Cmd
-	status  *os.File // what the worker writes
-	addr    string
-	dir     string
-	exited  chan struct{}
-	packets net.PacketConn
+	t      *testing.T
+	cmd    *exec.Cmd
+	status *os.File // what the worker writes
+	addr   string
+	dir    string
+	exited chan struct{}
 }
 
 // job is how to start a worker.

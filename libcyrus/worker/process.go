@@ -150,6 +150,8 @@ func (p *process) accept() {
 			p.reserve()
 			go p.serve(fd, from)
 		case p.listen.again(err):
+		case p.orphaned():
+			p.listen.close() // another worker has shut it
 		default:
 			p.env.Log.Error("accept failed: " + sysText(err))
 			p.drain("", exitOS)
@@ -307,7 +309,7 @@ func (p *process) drainLocked(code int) {
 	}
 	p.draining = true
 	p.code = code
-	if p.ready {
+	if p.ready || p.env.MaxClients > 1 { // a full one says it again: only then does master replace it
 		p.ready = false
 		p.status.tell(unavailable)
 	}
@@ -361,15 +363,15 @@ func (p *process) cut() {
 	})
 }
 
-// watch looks each second for what nobody tells of.
+// watch looks each second for what nobody tells of. The loss of master it
+// sees at once: the next one wants the sockets.
 func (p *process) watch() {
-	t := time.NewTicker(tick)
-	defer t.Stop()
 	for {
+		p.status.wait(tick)
 		select {
 		case <-p.ended:
 			return
-		case <-t.C:
+		default:
 		}
 		if p.orphaned() {
 			p.env.Log.Log(context.Background(), syslog.LevelNotice, "master is gone, closing down")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,11 +50,15 @@ func (s *status) tell(m message) {
 }
 
 // broken reports whether nobody reads the pipe any more.
-func (s *status) broken() bool {
+func (s *status) broken() bool { return s.wait(0) }
+
+// wait is broken, but waits for that to happen, not longer than d.
+func (s *status) wait(d time.Duration) (broken bool) {
 	if s.fd < 0 {
+		time.Sleep(d)
 		return false
 	}
 	p := []unix.PollFd{{Fd: int32(s.fd)}} // errors are reported unasked
-	n, err := unix.Poll(p, 0)
+	n, err := unix.Poll(p, int(d.Milliseconds()))
 	return err == nil && n == 1 && p[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0
 }

@@ -22,7 +22,6 @@ type wrappers struct {
 	mu     sync.Mutex // guards what follows
 	stamps [2]stamp
 	rules  [2][]rule
-	warned bool
 }
 
 // rule is one line: who of which daemon, and whether that is let in.
