@@ -65,6 +65,9 @@ func (s *session) myRights(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if s.site.List.Rights(s.who, e) == 0 {
+		return "", errs.New(errs.NotFound, "imapd.myrights", name, nil)
+	}
 	s.sendRights(name, e)
 	return "", nil
 }

@@ -59,6 +59,9 @@ func (s *session) transfer(t view.Targets, name string, how transfer) (string, e
 		}
 		return "", errNoMessages
 	}
+	if err := s.refresh(false, how.uid); err != nil {
+		return "", err
+	}
 	validity, pairs, err := s.carry(t, dst, how)
 	if err != nil {
 		return "", err

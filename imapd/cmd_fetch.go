@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/view"
 )
@@ -52,15 +53,21 @@ func (s *session) uidFetch(a fetchArgs) (string, error) {
 // Source: cmd_fetch in Cyrus imap/imapd.c.
 func (s *session) send(t view.Targets, items *imapwire.Fetch, uid bool) (string, error) {
 	start := time.Now()
-	if err := s.view.Fetch(s.ctx, s.w, t, items, uid); err != nil {
+	err := s.view.Fetch(s.ctx, s.w, t, items, uid)
+	if s.view.Deleted() {
+		return "", refusal(codes[errs.NotFound] + errs.NotFound.String() + took(start))
+	}
+	if err != nil {
 		return "", err
 	}
 	if err := s.refresh(uid, uid); err != nil {
 		return "", err
 	}
-	took := fmt.Sprintf(" (%.3f sec)", time.Since(start).Seconds())
 	if len(t) == 0 && !uid {
-		return "", refusal("No matching messages" + took)
+		return "", refusal("No matching messages" + took(start))
 	}
-	return "Completed" + took, nil
+	return "Completed" + took(start), nil
 }
+
+// took is how long a FETCH took.
+func took(start time.Time) string { return fmt.Sprintf(" (%.3f sec)", time.Since(start).Seconds()) }

@@ -201,7 +201,7 @@ func (s *session) list(a listArgs) (string, error) {
 		Patterns:       s.matchers(&a),
 		Subscribed:     a.lsub || a.selected&onlySubscribed != 0,
 		WantSubscribed: a.returned&withSubscribed != 0,
-		RecursiveMatch: a.selected&recursiveMatch != 0,
+		RecursiveMatch: a.lsub || a.selected&recursiveMatch != 0,
 	}
 	n := 0
 	special := config.Specialusealways.In(s.conf) || a.returned&withSpecial != 0 || a.selected&onlySpecial != 0
@@ -214,7 +214,7 @@ func (s *session) list(a listArgs) (string, error) {
 				return err
 			}
 		}
-		if a.selected&onlySpecial != 0 && uses == nil {
+		if a.selected&onlySpecial != 0 && uses == nil || a.lsub && l.Entry == nil && !l.ChildSubscribed {
 			return nil
 		}
 		s.listed(&a, &l, uses)
@@ -289,7 +289,7 @@ func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
 	b = append(b, `) "`...)
 	b = append(b, s.ns.Separator(), '"', ' ')
 	b = imapwire.AppendAString(b, l.External)
-	if l.ChildSubscribed {
+	if l.ChildSubscribed && !a.lsub {
 		b = append(b, ` (CHILDINFO ("SUBSCRIBED"))`...)
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))
@@ -306,7 +306,7 @@ func attributes(a *listArgs, l *mboxlist.Listed) []string {
 	}
 	var out []string
 	switch {
-	case exists:
+	case exists && (l.Subscribed || !l.ChildSubscribed):
 	case a.selected&onlySubscribed != 0:
 		out = append(out, `\NonExistent`)
 	default:

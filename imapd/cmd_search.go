@@ -47,6 +47,6 @@ func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
 		b = imapwire.AppendUint(append(b, ' '), n)
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))
-	s.view.Report(s.w, uid, uid)
+	s.view.Report(s.w, false, uid)
 	return fmt.Sprintf("Completed (%d msgs in %.3f secs)", len(found), time.Since(start).Seconds()), nil
 }

@@ -112,10 +112,7 @@ func (s *session) describe(sel *view.Selected) {
 }
 
 // leave deselects the mailbox.
-func (s *session) leave() {
-	s.view.Close()
-	s.view = nil
-}
+func (s *session) leave() { s.view = nil }
 
 // uintText is n in digits.
 func uintText[T uint32 | uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }

@@ -74,7 +74,7 @@ func parseStatusItems(r *imapwire.Reader) ([]statusItem, error) {
 		}
 		item, ok := statusNamed(word)
 		if !ok {
-			return nil, orWrong(r, nil, imapwire.SyntaxError("Invalid "+r.Command+" attributes "+strings.ToLower(word)))
+			return nil, orWrong(r, nil, imapwire.SyntaxError("Invalid Status attributes "+strings.ToLower(word)))
 		}
 		items = append(items, item)
 		if !r.Space() {
@@ -82,7 +82,7 @@ func parseStatusItems(r *imapwire.Reader) ([]statusItem, error) {
 		}
 	}
 	if !r.Accept(')') {
-		return nil, orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
+		return nil, orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in Status"))
 	}
 	return items, nil
 }

@@ -24,8 +24,9 @@ type command struct {
 	// run reads the arguments and does the work. It returns the text after
 	// OK ("" is "Completed") or an error for tagged.
 	run func(*session, *imapwire.Reader) (string, error)
-	// secret arguments are never logged.
-	secret bool
+	// check: the client is told afterwards what has changed in the selected
+	// mailbox.
+	check bool
 }
 
 // commands is every command, by lower-case name. To add one: write
@@ -35,34 +36,34 @@ var commands = map[string]command{
 	"noop":         cmd(anyState, parseNothing, (*session).noop),
 	"logout":       cmd(anyState, parseNothing, (*session).logout),
 	"id":           cmd(anyState, parseID, (*session).id),
-	"starttls":     {anyState, (*session).startTLS, false},
-	"authenticate": {anyState, (*session).authenticate, true},
-	"login":        {anyState, (*session).login, true},
+	"starttls":     {states: anyState, run: (*session).startTLS},
+	"authenticate": {states: anyState, run: (*session).authenticate},
+	"login":        {states: anyState, run: (*session).login},
 	"enable":       cmd(loggedIn, parseEnable, (*session).enable),
 	"namespace":    cmd(loggedIn, parseNothing, (*session).namespace),
 
 	"select":      cmd(loggedIn, parseSelect, (*session).selectMailbox),
 	"examine":     cmd(loggedIn, parseSelect, (*session).examine),
-	"create":      cmd(loggedIn, parseCreate, (*session).create),
-	"delete":      cmd(loggedIn, parseMailbox, (*session).delete),
-	"rename":      cmd(loggedIn, parseRename, (*session).rename),
-	"subscribe":   cmd(loggedIn, parseSubscribe, (*session).subscribe),
-	"unsubscribe": cmd(loggedIn, parseSubscribe, (*session).unsubscribe),
-	"list":        cmd(loggedIn, parseList, (*session).list),
-	"lsub":        cmd(loggedIn, parseLsub, (*session).lsub),
-	"status":      cmd(loggedIn, parseStatus, (*session).status),
-	"append":      {loggedIn, (*session).append, false},
+	"create":      checked(cmd(loggedIn, parseCreate, (*session).create)),
+	"delete":      checked(cmd(loggedIn, parseMailbox, (*session).delete)),
+	"rename":      checked(cmd(loggedIn, parseRename, (*session).rename)),
+	"subscribe":   checked(cmd(loggedIn, parseSubscribe, (*session).subscribe)),
+	"unsubscribe": checked(cmd(loggedIn, parseSubscribe, (*session).unsubscribe)),
+	"list":        checked(cmd(loggedIn, parseList, (*session).list)),
+	"lsub":        checked(cmd(loggedIn, parseLsub, (*session).lsub)),
+	"status":      checked(cmd(loggedIn, parseStatus, (*session).status)),
+	"append":      {states: loggedIn, run: (*session).append},
 	"idle":        cmd(loggedIn, parseNothing, (*session).idle),
 
-	"getacl":     cmd(loggedIn, parseMailbox, (*session).getACL),
-	"myrights":   cmd(loggedIn, parseMailbox, (*session).myRights),
-	"listrights": cmd(loggedIn, parseListRights, (*session).listRights),
-	"setacl":     cmd(loggedIn, parseSetACL, (*session).setACL),
-	"deleteacl":  cmd(loggedIn, parseListRights, (*session).deleteACL),
+	"getacl":     checked(cmd(loggedIn, parseMailbox, (*session).getACL)),
+	"myrights":   checked(cmd(loggedIn, parseMailbox, (*session).myRights)),
+	"listrights": checked(cmd(loggedIn, parseListRights, (*session).listRights)),
+	"setacl":     checked(cmd(loggedIn, parseSetACL, (*session).setACL)),
+	"deleteacl":  checked(cmd(loggedIn, parseListRights, (*session).deleteACL)),
 
-	"getquota":     cmd(loggedIn, parseMailbox, (*session).getQuota),
-	"getquotaroot": cmd(loggedIn, parseMailbox, (*session).getQuotaRoot),
-	"setquota":     {loggedIn, (*session).setQuota, false},
+	"getquota":     checked(cmd(loggedIn, parseMailbox, (*session).getQuota)),
+	"getquotaroot": checked(cmd(loggedIn, parseMailbox, (*session).getQuotaRoot)),
+	"setquota":     {states: loggedIn, run: (*session).setQuota, check: true},
 
 	"check":    cmd(selected, parseNothing, (*session).check),
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
@@ -73,7 +74,7 @@ var commands = map[string]command{
 	"store":    cmd(selected, parseStore, (*session).store),
 	"copy":     cmd(selected, parseCopy, (*session).copy),
 	"move":     cmd(selected, parseCopy, (*session).move),
-	"uid":      {selected, (*session).uid, false},
+	"uid":      {states: selected, run: (*session).uid},
 }
 
 // uidCommands is what may follow UID.
@@ -100,6 +101,12 @@ func cmd[A any](in state, parse func(*imapwire.Reader) (A, error), do func(*sess
 		}
 		return do(s, args)
 	}}
+}
+
+// checked is the command with a check afterwards.
+func checked(c command) command {
+	c.check = true
+	return c
 }
 
 // nothing is the arguments of a command that has none.

@@ -10,6 +10,7 @@ import (
 
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -202,15 +203,32 @@ func (s *session) do(tag, name string) (string, error) {
 	return "", imapwire.SyntaxError("Unrecognized command")
 }
 
-// run runs a command, and tells the client what changed meanwhile.
+// run runs a command.
 func (s *session) run(c command) (string, error) {
 	start := time.Now()
 	s.command = s.r.Command
+	s.proc(s.command)
+	if s.view != nil {
+		s.stillThere()
+	}
 	text, err := c.run(s, s.r)
+	if c.check && err == nil {
+		err = s.refresh(false, false)
+	}
 	if d := time.Since(start); d > slowCommand {
 		s.log.Info("slow command", "command", s.command, "user", s.who.User, "sessionid", s.conn.SessionID(), "time", d)
 	}
 	return text, err
+}
+
+// stillThere looks whether the selected mailbox is still where it was: one
+// that somebody has deleted, renamed or made anew is empty for this session.
+func (s *session) stillThere() {
+	ref := s.view.Ref()
+	e, err := s.site.List.Lookup(s.ctx, ref.Name)
+	if errs.Is(err, errs.NotFound) || (err == nil && e.UniqueID != ref.UniqueID) {
+		s.view.Gone()
+	}
 }
 
 // slowCommand is how long a command takes before it is logged.
@@ -268,9 +286,6 @@ func (s *session) err() error {
 
 // end gives everything back.
 func (s *session) end() {
-	if s.view != nil {
-		s.view.Close()
-	}
 	s.r.Release()
 	s.w.Release()
 }

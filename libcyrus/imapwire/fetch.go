@@ -74,8 +74,8 @@ const maxPartNumbers = 1000
 
 // A Section is one BODY[…] item.
 type Section struct {
-	// Name is what is printed before the value, without the origin octet:
-	// "BODY[1.HEADER.FIELDS (Subject)]".
+	// Name is what is printed before the value:
+	// "BODY[1.HEADER.FIELDS (Subject)]<0>".
 	Name    string
 	Numbers []uint32 // part numbers; empty is the message
 	Part    Part
@@ -309,6 +309,8 @@ func (f *Fetch) add(s *Section, tail string) error {
 		if rest != "" {
 			return SyntaxError("Junk after body section")
 		}
+		origin, _, _ := strings.Cut(tail, ".")
+		s.Name += origin + ">" // as the client wrote the number
 	}
 	f.Sections = append(f.Sections, *s)
 	return nil

@@ -12,7 +12,7 @@ func fetchText(f Fetch) string {
 	for _, s := range f.Sections {
 		b.WriteString(s.Name)
 		if s.Partial {
-			b.WriteString("<" + itoa(s.Offset) + "." + itoa(s.Length) + ">")
+			b.WriteString("." + itoa(s.Length))
 		}
 		b.WriteString(" ")
 	}
@@ -33,11 +33,11 @@ func TestFetchSections(t *testing.T) {
 		{"BODY.PEEK[1.0]", "BODY[1.0]", ""},
 		{"BODY.PEEK[1.MIME]", "BODY[1.MIME]", ""},
 		{"BODY.PEEK[99999999999]", "BODY[99999999999]", ""},
-		{"BODY.PEEK[HEADER]<0.5>", "BODY[HEADER]<0.5>", ""},
-		{"BODY.PEEK[]<1.99999999999>", "BODY[]<1.99999999999>", ""},
+		{"BODY.PEEK[HEADER]<0.5>", "BODY[HEADER]<0>.5", ""},
+		{"BODY.PEEK[]<1.99999999999>", "BODY[]<1>.99999999999", ""},
 		{"BODY.PEEK[HEADER.FIELDS (Subject From)]", "BODY[HEADER.FIELDS (Subject From)]", ""},
 		{"BODY.PEEK[1.HEADER.FIELDS (a)]", "BODY[1.HEADER.FIELDS (a)]", ""},
-		{"BODY.PEEK[header.fields (\"Subject\" {4+}\r\nFrom)]<2.3>", "BODY[HEADER.FIELDS (Subject From)]<2.3>", ""},
+		{"BODY.PEEK[header.fields (\"Subject\" {4+}\r\nFrom)]<2.3>", "BODY[HEADER.FIELDS (Subject From)]<2>.3", ""},
 		{"(BODY[HEADER.FIELDS.NOT (a)] UID BODY[1])", "BODY[HEADER.FIELDS.NOT (a)] BODY[1]", ""},
 		{"RFC822.HEADER.LINES (Subject)", "RFC822.HEADER", ""},
 		{"BODY.PEEK[", "", "Invalid body section"},

@@ -185,7 +185,7 @@ func (l *List) ListRights(ctx context.Context, who Actor, n mboxname.Name, id st
 	switch {
 	case owner != "" && strings.TrimPrefix(id, "-") == owner:
 		required = l.o.Rights.Format(l.o.Rights.ImplicitOwner)
-	case owner != "":
+	case e.Name.IsInbox():
 		required = "p" // anonymous may post to a user
 	}
 	order := "lrswipkxtecdan0123456789"

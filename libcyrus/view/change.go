@@ -52,16 +52,14 @@ func (v *View) Store(ctx context.Context, t Targets, c FlagChange) error {
 	if !v.allowed(&c) {
 		return errs.New(errs.Denied, "view.Store", string(v.ref.Name), nil)
 	}
-	_, err := v.change(ctx, t, &c)
-	return err
+	return v.change(ctx, t, &c)
 }
 
-// markSeen sets \Seen and returns the sequence numbers of the messages that
-// did not have it. Nothing is written if there are none.
-func (v *View) markSeen(ctx context.Context, t Targets) (marked imapwire.SeqSet, err error) {
+// markSeen sets \Seen of messages. Nothing is written if all have it.
+func (v *View) markSeen(ctx context.Context, t Targets) error {
 	m, err := v.opened(ctx, mailbox.Read)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	unseen := false
 	err = v.walk(m, t, func(_ uint32, r *mailbox.Record) bool {
@@ -70,52 +68,36 @@ func (v *View) markSeen(ctx context.Context, t Targets) (marked imapwire.SeqSet,
 	})
 	m.Close()
 	if err != nil || !unseen {
-		return nil, err
+		return err
 	}
-	marked, err = v.change(ctx, t, &FlagChange{Operation: Add, Flags: mailbox.Seen})
-	for _, g := range marked {
-		for seq := g.First; seq <= g.Last; seq++ {
-			v.unchange(v.uids[seq-1])
-		}
-	}
-	return marked, err
+	return v.change(ctx, t, &FlagChange{Operation: Add, Flags: mailbox.Seen})
 }
 
-// unchange drops a noted change: the client is told otherwise.
-func (v *View) unchange(uid uint32) {
-	if i, ok := slices.BinarySearchFunc(v.changed, uid, func(c change, uid uint32) int {
-		return int(int64(c.uid) - int64(uid))
-	}); ok {
-		v.changed = slices.Delete(v.changed, i, i+1)
-	}
-}
-
-// change does a FlagChange, in one step, and returns the sequence numbers
-// of the messages whose flags are different now.
-func (v *View) change(ctx context.Context, t Targets, c *FlagChange) (imapwire.SeqSet, error) {
+// change does a FlagChange in one step.
+func (v *View) change(ctx context.Context, t Targets, c *FlagChange) error {
 	m, err := v.opened(ctx, mailbox.Write)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer m.Close()
 	if err := v.sync(ctx, m); err != nil {
-		return nil, err
+		return err
 	}
 	e := editor{v: v, m: m, c: c}
 	if err := e.keywords(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := v.walk(m, t, e.record); err != nil || e.err != nil {
-		return nil, firstError(err, e.err)
+		return firstError(err, e.err)
 	}
-	if len(e.marked) == 0 && slices.Equal(m.Flags(), v.names) {
-		return nil, nil
+	if len(e.changed) == 0 && slices.Equal(m.Flags(), v.names) {
+		return nil
 	}
 	if e.nowSeen != nil {
 		m.BeforeCommit(e.storeSeen)
 	}
 	if err := m.Commit(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if e.nowSeen != nil {
 		v.seen = e.seenUIDs()
@@ -123,7 +105,7 @@ func (v *View) change(ctx context.Context, t Targets, c *FlagChange) (imapwire.S
 	v.addChanges(e.changed)
 	h := m.Header()
 	v.note(m, &h)
-	return e.marked, nil
+	return nil
 }
 
 // firstError returns a, or b if a is nil.
@@ -141,7 +123,6 @@ type editor struct {
 	c       *FlagChange
 	user    mailbox.UserFlags // the keywords of c
 	mask    mailbox.Flags     // system flags that a Replace may touch
-	marked  imapwire.SeqSet
 	changed []change
 	nowSeen map[uint32]bool // \Seen of readers who do not keep it in the index
 	err     error
@@ -166,7 +147,7 @@ func (e *editor) keywords() error {
 }
 
 // record changes one message; false stops after an error.
-func (e *editor) record(seq uint32, r *mailbox.Record) bool {
+func (e *editor) record(_ uint32, r *mailbox.Record) bool {
 	if !r.Live() {
 		return true
 	}
@@ -190,7 +171,6 @@ func (e *editor) record(seq uint32, r *mailbox.Record) bool {
 	if e.err = e.m.Rewrite(r); e.err != nil {
 		return false
 	}
-	e.marked = e.marked.Add(seq)
 	e.changed = append(e.changed, change{r.UID, flags, user})
 	return true
 }

@@ -42,26 +42,35 @@ type plan struct {
 func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, t Targets, f *imapwire.Fetch, uid bool) error {
 	p := plan{Fetch: f, uid: uid || f.Items&imapwire.FetchUID != 0}
 	if f.Items&imapwire.FetchSetSeen != 0 && !v.o.Examine && v.rights.Has(acl.Seen) {
-		var err error
-		if p.marked, err = v.markSeen(ctx, t); err != nil {
+		if err := v.markSeen(ctx, t); err != nil {
 			return err
 		}
 	}
 	p.cache, p.file = needs(f)
-	if f.Items&imapwire.FetchFlags != 0 {
-		v.changed = v.changed[:0] // they are told now
-	}
-	for len(t) > 0 && w.Err() == nil {
+	for first := true; len(t) > 0 && w.Err() == nil; first = false {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		last, err := v.fetchBatch(ctx, w, t, &p)
+		last, err := v.fetchBatch(ctx, w, t, &p, first)
 		if err != nil {
 			return err
 		}
 		t = after(t, last)
 	}
 	return nil
+}
+
+// takeChanged returns which of the messages have changes that the client
+// has not been told of; FETCH tells them now.
+func (v *View) takeChanged(t Targets) (marked imapwire.SeqSet) {
+	v.changed = slices.DeleteFunc(v.changed, func(c change) bool {
+		i, ok := slices.BinarySearch(v.uids, c.uid)
+		if ok = ok && t.Contains(uint32(i+1)); ok {
+			marked = marked.Add(uint32(i + 1))
+		}
+		return ok
+	})
+	return marked
 }
 
 // needs says what a FETCH has to read besides the index.
@@ -97,11 +106,18 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &
 // fetchBatch answers for the first of the messages and returns the sequence
 // number of the last one that it looked at. Small messages are read while
 // the mailbox is open; a large one ends the batch and is sent after it is
-// closed.
-func (v *View) fetchBatch(ctx context.Context, w *imapwire.Writer, t Targets, p *plan) (last uint32, err error) {
+// closed. The first batch begins with a look at what has changed.
+func (v *View) fetchBatch(ctx context.Context, w *imapwire.Writer, t Targets, p *plan, first bool) (last uint32, err error) {
 	m, err := v.opened(ctx, mailbox.Read)
 	if err != nil {
 		return 0, err
+	}
+	if first {
+		if err := v.sync(ctx, m); err != nil {
+			m.Close()
+			return 0, err
+		}
+		p.marked = v.takeChanged(t)
 	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
@@ -314,11 +330,7 @@ func isFields(s *imapwire.Section) bool { return s.Part >= imapwire.PartFields }
 
 // section prints one section and its value.
 func (o *out) section(v *View, s *imapwire.Section, d *data) error {
-	o.b = append(o.b, s.Name...)
-	if s.Partial {
-		o.b = append(imapwire.AppendUint(append(o.b, '<'), s.Offset), '>')
-	}
-	o.b = append(o.b, ' ')
+	o.b = append(append(o.b, s.Name...), ' ')
 	if isFields(s) {
 		return o.fields(v, s, d)
 	}

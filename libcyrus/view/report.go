@@ -163,7 +163,7 @@ func (v *View) reportFlags(w *imapwire.Writer, uid bool) {
 	for i := range v.changed {
 		c := &v.changed[i]
 		n, ok := slices.BinarySearch(v.uids, c.uid)
-		if !ok {
+		if _, gone := slices.BinarySearch(v.gone, c.uid); !ok || gone {
 			continue
 		}
 		b := append(w.Buffer(), "* "...)

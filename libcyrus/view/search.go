@@ -61,7 +61,7 @@ func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(
 	last = t[len(t)-1].Last
 	err = v.walk(m, t, func(seq uint32, r *mailbox.Record) bool {
 		c.set(seq, r)
-		if q.match(&c) {
+		if r.Live() && q.match(&c) {
 			found(seq, r.UID)
 		}
 		if c.err == nil && c.cost < searchCost {

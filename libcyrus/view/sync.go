@@ -33,10 +33,10 @@ func (v *View) Refresh(ctx context.Context) error {
 	return v.claim(ctx, m)
 }
 
-// mustClaim reports whether there are new messages of which this session
-// may be the first to know, so that the mailbox has to be written.
+// mustClaim reports whether there are messages of which this session is the
+// first to know, so that the mailbox has to be written.
 func (v *View) mustClaim(h *mailbox.IndexHeader) bool {
-	return v.ownSeen && !v.o.Examine && h.LastUID > v.lastUID && h.RecentUID < h.LastUID
+	return v.ownSeen && !v.o.Examine && h.RecentUID < h.LastUID
 }
 
 // drop makes the view empty, when the mailbox is gone.
@@ -113,6 +113,7 @@ func (s *scan) record(r *mailbox.Record) bool {
 	case !r.Live():
 		if r.Modseq > v.known || s.all {
 			s.gone = append(s.gone, r.UID)
+			s.changed = append(s.changed, change{r.UID, v.flags(r), r.User})
 		}
 	case r.Modseq > v.known || (s.all && s.seenDiffers(r.UID)):
 		s.changed = append(s.changed, change{r.UID, v.flags(r), r.User})

@@ -270,8 +270,12 @@ func (v *View) Count() uint32 { return uint32(v.told) }
 // Deleted reports whether the mailbox has been deleted meanwhile.
 func (v *View) Deleted() bool { return v.deleted }
 
-// Close ends the view.
-func (v *View) Close() {}
+// Gone makes the view empty: its mailbox has been deleted or renamed by
+// somebody else.
+func (v *View) Gone() {
+	v.deleted = true
+	v.drop()
+}
 
 // opened is Open in the middle of a session: a mailbox that is not there any
 // more, or has been made anew, makes the view empty.
