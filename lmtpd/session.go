@@ -82,15 +82,11 @@ func (s *session) serve(ctx context.Context) error {
 }
 
 func (s *session) greet() {
-	host := s.conf.ServerName()
-	switch config.Serverinfo.In(s.conf) {
-	case "on":
-		s.w.Linef("220 %s Cyrus LMTP %s server ready", host, version.Cyrus())
-	case "min":
-		s.w.Linef("220 %s Cyrus LMTP server ready", host)
-	default:
-		s.w.Linef("220 %s LMTP server ready", host)
+	who := s.conf.ServerName()
+	if config.Serverinfo.In(s.conf) == "on" {
+		who += " Cyrus LMTP " + version.Cyrus()
 	}
+	s.w.Linef("220 %s server ready", who)
 }
 
 // next returns the next command line. Replies are sent before it waits.

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,7 +84,8 @@ func TestTakingTurns(t *testing.T) {
 }
 
 // TestRealToolsStopInOwnMode runs the real Cyrus's tools on a site in own
-// mode: each stops, and not a byte changes.
+// mode: each stops, and not a byte changes. But ctl_cyrusdb -c copies files
+// without looking into them, and ends well.
 func TestRealToolsStopInOwnMode(t *testing.T) {
 	s := server.New(t, server.Options{})
 	asCyrus(t, s)
@@ -100,7 +102,7 @@ func TestRealToolsStopInOwnMode(t *testing.T) {
 		{"unexpunge", "-l", "user/user1"}, {"ipurge", "-d", "1"}, {"mbexamine", "user/user1"},
 	} {
 		out, status := tool(t, s, args[0], args[1:]...)
-		if status == 0 {
+		if status == 0 && !slices.Equal(args, []string{"ctl_cyrusdb", "-c"}) {
 			t.Errorf("%v ends with status 0:\n%s", args, tail(out))
 		}
 		for name, data := range snapshot(t, s) {
@@ -111,13 +113,17 @@ func TestRealToolsStopInOwnMode(t *testing.T) {
 	}
 }
 
-// snapshot is every file of configdirectory and spool that holds data.
+var noData = regexp.MustCompile(`/(socket|lock|db\.backup[12])/|/db/skipstamp$`)
+
+// snapshot is every file of configdirectory and spool that holds data. The
+// time stamp that every program of Cyrus may renew, and the copies that
+// ctl_cyrusdb -c makes, are none.
 func snapshot(t *testing.T, s *server.Site) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
 	for _, dir := range []string{"conf", "spool"} {
 		err := filepath.Walk(filepath.Join(s.Dir, dir), func(path string, fi os.FileInfo, err error) error {
-			if err != nil || !fi.Mode().IsRegular() || strings.Contains(path, "/socket/") || strings.Contains(path, "/lock/") {
+			if err != nil || !fi.Mode().IsRegular() || noData.MatchString(path) {
 				return err
 			}
 			data, err := os.ReadFile(path)
