@@ -69,6 +69,15 @@ func openText(t testing.TB, fsys disk.FS, text string) *site.Site {
 	return s
 }
 
+// tryOpen is openOn for a file system that fails.
+func tryOpen(fsys disk.FS) (*site.Site, error) {
+	c, err := config.Parse("imapd.conf", base, "test")
+	if err != nil {
+		return nil, err
+	}
+	return site.OpenOn(fsys, c, slog.New(slog.DiscardHandler))
+}
+
 // newSite is an empty site with the mailboxes of alice and bob.
 func newSite(t testing.TB, more string) *site.Site {
 	t.Helper()

@@ -193,16 +193,19 @@ func (l *List) moveOne(ctx context.Context, who Actor, from, to mboxname.Name, m
 		return err
 	}
 	err = l.o.Store.Move(ctx, old.Ref(), e.Ref(), root, who.SessionID, func(box *mailbox.Mailbox) error {
-		if !m.renamesUser() {
-			return l.moveEntry(ctx, who, old, there, e, box)
-		}
-		box.SetACL(e.ACL.String())
 		return l.moveEntry(ctx, who, old, there, e, box)
 	})
-	if err == nil && from != to {
-		l.o.Log.Info(fmt.Sprintf("Rename: %s -> %s", from, to))
+	if err != nil || from == to {
+		return err
 	}
-	return err
+	l.o.Log.Info(fmt.Sprintf("Rename: %s -> %s", from, to))
+	if !m.renamesUser() {
+		return nil
+	}
+	return l.changeBox(ctx, e, func(box *mailbox.Mailbox) bool {
+		box.SetACL(e.ACL.String())
+		return true
+	})
 }
 
 func (m moveOptions) renamesUser() bool { return m.oldUser != "" && m.oldUser != m.newUser }
