@@ -10,7 +10,8 @@
 //
 // master starts it before all others, without any line in cyrus.conf. A
 // program that finds no server starts a temporary one, which hands over
-// when master starts another.
+// when master starts another. One whose master has died is temporary from
+// then on.
 //
 // Files: {configdirectory}/db.pebble, db.pebble.lock, socket/cyrusdbd,
 // socket/cyrusdbd.page.
@@ -143,6 +144,10 @@ func newLog(conf *config.Config, f flags) *slog.Logger {
 
 // serve opens the databases and serves until a signal comes.
 func serve(conf *config.Config, f flags, log *slog.Logger, ready *os.File) error {
+	parent := 0
+	if os.Getenv("CYRUS_ISDAEMON") != "" {
+		parent = os.Getppid()
+	}
 	paths := dbwire.PathsOf(config.Configdirectory.In(conf))
 	if err := cyrusdb.CheckOwn(conf, disk.OS()); err != nil {
 		return err
@@ -155,7 +160,10 @@ func serve(conf *config.Config, f flags, log *slog.Logger, ready *os.File) error
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
 	defer stop()
 	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
-	lock, err := own(paths, f.temporary, log)
+	lock, err := own(ctx, paths, f.temporary, log)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -173,6 +181,7 @@ func serve(conf *config.Config, f flags, log *slog.Logger, ready *os.File) error
 		return err
 	}
 	v := newServer(st, paths, f.idle, log)
+	v.parent = parent
 	log.Log(ctx, syslog.LevelNotice, "serving the databases", "dir", paths.Data, "temporary", f.temporary)
 	sayReady(ready, f)
 	return v.serve(ctx, l)

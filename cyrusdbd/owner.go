@@ -30,12 +30,12 @@ const (
 // the process ends. If there is an owner already, a temporary server gives
 // up, unless that one is just leaving; others ask the owner to hand over,
 // which it does if it is temporary, and wait for it.
-func own(paths dbwire.Paths, temporary bool, log *slog.Logger) (*os.File, error) {
+func own(ctx context.Context, paths dbwire.Paths, temporary bool, log *slog.Logger) (*os.File, error) {
 	f, err := os.OpenFile(paths.Lock, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := waitForLock(f, paths, temporary, log); err != nil {
+	if err := waitForLock(ctx, f, paths, temporary, log); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func own(paths dbwire.Paths, temporary bool, log *slog.Logger) (*os.File, error)
 	return f, nil
 }
 
-func waitForLock(f *os.File, paths dbwire.Paths, temporary bool, log *slog.Logger) error {
+func waitForLock(ctx context.Context, f *os.File, paths dbwire.Paths, temporary bool, log *slog.Logger) error {
 	var asked time.Time
 	for deadline := time.Now().Add(handoverWait); ; time.Sleep(lockEvery) {
 		switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
@@ -57,6 +57,9 @@ func waitForLock(f *os.File, paths dbwire.Paths, temporary bool, log *slog.Logge
 		}
 		if time.Now().After(deadline) {
 			return errOther
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if time.Since(asked) < askEvery {
 			continue

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,11 +17,11 @@ import (
 
 // server serves clients at a socket.
 type server struct {
-	store     *store
-	log       *slog.Logger
-	paths     dbwire.Paths
-	temporary bool
-	idle      time.Duration // a temporary one leaves so long after its last client
+	store  *store
+	log    *slog.Logger
+	paths  dbwire.Paths
+	idle   time.Duration // a temporary one leaves so long after its last client; 0: it is none
+	parent int           // master; 0: none
 
 	ctx  context.Context    // while it serves
 	stop context.CancelFunc // ends serve
@@ -33,15 +34,29 @@ type server struct {
 // newServer returns a server for an open store. Idle is not 0 if it is to
 // leave so long after its last client.
 func newServer(st *store, paths dbwire.Paths, idle time.Duration, log *slog.Logger) *server {
-	v := &server{store: st, log: log, paths: paths, temporary: idle > 0, idle: idle, sessions: map[*session]bool{}, lastGone: time.Now()}
+	v := &server{store: st, log: log, paths: paths, idle: idle, sessions: map[*session]bool{}, lastGone: time.Now()}
 	v.ctx, v.stop = context.WithCancel(context.Background())
 	return v
+}
+
+// orphanIdle is how long after its last client a server leaves whose master
+// has died.
+const orphanIdle = 10 * time.Second
+
+// patience is how long the server waits for clients before it leaves; 0 is
+// without end. With a limit it hands over to another server when asked: it
+// is temporary.
+func (v *server) patience() time.Duration {
+	if v.parent != 0 && os.Getppid() != v.parent {
+		return orphanIdle
+	}
+	return v.idle
 }
 
 // hello is what is told to a new client.
 func (v *server) hello() dbwire.HelloReply {
 	return dbwire.HelloReply{
-		Pid: uint32(os.Getpid()), Temporary: v.temporary,
+		Pid: uint32(os.Getpid()), Temporary: v.patience() > 0,
 		ReadOnly: v.store.readOnly || v.store.full.Load(),
 		Site:     v.store.site, Epoch: v.store.epoch.Load(),
 	}
@@ -62,9 +77,7 @@ func (v *server) serve(ctx context.Context, l *net.UnixListener) error {
 	var all sync.WaitGroup
 	v.lookAtDisk()
 	all.Go(func() { v.watchDisk(ctx) })
-	if v.temporary {
-		all.Go(func() { v.watchIdle(ctx) })
-	}
+	all.Go(func() { v.watchIdle(ctx) })
 	stopAccept := context.AfterFunc(ctx, func() { l.Close() })
 	defer stopAccept()
 	var failed error
@@ -152,7 +165,7 @@ func (v *server) closeAll() {
 
 // watchIdle ends a temporary server that nobody has used for a while.
 func (v *server) watchIdle(ctx context.Context) {
-	t := time.NewTicker(max(v.idle/10, 10*time.Millisecond))
+	t := time.NewTicker(max(min(cmp.Or(v.idle, orphanIdle)/10, time.Second), 10*time.Millisecond))
 	defer t.Stop()
 	for {
 		select {
@@ -161,8 +174,13 @@ func (v *server) watchIdle(ctx context.Context) {
 		case <-t.C:
 		}
 		v.mu.Lock()
-		over := len(v.sessions) == 0 && time.Since(v.lastGone) > v.idle
+		unused := time.Since(v.lastGone)
+		if len(v.sessions) > 0 {
+			unused = 0
+		}
 		v.mu.Unlock()
+		limit := v.patience()
+		over := limit > 0 && unused > limit
 		if over {
 			v.leave("no clients")
 			return

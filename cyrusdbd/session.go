@@ -282,7 +282,7 @@ func (s *session) setEpoch(payload, b []byte) (dbwire.Status, []byte) {
 }
 
 func (s *session) handover(_, b []byte) (dbwire.Status, []byte) {
-	if !s.srv.temporary {
+	if s.srv.patience() == 0 {
 		return done(b, errRefused)
 	}
 	s.srv.leave("another server takes over")
