@@ -101,6 +101,7 @@ func run(s Service, args []string, inherited error) int {
 		return 1
 	}
 	tune()
+	profileOnSignal(log)
 	env := &Env{Config: conf, Log: log, Service: ident, MaxClients: maxClients(f.stdio), Stdio: f.stdio, Args: f.args, flags: f.own}
 	return newProcess(s, env, f).run()
 }

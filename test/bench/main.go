@@ -1,7 +1,7 @@
 // Bench puts the same load on gocyrus, Cyrus and Dovecot, one after the
 // other in one run, and prints a table with the ratios.
 //
-// Usage: go run ./test/bench [-rounds n] [-time d] [-clients n] [-only name,...] [-servers name,...]
+// Usage: go run ./test/bench [-rounds n] [-time d] [-clients n] [-only name,...] [-servers name,...] [-bin dir]
 //
 // It needs root and Debian's packages of both (test/bin/reference-server
 // install). Every number is the median of the rounds. All keep their data on
@@ -30,6 +30,7 @@ type settings struct {
 	mailbox int           // messages in the mailbox that is read
 	idle    int           // idle connections
 	only    []string
+	bin     string // directory of our programs
 }
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 	flag.IntVar(&set.size, "size", 4096, "octets of a message")
 	flag.IntVar(&set.mailbox, "mailbox", 5000, "messages in the mailbox that is read")
 	flag.IntVar(&set.idle, "idle", 300, "idle connections")
+	flag.StringVar(&set.bin, "bin", "bin", "directory of gocyrus's programs")
 	only := flag.String("only", "", "measurements to run, comma separated")
 	servers := flag.String("servers", "gocyrus,cyrus,dovecot,dovecot-sync", "servers to run")
 	flag.Parse()
@@ -62,7 +64,7 @@ func main() {
 
 // measure starts a server, runs every load on it and stops it.
 func measure(name string, set settings, results map[string]map[string][]float64) error {
-	t, err := start(name)
+	t, err := start(name, set.bin)
 	if err != nil {
 		return err
 	}

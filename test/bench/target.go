@@ -21,8 +21,9 @@ type target struct {
 	pid        int    // of its first process
 }
 
-// start starts a fresh server by test/bin/reference-server.
-func start(name string) (*target, error) {
+// start starts a fresh server by test/bin/reference-server; bin has our
+// programs.
+func start(name, bin string) (*target, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func start(name string) (*target, error) {
 		env = append(env, "EXTRA=mail_fsync = always\n")
 	case "gocyrus":
 		kind = "cyrus"
-		bin, err := filepath.Abs("bin")
+		bin, err := filepath.Abs(bin)
 		if err != nil {
 			return nil, err
 		}
