@@ -8,7 +8,8 @@ import (
 	"gocyrus/test/server"
 )
 
-// back is how long the service may be away after a kill.
+// back is how long the service may be away after a kill: it takes less than
+// a tenth of that, but other tests run beside this one.
 const back = time.Second
 
 // killed runs writers, calls kill several times with some time in between,
@@ -17,35 +18,32 @@ func killed(t *testing.T, s *server.Site, times int, kill func(round int)) {
 	t.Helper()
 	w := startWriters(s, 8)
 	time.Sleep(300 * time.Millisecond)
-	var longest time.Duration
 	for round := range times {
 		kill(round)
 		at := time.Now()
-		time.Sleep(10 * time.Millisecond)
-		for {
-			if _, last := w.count(); last.After(at) {
-				longest = max(longest, last.Sub(at))
-				break
-			}
+		for !w.served(at) {
 			if time.Since(at) > 15*time.Second {
 				w.finish()
-				t.Fatalf("no delivery for 15 s after kill %d", round+1)
+				t.Fatalf("no new connection has delivered for 15 s after kill %d", round+1)
 			}
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
 	acked := w.finish()
-	t.Logf("longest time without a delivery after a kill: %v", longest)
-	if longest > back {
-		t.Errorf("no delivery for %v after a kill, want at most %v", longest, back)
+	t.Logf("longest time without a delivery: %v", w.gap)
+	if w.gap > back {
+		t.Errorf("no delivery for %v, want at most %v", w.gap, back)
 	}
 	checkNothingLost(t, s, acked)
 }
 
 func TestKillCyrusdbd(t *testing.T) {
 	s := server.Start(t, server.Options{})
-	killed(t, s, 5, func(int) { killOne(t, s, "cyrusdbd", 0) })
+	killed(t, s, 3, func(int) {
+		killOne(t, s, "cyrusdbd", 0)
+		s.Login("user1").Close()
+	})
 }
 
 // TestKillWorkers kills ten workers within far less than a minute: the

@@ -19,12 +19,14 @@ import (
 // writers deliver messages over LMTP, each with its own Message-ID, until
 // they are stopped, and keep what was acknowledged.
 type writers struct {
-	s     *server.Site
-	stop  chan struct{}
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	acked map[string]string // Message-ID to user
-	last  time.Time         // of the newest acknowledgement
+	s      *server.Site
+	stop   chan struct{}
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	acked  map[string]string // Message-ID to user
+	last   time.Time         // of the newest acknowledgement
+	gap    time.Duration     // longest time between two of them
+	newest time.Time         // when the newest connection began over which one came
 }
 
 // startWriters starts n of them; they share out the site's three users.
@@ -43,11 +45,26 @@ func (w *writers) finish() map[string]string {
 	return w.acked
 }
 
-// count is how many messages were acknowledged so far, and when the last.
-func (w *writers) count() (int, time.Time) {
+// served reports whether a message was acknowledged over a connection that
+// began after at.
+func (w *writers) served(at time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.acked), w.last
+	return w.newest.After(at)
+}
+
+// ack takes note of an acknowledgement.
+func (w *writers) ack(id, user string, connected time.Time) {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.last.IsZero() {
+		w.gap = max(w.gap, now.Sub(w.last))
+	}
+	w.acked[id], w.last = user, now
+	if connected.After(w.newest) {
+		w.newest = connected
+	}
 }
 
 func (w *writers) stopped() bool {
@@ -64,9 +81,11 @@ func (w *writers) stopped() bool {
 func (w *writers) write(i int) {
 	user := fmt.Sprintf("user%d", 1+i%3)
 	var c *lmtp
+	var connected time.Time
 	for n := 0; !w.stopped(); n++ {
 		if c == nil {
 			var err error
+			connected = time.Now()
 			if c, err = dialLMTP(w.s.LMTP); err != nil {
 				time.Sleep(5 * time.Millisecond)
 				continue
@@ -78,9 +97,11 @@ func (w *writers) write(i int) {
 			c = nil
 			continue
 		}
-		w.mu.Lock()
-		w.acked[id], w.last = user, time.Now()
-		w.mu.Unlock()
+		w.ack(id, user, connected)
+		if n%5 == 4 { // the others go on as long as they may
+			c.Close()
+			c = nil
+		}
 	}
 	if c != nil {
 		c.Close()
