@@ -95,7 +95,8 @@ option stands for it.`,
 var Createonpost = newSwitch(Row{Name: "createonpost", Default: "no", Since: "2.5.0", Deprecated: "2.5.0", Replacement: "autocreate_post", Group: "autocreate"})
 
 var Conversations = newSwitch(Row{Name: "conversations", Default: "no", Since: "3.0.0", Group: "conversations",
-	Doc: `Keep track of threads across the folders of each user.`,
+	Doc: `Keep track of threads across the folders of each user. This version
+does not: it warns at start, and what a Cyrus kept is left as it is.`,
 })
 
 var ConversationsCountedFlags = newString(Row{Name: "conversations_counted_flags", Since: "3.0.0", Group: "conversations"})

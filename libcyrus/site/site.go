@@ -119,6 +119,21 @@ func (s *Site) check() error {
 	return nil
 }
 
+// checkConversations warns of what is not kept: the counters and
+// conversations.db of users. Threads that a Cyrus shows of the same spool are
+// those from before; its modseqs go on, as it takes the higher of a mailbox's
+// and the counter's.
+func (s *Site) checkConversations() {
+	if !config.Conversations.In(s.Config) {
+		return
+	}
+	text := "conversations: yes has no effect: this version does not keep conversations"
+	if s.Server == nil {
+		text += "; run ctl_conversationsdb -z and -b for each user before a Cyrus serves this spool again"
+	}
+	s.Log.Warn(text)
+}
+
 // rightsFrom reads what a configuration says about access rights.
 func rightsFrom(c *config.Config) (acl.Rules, error) {
 	r := acl.DefaultRules()
@@ -162,6 +177,7 @@ func (s *Site) open() error {
 	if s.Server != nil {
 		s.onClose(s.Server.Close)
 	}
+	s.checkConversations()
 	s.Quota = quota.New(s.quotaDB(), s.Names.DeletedPrefix, s.Log)
 	s.onClose(s.Quota.Close)
 	s.Annot = annot.New(annot.Options{
