@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -122,14 +123,19 @@ func (c *client) reply(want string) error {
 	}
 }
 
-// rate runs work in n goroutines for d and returns how often it was done
-// per second. setup makes what one goroutine works with.
-func rate(n int, d time.Duration, setup func(i int) (work func() error, done func(), err error)) (float64, error) {
+// rate runs work in n goroutines for s.time, or s.count times, and returns
+// how often it was done per second. setup makes what one goroutine works with.
+func rate(n int, s settings, setup func(i int) (work func() error, done func(), err error)) (float64, error) {
 	var wg sync.WaitGroup
 	var ops atomic.Int64
 	errs := make(chan error, n)
 	ready, begin := make(chan bool, n), make(chan struct{})
-	var end atomic.Int64
+	var end, left atomic.Int64
+	left.Store(math.MaxInt64)
+	if s.count > 0 {
+		left.Store(int64(s.count))
+		s.time = time.Hour
+	}
 	for i := range n {
 		wg.Go(func() {
 			work, done, err := setup(i)
@@ -140,7 +146,7 @@ func rate(n int, d time.Duration, setup func(i int) (work func() error, done fun
 			}
 			defer done()
 			<-begin
-			for time.Now().UnixNano() < end.Load() {
+			for time.Now().UnixNano() < end.Load() && left.Add(-1) >= 0 {
 				if err := work(); err != nil {
 					errs <- err
 					return
@@ -152,8 +158,11 @@ func rate(n int, d time.Duration, setup func(i int) (work func() error, done fun
 	for range n {
 		<-ready
 	}
+	if s.around != nil {
+		defer s.around()()
+	}
 	started := time.Now()
-	end.Store(started.Add(d).UnixNano())
+	end.Store(started.Add(s.time).UnixNano())
 	close(begin)
 	wg.Wait()
 	elapsed := time.Since(started)

@@ -48,7 +48,7 @@ func text(size int) []byte {
 
 // lmtp delivers with n connections; step 0 sends all to one user.
 func lmtp(t *target, s settings, step, n int) (float64, error) {
-	return rate(n, s.time, func(i int) (func() error, func(), error) {
+	return rate(n, s, func(i int) (func() error, func(), error) {
 		c, err := dial(t.lmtp)
 		if err != nil {
 			return nil, nil, err
@@ -65,7 +65,7 @@ func lmtp(t *target, s settings, step, n int) (float64, error) {
 }
 
 func appends(t *target, s settings) (float64, error) {
-	return rate(s.clients, s.time, func(i int) (func() error, func(), error) {
+	return rate(s.clients, s, func(i int) (func() error, func(), error) {
 		c, err := t.login(userName(10 + i))
 		if err != nil {
 			return nil, nil, err
@@ -78,7 +78,7 @@ func appends(t *target, s settings) (float64, error) {
 }
 
 func logins(t *target, s settings) (float64, error) {
-	return rate(s.clients, s.time, func(i int) (func() error, func(), error) {
+	return rate(s.clients, s, func(i int) (func() error, func(), error) {
 		user := userName(20 + i%10)
 		return func() error {
 			c, err := t.login(user)
@@ -128,7 +128,7 @@ func reading(command, messages string) func(*target, settings) (float64, error) 
 		case "500":
 			per = 500
 		}
-		v, err := rate(2, s.time, func(int) (func() error, func(), error) {
+		v, err := rate(2, s, func(int) (func() error, func(), error) {
 			c, err := t.login(reader)
 			if err != nil {
 				return nil, nil, err
@@ -163,7 +163,7 @@ func (t *target) store(s settings, command func(n int) string) (float64, error) 
 	if err := t.fill(s.mailbox); err != nil {
 		return 0, err
 	}
-	return rate(1, s.time, func(int) (func() error, func(), error) {
+	return rate(1, s, func(int) (func() error, func(), error) {
 		c, err := t.login(reader)
 		if err != nil {
 			return nil, nil, err

@@ -1,7 +1,10 @@
 // Bench puts the same load on gocyrus, Cyrus and Dovecot, one after the
 // other in one run, and prints a table with the ratios.
 //
-// Usage: go run ./test/bench [-rounds n] [-time d] [-clients n] [-only name,...] [-servers name,...] [-bin dir]
+// Usage: go run ./test/bench [-rounds n] [-time d] [-clients n] [-only name,...] [-servers name,...] [-bin dir] [-syscalls]
+//
+// With -syscalls it counts what the server's processes ask of the system for
+// an operation (strace), which does not depend on how busy the machine is.
 //
 // It needs root and Debian's packages of both (test/bin/reference-server
 // install). Every number is the median of the rounds. All keep their data on
@@ -30,7 +33,9 @@ type settings struct {
 	mailbox int           // messages in the mailbox that is read
 	idle    int           // idle connections
 	only    []string
-	bin     string // directory of our programs
+	bin     string              // directory of our programs
+	count   int                 // of operations, if not 0: instead of time
+	around  func() (end func()) // called before the operations, and its result after them
 }
 
 func main() {
@@ -43,11 +48,18 @@ func main() {
 	flag.IntVar(&set.mailbox, "mailbox", 5000, "messages in the mailbox that is read")
 	flag.IntVar(&set.idle, "idle", 300, "idle connections")
 	flag.StringVar(&set.bin, "bin", "bin", "directory of gocyrus's programs")
+	syscalls := flag.Bool("syscalls", false, "count system calls and syncs of one operation instead")
 	only := flag.String("only", "", "measurements to run, comma separated")
 	servers := flag.String("servers", "gocyrus,cyrus,dovecot,dovecot-sync", "servers to run")
 	flag.Parse()
 	if *only != "" {
 		set.only = strings.Split(*only, ",")
+	}
+	if *syscalls {
+		if err := countSyscalls(strings.Split(*servers, ","), set); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	results := map[string]map[string][]float64{}
 	names := strings.Split(*servers, ",")
