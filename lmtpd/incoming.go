@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/message"
@@ -118,7 +117,7 @@ func (m *incoming) close() error {
 
 // diskKind classifies an error of the stage file.
 func diskKind(err error) errs.Kind {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if disk.Full(err) {
 		return errs.DiskFull
 	}
 	return errs.IO

@@ -142,9 +142,10 @@ func Links(fi fs.FileInfo) int {
 	return 1
 }
 
-// Full reports whether err says that the disk or the disk quota is full.
+// Full reports whether err says that there is no room: on the disk, in the
+// disk quota, or within the largest size of a file that the process may write.
 func Full(err error) bool {
-	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
 }
 
 // Error classifies a failure of this package's for a client: errs.DiskFull
