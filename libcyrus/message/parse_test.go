@@ -109,9 +109,6 @@ func (m bigMessage) ReadAt(p []byte, off int64) (int, error) {
 
 // TestBigMessage: 50 MB are parsed in little memory.
 func TestBigMessage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a second")
-	}
 	const size = 50 << 20
 	var before, after runtime.MemStats
 	runtime.GC()

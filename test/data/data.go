@@ -26,16 +26,22 @@ func Dir() string {
 	return filepath.Dir(file)
 }
 
-// Unpack puts a sample below a temporary directory and returns its root,
-// with etc, conf, spool, spool2, archive, sieve. In etc/*.conf the root's
-// path is filled in.
+// Unpack puts a sample into a temporary directory and returns it, with etc,
+// conf, spool, spool2, archive, sieve in it. In etc/*.conf its path is filled
+// in.
 func Unpack(t testing.TB, sample string) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := unpack(filepath.Join(Dir(), sample+".tar.gz"), dir); err != nil {
+	root := filepath.Join(t.TempDir(), sample)
+	UnpackInto(t, sample, root)
+	return root
+}
+
+// UnpackInto is Unpack for a directory of the caller's.
+func UnpackInto(t testing.TB, sample, root string) {
+	t.Helper()
+	if err := unpack(filepath.Join(Dir(), sample+".tar.gz"), root); err != nil {
 		t.Fatal(err)
 	}
-	root := filepath.Join(dir, sample)
 	for _, name := range []string{"imapd.conf", "cyrus.conf"} {
 		path := filepath.Join(root, "etc", name)
 		b, err := os.ReadFile(path)
@@ -52,7 +58,6 @@ func Unpack(t testing.TB, sample string) string {
 			t.Fatal(err)
 		}
 	}
-	return root
 }
 
 // Read returns a file of this package, such as "tools-output/quota.txt".
@@ -65,7 +70,8 @@ func Read(t testing.TB, name string) []byte {
 	return b
 }
 
-func unpack(archive, dir string) error {
+// unpack unpacks an archive without its top folder.
+func unpack(archive, root string) error {
 	f, err := os.Open(archive)
 	if err != nil {
 		return err
@@ -83,23 +89,28 @@ func unpack(archive, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := write(filepath.Join(dir, filepath.FromSlash(h.Name)), h, r); err != nil {
+		if err := write(root, h, r); err != nil {
 			return err
 		}
 	}
 }
 
+// below is the place of a member of the archive.
+func below(root, name string) string {
+	_, rest, _ := strings.Cut(name, "/")
+	return filepath.Join(root, filepath.FromSlash(rest))
+}
+
 // write makes one member of the archive, with its time but without owner.
-func write(path string, h *tar.Header, r io.Reader) error {
+func write(root string, h *tar.Header, r io.Reader) error {
+	path := below(root, h.Name)
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return os.MkdirAll(path, 0o755)
 	case tar.TypeSymlink:
 		return os.Symlink(h.Linkname, path)
 	case tar.TypeLink:
-		// the name is relative to the archive, as path's root is
-		root := strings.TrimSuffix(path, filepath.FromSlash(h.Name))
-		return os.Link(filepath.Join(root, filepath.FromSlash(h.Linkname)), path)
+		return os.Link(below(root, h.Linkname), path)
 	case tar.TypeReg:
 	default:
 		return nil
