@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/dlist"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
 )
@@ -64,7 +65,7 @@ func (l *List) Each(ctx context.Context, who Actor, ns *mboxname.Namespace, o Li
 	if len(o.Patterns) == 0 {
 		return nil
 	}
-	v := &lister{l: l, who: who, ns: ns, o: o, fn: fn}
+	v := &lister{l: l, who: who, ns: ns, o: o, fn: fn, inbox: l.o.Names.Inbox(who.User)}
 	if o.Subscribed || o.WantSubscribed {
 		names, err := l.o.Subs.List(ctx, who.User)
 		if err != nil {
@@ -85,6 +86,7 @@ type lister struct {
 	ns         *mboxname.Namespace
 	o          ListOptions
 	fn         func(Listed) error
+	inbox      mboxname.Name
 	subscribed []mboxname.Name // sorted
 
 	waiting *Listed  // found, but its HasChildren depends on what follows
@@ -94,8 +96,8 @@ type lister struct {
 // mailboxes lists what exists.
 func (v *lister) mailboxes(ctx context.Context) error {
 	// Cyrus does not show admins their own mailboxes.
-	if inbox := v.l.o.Names.Inbox(v.who.User); inbox != "" && !v.ns.Admin {
-		if err := v.own(ctx, inbox); err != nil {
+	if v.inbox != "" && !v.ns.Admin {
+		if err := v.own(ctx, v.inbox); err != nil {
 			return err
 		}
 	}
@@ -135,6 +137,9 @@ func (v *lister) own(ctx context.Context, inbox mboxname.Name) error {
 
 // category is where a mailbox is shown to this user.
 func (v *lister) category(n mboxname.Name) category {
+	if v.ns.Admin && n.IsUser() && !v.inbox.Contains(n) {
+		return catOther // most of them, without taking the name apart
+	}
 	p := n.Parts(v.ns.DeletedPrefix)
 	switch {
 	case p.WasDeleted && p.Localpart != "":
@@ -279,14 +284,18 @@ func (v *lister) scan(ctx context.Context, r keyRange, fn func(*Entry) error) er
 // marks is what an entry's bytes must contain to give the user any right:
 // most of a big list is somebody else's, and need not be decoded.
 func (v *lister) marks() [][]byte {
-	m := [][]byte{[]byte(acl.Anyone)}
-	user := v.who.User
-	if user == "" {
-		user = acl.Anonymous
+	ids := []string{acl.Anyone, v.who.User}
+	if v.who.User == "" {
+		ids[1] = acl.Anonymous
 	}
-	m = append(m, []byte(user))
 	for _, g := range v.who.Groups {
-		m = append(m, []byte("group:"+g))
+		ids = append(ids, "group:"+g)
+	}
+	var m [][]byte
+	for _, id := range ids {
+		// in the value: %(… A %(id rights id rights …))
+		word := append(dlist.AppendString(nil, []byte(id)), ' ')
+		m = append(m, append([]byte{'('}, word...), append([]byte{' '}, word...))
 	}
 	return m
 }

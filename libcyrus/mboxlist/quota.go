@@ -21,6 +21,12 @@ const noticeLevel = syslog.LevelNotice
 // "quota -f" hold.
 const quotaLock = "$QUOTACHANGE"
 
+// LockQuota takes the lock under which quota roots come and go and are
+// counted anew: while it is held nobody else does that.
+func (l *List) LockQuota(ctx context.Context) (*lock.Held, error) {
+	return l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+}
+
 // SetQuota sets the limits of a quota root, and makes the root if the
 // mailbox has none of its own: what is used below it is then counted there.
 // "dom!" is the root of a whole domain. force makes a root where there is no
@@ -76,7 +82,7 @@ func (l *List) anyIn(ctx context.Context, n mboxname.Name) (has bool, err error)
 // newRoot makes a quota root and puts all mailboxes below it, that have no
 // root nearer to them, under it.
 func (l *List) newRoot(ctx context.Context, root mboxname.Name, limits quota.Limits) error {
-	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	held, err := l.LockQuota(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,7 +108,7 @@ func (l *List) RemoveQuota(ctx context.Context, who Actor, root mboxname.Name) e
 	if !l.isAdmin(who, root) {
 		return denied("mboxlist.RemoveQuota", root)
 	}
-	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	held, err := l.LockQuota(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,7 +142,7 @@ func (l *List) RemoveQuota(ctx context.Context, who Actor, root mboxname.Name) e
 //
 // Source: fixquota_dopass in Cyrus imap/quota.c.
 func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.Usage, err error) {
-	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	held, err := l.LockQuota(ctx)
 	if err != nil {
 		return was, is, err
 	}

@@ -8,6 +8,9 @@ import "strings"
 //
 // Source: mbname_extname in Cyrus imap/mboxname.c.
 func (ns *Namespace) External(n Name) (string, bool) {
+	if s, ok := ns.plain(n); ok {
+		return s, true
+	}
 	p := n.Parts(ns.DeletedPrefix)
 	if p.Localpart == "" && len(p.Boxes) == 0 {
 		return "", false
@@ -32,6 +35,26 @@ func (ns *Namespace) External(n Name) (string, bool) {
 		s += "@" + p.Domain
 	}
 	return s, true
+}
+
+// toSlashes turns internal names into external ones where nothing else is
+// different.
+var toSlashes = strings.NewReplacer(".", "/", "^", ".")
+
+// plain is External for the many names that have no domain, are not the
+// user's own and stand at the same place in the external tree.
+func (ns *Namespace) plain(n Name) (string, bool) {
+	if ns.AltNamespace || ns.CrossDomains || strings.IndexByte(string(n), '!') >= 0 || strings.IndexByte(ns.User, '@') >= 0 {
+		return "", false
+	}
+	rest, isUser := strings.CutPrefix(string(n), "user.")
+	if !isUser || Inbox(ns.User).Contains(n) || rest == "" {
+		return "", false
+	}
+	if ns.UnixHierarchySep {
+		return toSlashes.Replace(string(n)), true
+	}
+	return string(n), true
 }
 
 // ExternalOr is External, or the internal name for a log line or a list

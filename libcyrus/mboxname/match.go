@@ -54,6 +54,15 @@ func (m Matcher) Matches(external string) bool { return m.Longest(external) == l
 //
 // The time it takes is at most the product of both lengths.
 func (m Matcher) Longest(external string) int {
+	switch m.pattern {
+	case "*":
+		return len(external)
+	case "%":
+		if i := strings.IndexByte(external, m.sep); i >= 0 {
+			return i
+		}
+		return len(external)
+	}
 	longest := -1
 	at := make([]bool, len(m.pattern)+1) // at[i]: pattern[:i] matches what was read
 	at[0] = true

@@ -42,11 +42,6 @@ func (c *statusCache) path() string {
 	return c.site.Layout.ConfigDir + "/statuscache.db"
 }
 
-func (c *statusCache) exists() bool {
-	_, err := c.site.FS.Stat(c.path())
-	return err == nil
-}
-
 // forget removes the entry of a mailbox.
 func (c *statusCache) forget(n mboxname.Name) {
 	c.mu.Lock()

@@ -229,7 +229,7 @@ func (s *Site) storeOptions() mailbox.Options {
 			string(mboxlist.AddressBook): limit(config.MailboxMaxmessagesAddressbook.In(c)),
 		},
 	}
-	if s.status.exists() {
+	if s.Server == nil { // in own mode no Cyrus can be there
 		o.Changed = s.status.forget
 	}
 	if config.ArchiveEnabled.In(c) {
