@@ -65,11 +65,15 @@ func Root() (string, error) {
 	return "", errors.New("no go.mod above the working directory")
 }
 
-// Bin returns the folder of our programs, built from this checkout once
-// per test process (by make, which the rest of the build goes through too).
+// Bin returns the folder of our programs: BINDIR of the environment, or
+// what is built from this checkout once per test process (by make, which the
+// rest of the build goes through too).
 func Bin(tb testing.TB) string {
 	tb.Helper()
 	build.Do(func() {
+		if build.dir = os.Getenv("BINDIR"); build.dir != "" {
+			return
+		}
 		root, err := Root()
 		if err != nil {
 			build.err = err

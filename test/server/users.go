@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -49,6 +50,26 @@ func (s *Site) Login(user string) *IMAP {
 	c := s.DialIMAP()
 	c.Must("LOGIN " + user + " pass")
 	return c
+}
+
+// TryLogin is Login for a server that may be away.
+func (s *Site) TryLogin(user string) (*IMAP, error) {
+	conn, err := net.DialTimeout("tcp", s.IMAP, 10*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	c := &IMAP{Conn: conn, R: bufio.NewReader(conn), s: s}
+	if _, err = c.Line(); err == nil {
+		var tagged string
+		if _, tagged, err = c.Do("LOGIN " + user + " pass"); err == nil && !strings.HasPrefix(tagged, "OK") {
+			err = errors.New(tagged)
+		}
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // Line reads one line, with its end; it waits at most 20 s.
