@@ -153,17 +153,67 @@ func TestPage(t *testing.T) {
 
 func TestNotAPage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page")
-	for _, text := range []string{"x", "gocyrus page\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x20\x00", strings.Repeat("x", pageFileSize)} {
+	other := newPage()
+	other[19]++ // the version
+	for _, text := range []string{"x", string(other), strings.Repeat("x", pageFileSize)} {
 		os.WriteFile(path, []byte(text), 0o600)
 		if _, err := OpenPage(path); !errors.Is(err, ErrNoPage) {
 			t.Errorf("%.20q: %v", text, err)
 		}
-		if _, err := CreatePage(path); !errors.Is(err, ErrNoPage) {
+		p, err := CreatePage(path)
+		if text == string(other) {
+			if b, _ := os.ReadFile(path); !errors.Is(err, ErrNoPage) || string(b) != text {
+				t.Errorf("another version: %v", err)
+			}
+			continue
+		}
+		if err != nil {
 			t.Errorf("%.20q: %v", text, err)
+			continue
 		}
-		if b, _ := os.ReadFile(path); string(b) != text {
-			t.Errorf("%.20q was changed", text)
-		}
+		p.Close()
+	}
+}
+
+// TestPageCutOff: somebody makes the file shorter while it is mapped.
+func TestPageCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page")
+	server, err := CreatePage(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	client, err := OpenPage(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	os.Truncate(path, 4096)
+	odd := 0
+	for i := range 100 {
+		odd += int(client.Generation('M', []byte{byte(i)}) & 1)
+	}
+	if odd == 0 {
+		t.Error("no fault was seen")
+	}
+	if server, err = CreatePage(path); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if g := client.Generation('M', []byte("k")); g&1 != 0 {
+		t.Errorf("mended: %d", g)
+	}
+}
+
+func BenchmarkGeneration(b *testing.B) {
+	p, err := CreatePage(filepath.Join(b.TempDir(), "page"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	key := []byte("Nuser\x1falice\x1fWork")
+	for b.Loop() {
+		p.Generation('M', key)
 	}
 }
 

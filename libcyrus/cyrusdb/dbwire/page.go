@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
@@ -23,9 +24,10 @@ import (
 //	4096 Buckets counters
 //
 // Counters are 64 bits in the machine's order. The file is never replaced
-// or made shorter while anybody may have it mapped. Only the server writes;
-// a new one raises all counters before it serves, because the one before
-// may have ended in the middle of a change.
+// or made shorter while anybody may have it mapped; if somebody else does
+// that, clients see odd counters. Only the server writes; a new one raises
+// all counters before it serves, because the one before may have ended in
+// the middle of a change.
 const (
 	pageMagic    = "gocyrus page\x00\x00\x00\x00"
 	pageVersion  = 1
@@ -44,28 +46,30 @@ type Page struct {
 	mem []byte
 }
 
-// CreatePage opens the page for the server and raises all counters. A file
-// that is no page of this version is refused.
+// CreatePage opens the page for the server and raises all counters. A page
+// of another version, which others may have mapped, is refused with
+// ErrNoPage; any other file is overwritten.
 func CreatePage(path string) (*Page, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	head := make([]byte, len(pageMagic))
+	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if fi.Size() == 0 {
-		// All octets are written, so that the disk cannot be full later.
-		b := make([]byte, pageFileSize)
-		copy(b, pageMagic)
-		binary.BigEndian.PutUint32(b[16:], pageVersion)
-		binary.BigEndian.PutUint32(b[20:], buckets)
-		if _, err := f.WriteAt(b, 0); err != nil {
-			f.Truncate(0)
-			return nil, err
-		}
+	// All octets are written, so that the disk cannot be full later.
+	b, at := newPage(), int64(0)
+	if string(head) == pageMagic {
+		at = min(fi.Size(), pageFileSize) // somebody has cut it off
+	}
+	if _, err := f.WriteAt(b[at:], at); err != nil {
+		return nil, err
 	}
 	p, err := mapPage(f, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
@@ -78,6 +82,15 @@ func CreatePage(path string) (*Page, error) {
 		raise(p.counter(bucketsAt + 8*i))
 	}
 	return p, nil
+}
+
+// newPage is a page with all counters 0.
+func newPage() []byte {
+	b := make([]byte, pageFileSize)
+	copy(b, pageMagic)
+	binary.BigEndian.PutUint32(b[16:], pageVersion)
+	binary.BigEndian.PutUint32(b[20:], buckets)
+	return b
 }
 
 // OpenPage maps the page for a client.
@@ -133,11 +146,24 @@ func (p *Page) bucket(first byte, key []byte) *atomic.Uint64 {
 
 // Generation returns the counter of a key of the database first. If it is
 // odd the key may be changing.
-func (p *Page) Generation(first byte, key []byte) uint64 { return p.bucket(first, key).Load() }
+func (p *Page) Generation(first byte, key []byte) uint64 { return load(p.bucket(first, key)) }
 
 // Changes returns a number that is another one after any change to the
 // database first. If it is odd a change is being made.
-func (p *Page) Changes(first byte) uint64 { return p.database(first).Load() }
+func (p *Page) Changes(first byte) uint64 { return load(p.database(first)) }
+
+// load reads a counter. If the file has become too short that is a fault,
+// which would end the process.
+func load(c *atomic.Uint64) (n uint64) {
+	old := debug.SetPanicOnFault(true)
+	defer func() {
+		debug.SetPanicOnFault(old)
+		if recover() != nil {
+			n = 1 // odd: nothing remembered is used
+		}
+	}()
+	return c.Load()
+}
 
 // Change calls fn, and keeps the counters of the keys (with the octets of
 // their databases in front) odd meanwhile.

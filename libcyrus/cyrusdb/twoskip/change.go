@@ -175,21 +175,28 @@ func (v *view) write(fsys disk.FS) error {
 // keep brings the pages up to date with what was written.
 func (h *handle) keep(now header, tx *change) {
 	for offset, r := range tx.heads {
-		if p, ok := h.pages[offset/pageSize]; ok && offset < tx.base {
-			head := r.encode(nil)
-			if at := offset % pageSize; at+uint64(len(head)) <= uint64(len(p)) {
-				copy(p[at:], head)
-				continue
-			}
-			delete(h.pages, offset/pageSize)
-			delete(h.pages, offset/pageSize+1)
+		if offset < tx.base {
+			h.patch(offset, r.encode(nil))
 		}
 	}
-	delete(h.pages, 0) // has the header
+	h.patch(0, now.encode())
 	for no := tx.base / pageSize; no <= now.size/pageSize; no++ {
 		delete(h.pages, no)
 	}
 	h.header, h.valid = now, true
+}
+
+// patch changes those of the pages that are remembered. The first octets of
+// a head may be the last of a page.
+func (h *handle) patch(offset uint64, b []byte) {
+	for len(b) > 0 {
+		no, at := offset/pageSize, offset%pageSize
+		n := min(uint64(len(b)), pageSize-at)
+		if p, ok := h.pages[no]; ok && at < uint64(len(p)) {
+			copy(p[at:], b[:n])
+		}
+		offset, b = offset+n, b[n:]
+	}
 }
 
 // writer writes and syncs until something fails.

@@ -4,6 +4,7 @@ package twoskip
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"gocyrus/libcyrus/disk"
@@ -39,7 +42,9 @@ func newCyrus(t *testing.T) *cyrus {
 // tool runs cyr_dbtool.
 func (c *cyrus) tool(input string, args ...string) string {
 	c.t.Helper()
-	os.Chmod(c.path, 0o666)
+	if fi, err := os.Stat(c.path); err == nil && fi.Mode()&0o6 == 0 && fi.Sys().(*syscall.Stat_t).Uid == 0 {
+		os.Chmod(c.path, 0o666)
+	}
 	cmd := exec.Command(dbtool, append([]string{"-C", c.dir + "/imapd.conf", "-n", c.path, "twoskip"}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
@@ -155,4 +160,67 @@ func TestReferenceRecovers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// forAll makes files that everybody may use.
+type forAll struct{ disk.FS }
+
+func (f forAll) OpenFile(name string, flag int, _ os.FileMode) (disk.File, error) {
+	return f.FS.OpenFile(name, flag, 0o666)
+}
+
+// TestReferenceAtOnce: two real Cyrus processes and several of our
+// goroutines, with two tables of locks, change one file at the same time.
+// Nothing is lost.
+func TestReferenceAtOnce(t *testing.T) {
+	c := newCyrus(t)
+	// Our files must be open to the user that the tool makes itself.
+	defer syscall.Umask(syscall.Umask(0))
+	files := forAll{disk.OS()}
+	open(t, files, c.path).Close()
+	model := map[string]string{}
+	var mu sync.Mutex
+	note := func(k, v string) {
+		mu.Lock()
+		defer mu.Unlock()
+		model[k] = v
+	}
+	var wg sync.WaitGroup
+	for p := range 2 {
+		wg.Go(func() {
+			for i := range 5 {
+				var in strings.Builder
+				for j := range 20 {
+					k, v := fmt.Sprintf("c%d.%d", p, (i*20+j)%150), fmt.Sprintf("%d%0*d", i, 10*j+1, 0)
+					fmt.Fprintf(&in, "%s\t%s\n", k, v)
+					note(k, v)
+				}
+				c.tool(in.String(), "set")
+			}
+		})
+		db := open(t, files, c.path)
+		defer db.Close()
+		for g := range 3 {
+			wg.Go(func() {
+				for i := range 40 {
+					k, v := fmt.Sprintf("o%d.%d.%d", p, g, i%30), fmt.Sprintf("%d%0*d", i, i+1, 0)
+					if err := db.Commit(context.Background(), sets(k, v)); err != nil {
+						t.Error(err)
+					}
+					note(k, v)
+					if got, err := db.Get(context.Background(), []byte(k)); err != nil || string(got) != v {
+						t.Errorf("%s is %q, %v", k, got, err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if got := c.show(); !maps.Equal(got, model) {
+		t.Errorf("Cyrus finds %d records, want %d", len(got), len(model))
+	}
+	if out := c.tool("", "consistent"); !strings.Contains(out, "Yes, consistent") {
+		t.Error(out)
+	}
+	checked(t, open(t, disk.OS(), c.path))
 }

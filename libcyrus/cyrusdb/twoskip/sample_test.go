@@ -1,6 +1,7 @@
 package twoskip
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -121,6 +122,48 @@ func TestManyHandles(t *testing.T) {
 	for _, db := range dbs {
 		checked(t, db)
 	}
+}
+
+// TestRememberedPages: what is remembered of a file is what is in it, after
+// each of many changes, also when only some of its pages are remembered.
+func TestRememberedPages(t *testing.T) {
+	m := disk.NewMem()
+	db := open(t, m, file)
+	defer db.Close()
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for i := range 400 {
+		var tx kv.Tx
+		for range 1 + rnd.IntN(60) {
+			tx.Put(fmt.Appendf(nil, "k%03d", rnd.IntN(400)), fmt.Appendf(nil, "%d%0*d", i, 8*rnd.IntN(40), 0))
+		}
+		if err := db.Commit(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		b, err := m.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for no, p := range db.h.pages {
+			at := int(no * pageSize)
+			if at+len(p) > len(b) || !bytes.Equal(p, b[at:at+len(p)]) {
+				if db.h.ino == inode(t, m) {
+					t.Fatalf("change %d: page %d differs", i, no)
+				}
+			}
+			if rnd.IntN(3) == 0 {
+				delete(db.h.pages, no)
+			}
+		}
+	}
+}
+
+func inode(t *testing.T, m *disk.Mem) uint64 {
+	t.Helper()
+	fi, err := m.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return disk.Inode(fi)
 }
 
 func benchDB(b *testing.B, n int) *DB {
