@@ -87,11 +87,26 @@ func (f osFile) Datasync() error {
 func (osFS) Open(name string) (File, error) { return OS().OpenFile(name, os.O_RDONLY, 0) }
 
 func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, perm)
+	fd, err := open(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return osFile{os.NewFile(uintptr(fd), name)}, nil
+}
+
+// open is os.OpenFile without what that does to learn whether it can wait
+// for the file by polling: four fcntl and an epoll_ctl for each file, to find
+// that it cannot. Whoever fetches many messages opens many files.
+func open(name string, flag int, perm fs.FileMode) (int, error) {
+	for {
+		fd, err := unix.Open(name, flag|unix.O_CLOEXEC|unix.O_LARGEFILE, uint32(perm.Perm()))
+		if err == nil {
+			return fd, nil
+		}
+		if err != unix.EINTR {
+			return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
 }
 
 func (osFS) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
@@ -107,15 +122,20 @@ func (osFS) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(na
 func (osFS) Chtimes(name string, mtime time.Time) error { return os.Chtimes(name, mtime, mtime) }
 
 func (osFS) SyncDir(dir string) error {
-	d, err := os.Open(dir)
+	fd, err := open(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
-		return err
+	defer unix.Close(fd)
+	for {
+		err := unix.Fsync(fd)
+		if err == nil || err == unix.EINVAL {
+			return nil
+		}
+		if err != unix.EINTR {
+			return &fs.PathError{Op: "fsync", Path: dir, Err: err}
+		}
 	}
-	return nil
 }
 
 // Inode is the file's inode number. Two files of one file system are the

@@ -85,6 +85,7 @@ type box struct {
 	head         *header   // as of headID
 	crcs         *flagCRCs // of head
 	headID       fileID
+	live         liveUIDs
 	checked      bool // looked at after an unclean boot
 
 	appends  appendQueue
@@ -178,6 +179,7 @@ func (b *box) forget() {
 	b.archiveCache.release()
 	b.index, b.cache, b.archiveCache = nil, nil, nil
 	b.head, b.crcs, b.headID = nil, nil, fileID{}
+	b.live = liveUIDs{}
 }
 
 // file returns the file that path names now, opened before if it is the

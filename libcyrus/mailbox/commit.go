@@ -226,7 +226,9 @@ func (m *Mailbox) writeIndex() error {
 		_, err = m.file.WriteAt(m.hdr.encode(), 0)
 	}
 	if err == nil && c.lasting {
-		err = m.file.Sync()
+		// Not Sync: where only flags change, the file system need not write
+		// its journal for the new time of the file.
+		err = m.file.Datasync()
 	}
 	if err != nil {
 		c.marked = true // also a header that was only written half is undone

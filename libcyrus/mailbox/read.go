@@ -31,14 +31,16 @@ func (w *window) free() {
 	}
 }
 
-// raw returns the bytes of a record, valid until the next call.
-func (m *Mailbox) raw(recno uint32) ([]byte, error) {
+// raw returns the bytes of a record, valid until the next call. If it must
+// be read, so are those behind it, ahead in all: a record alone is a short
+// read.
+func (m *Mailbox) raw(recno, ahead uint32) ([]byte, error) {
 	w, l := &m.window, m.hdr.layout()
 	if recno < w.first || recno-w.first >= w.n {
 		if w.buf == nil {
 			w.buf = windows.Get().(*[windowSize]byte)
 		}
-		n := min(uint32(windowSize/l.record), m.recordsOnDisk()-recno+1)
+		n := min(uint32(windowSize/l.record), m.recordsOnDisk()-recno+1, ahead)
 		b := w.buf[:int(n)*l.record]
 		w.n = 0
 		if err := m.readAt(b, l.offset(recno)); err != nil {
@@ -71,7 +73,10 @@ func (m *Mailbox) readAt(b []byte, off int64) error {
 func (m *Mailbox) recordsOnDisk() uint32 { return m.hdr.NumRecords - uint32(len(m.changes.added)) }
 
 // read decodes a record into r.
-func (m *Mailbox) read(r *Record, recno uint32) error {
+func (m *Mailbox) read(r *Record, recno uint32) error { return m.readAhead(r, recno, 1) }
+
+// readAhead is read for a reader that wants that many records from there on.
+func (m *Mailbox) readAhead(r *Record, recno, ahead uint32) error {
 	if have := m.changes.records[recno]; have != nil {
 		*r = have.new
 		return nil
@@ -80,7 +85,7 @@ func (m *Mailbox) read(r *Record, recno uint32) error {
 		*r = m.changes.added[recno-n-1].rec
 		return nil
 	}
-	b, err := m.raw(recno)
+	b, err := m.raw(recno, ahead)
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func (m *Mailbox) Record(recno uint32) (r Record, err error) {
 func (m *Mailbox) Records(dst []Record, first uint32, n int) ([]Record, error) {
 	for recno := max(first, 1); n > 0 && recno <= m.hdr.NumRecords; recno++ {
 		dst = append(dst, Record{})
-		if err := m.read(&dst[len(dst)-1], recno); err != nil {
+		if err := m.readAhead(&dst[len(dst)-1], recno, uint32(n)); err != nil {
 			return dst[:len(dst)-1], err
 		}
 		n--
@@ -118,7 +123,7 @@ func (m *Mailbox) Records(dst []Record, first uint32, n int) ([]Record, error) {
 func (m *Mailbox) Each(first uint32, fn func(*Record) (more bool)) error {
 	var r Record
 	for recno := max(first, 1); recno <= m.hdr.NumRecords; recno++ {
-		if err := m.read(&r, recno); err != nil {
+		if err := m.readAhead(&r, recno, windowSize); err != nil {
 			return err
 		}
 		if !fn(&r) {
@@ -131,22 +136,42 @@ func (m *Mailbox) Each(first uint32, fn func(*Record) (more bool)) error {
 // FindUID returns the record with this UID, expunged or not; hint is a
 // record number where it may be (0: none).
 func (m *Mailbox) FindUID(uid, hint uint32) (r Record, ok bool, err error) {
-	if hint > 0 && hint <= m.hdr.NumRecords {
+	// UIDs ascend, so that no record can lie further from another than their
+	// UIDs: where none is missing, hint or the second look finds it.
+	low, high := uint32(1), min(uid, m.hdr.NumRecords)
+	for range 2 {
+		if hint < low || hint > high {
+			break
+		}
 		if err := m.read(&r, hint); err != nil || r.UID == uid {
 			return r, err == nil, err
 		}
+		if r.UID < uid {
+			low, high = hint+1, min(high, hint+(uid-r.UID))
+			hint = high
+		} else {
+			far := r.UID - uid
+			high = hint - 1
+			if far < hint {
+				low = max(low, hint-far)
+			}
+			hint = low
+		}
 	}
-	n := sort.Search(int(m.hdr.NumRecords), func(i int) bool {
+	if low > high {
+		return Record{}, false, nil
+	}
+	n := sort.Search(int(high-low)+1, func(i int) bool {
 		var u uint32
 		if err == nil {
-			u, err = m.uidAt(uint32(i) + 1)
+			u, err = m.uidAt(low + uint32(i))
 		}
 		return err != nil || u >= uid
 	})
-	if err != nil || n == int(m.hdr.NumRecords) {
+	if err != nil || n > int(high-low) {
 		return Record{}, false, err
 	}
-	err = m.read(&r, uint32(n)+1)
+	err = m.read(&r, low+uint32(n))
 	return r, err == nil && r.UID == uid, err
 }
 

@@ -151,7 +151,7 @@ func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 	m.changes.old.AnnotUsed = 1 // the header's word that there are none is not believed
 	var r Record
 	for recno := uint32(1); recno <= m.hdr.NumRecords; recno++ {
-		b, err := m.raw(recno)
+		b, err := m.raw(recno, windowSize)
 		if err != nil {
 			return false, err
 		}

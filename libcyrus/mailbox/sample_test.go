@@ -122,7 +122,7 @@ func checkSample(t *testing.T, s *sample, m *Mailbox) {
 		if made, err := m.parsedCache(r); err != nil || string(made) != string(b) {
 			t.Errorf("%s uid %d: the cache record is not what parsing gives (%v)", m.ref.Name, r.UID, err)
 		}
-		raw, _ := m.raw(r.Recno)
+		raw, _ := m.raw(r.Recno, 1)
 		again := make([]byte, len(raw))
 		h.layout().encode(again, r)
 		if string(raw) != string(again) {

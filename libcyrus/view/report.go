@@ -41,6 +41,7 @@ func (v *View) reportGone(w *imapwire.Writer) {
 		return
 	}
 	next, kept, lost := 0, 0, 0
+	v.uids = slices.Clone(v.uids) // others may have the same array
 	for i, uid := range v.uids {
 		if next == len(v.gone) || v.gone[next] != uid {
 			v.uids[kept] = uid

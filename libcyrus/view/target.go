@@ -96,7 +96,7 @@ func (v *View) walk(m *mailbox.Mailbox, t Targets, fn func(seq uint32, r *mailbo
 	w := walker{v: v, m: m}
 	for _, g := range t {
 		for seq := g.First; seq <= g.Last; seq++ {
-			r, err := w.find(v.uids[seq-1])
+			r, err := w.find(seq, g.Last)
 			if err != nil {
 				return err
 			}
@@ -119,15 +119,19 @@ type walker struct {
 	next uint32 // record number behind the batch; 0 = nothing was read yet
 }
 
-// find returns the record of a UID, which is larger than all before, or nil.
-func (w *walker) find(uid uint32) (*mailbox.Record, error) {
+// find returns the record of a message, which comes after all before, or nil.
+// Those up to last will be asked for, too.
+func (w *walker) find(seq, last uint32) (*mailbox.Record, error) {
+	uid, want := w.v.uids[seq-1], int(last-seq)+1
 	if w.next == 0 || w.far(uid) {
-		r, ok, err := w.m.FindUID(uid, w.v.hint)
+		r, ok, err := w.m.FindUID(uid, seq+w.v.ahead)
 		if !ok || err != nil {
 			return nil, err
 		}
-		w.next = r.Recno
-		if ok, err = w.read(); !ok {
+		if w.next = r.Recno; r.Recno >= seq {
+			w.v.ahead = r.Recno - seq
+		}
+		if ok, err = w.read(want); !ok {
 			return nil, err
 		}
 	}
@@ -142,7 +146,7 @@ func (w *walker) find(uid uint32) (*mailbox.Record, error) {
 			}
 			return nil, nil
 		}
-		if ok, err := w.read(); !ok {
+		if ok, err := w.read(want); !ok {
 			return nil, err
 		}
 	}
@@ -155,14 +159,11 @@ func (w *walker) far(uid uint32) bool {
 	return len(b) > 0 && uid > b[len(b)-1].UID+recordBatch
 }
 
-// read reads the next batch; false at the end.
-func (w *walker) read() (bool, error) {
-	b, err := w.m.Records(w.v.batch[:0], w.next, recordBatch)
+// read reads the next batch, of at most want records; false at the end.
+func (w *walker) read(want int) (bool, error) {
+	b, err := w.m.Records(w.v.batch[:0], w.next, min(want, recordBatch))
 	w.v.batch, w.i = b, 0
 	w.next += uint32(len(b))
-	if len(b) > 0 {
-		w.v.hint = b[0].Recno
-	}
 	return err == nil && len(b) > 0, err
 }
 

@@ -44,7 +44,8 @@ type View struct {
 	rights   acl.Rights
 
 	// uids has every message that the client knows, and at its end those
-	// that it will be told of next, in ascending order.
+	// that it will be told of next, in ascending order. Until something goes
+	// from it or comes to it, all sessions have the same array.
 	uids  []uint32
 	gone  []uint32 // of uids, expunged but not yet reported, ascending
 	seen  seen.UIDs
@@ -69,7 +70,7 @@ type View struct {
 	deleted   bool     // the mailbox is gone
 	cache     mailbox.CacheBuffer
 	batch     []mailbox.Record
-	hint      uint32 // record number near the last one looked for
+	ahead     uint32 // by how much the record number of a message was above its sequence number
 	headerBuf []byte
 }
 
@@ -163,23 +164,28 @@ func (v *View) loadSeen(ctx context.Context, h *mailbox.IndexHeader) error {
 	return nil
 }
 
-// load reads all messages. It returns the sequence number of the first that
+// load finds all messages. It returns the sequence number of the first that
 // is not seen.
 func (v *View) load(m *mailbox.Mailbox, h *mailbox.IndexHeader) (firstUnseen uint32, err error) {
-	v.uids = make([]uint32, 0, h.Exists+16)
-	err = m.Each(1, func(r *mailbox.Record) bool {
-		if !r.Live() {
-			return true
-		}
-		v.uids = append(v.uids, r.UID)
-		if firstUnseen == 0 && !v.isSeen(r) {
-			firstUnseen = uint32(len(v.uids))
-		}
-		if r.UID > v.recentUID {
-			v.recent = v.recent.Add(r.UID)
-		}
-		return true
-	})
+	if v.uids, err = m.Live(); err != nil {
+		return 0, err
+	}
+	n := len(v.uids)
+	if v.ownSeen {
+		n, err = m.FirstUnseen()
+	} else if i := slices.IndexFunc(v.uids, func(uid uint32) bool { return !v.seen.Has(uid) }); i >= 0 {
+		n = i
+	}
+	if n < len(v.uids) {
+		firstUnseen = uint32(n) + 1
+	}
+	first, found := slices.BinarySearch(v.uids, v.recentUID)
+	if found {
+		first++
+	}
+	for _, uid := range v.uids[first:] {
+		v.recent = v.recent.Add(uid)
+	}
 	v.note(m, h)
 	return firstUnseen, err
 }
