@@ -16,16 +16,21 @@ import (
 // What Commit does, and what a power cut or kill -9 after each step leaves:
 //
 //	1 hooks (seen databases, mailbox list)  they are ahead of the index
+//	  dirty mark in the index header, if    kill: the next one repairs and has
+//	  quota or annotations follow           the quota root counted
 //	2 side by side, each lasting:
 //	    directories of new message files    files above last_uid: replaced by
 //	                                        the next append
 //	    appended cache records              garbage at the end of the cache
 //	    annotations                         of UIDs that do not exist yet, or
 //	                                        with a modseq above the index's
-//	    use of quota                        too high or too low by this commit
+//	    use of quota                        too high or too low by this commit:
+//	                                        kill: the mark is there. Power cut:
+//	                                        counted when the first mailbox of
+//	                                        the root is looked at (check)
 //	    cyrus.header                        new names without use; its CRC is
 //	                                        not the index's, which is a warning
-//	3 dirty mark in the index header        kill: the next one repairs
+//	3 dirty mark, if it is not there        kill: the next one repairs
 //	4 records                               kill: as 3. Power cut: see repair
 //	5 index header without the mark, fsync  everything lasts
 //
@@ -58,18 +63,22 @@ func (m *Mailbox) Commit(ctx context.Context) error {
 func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	c := &m.changes
 	c.undoQuota = func() {}
-	if moves := m.quotaMoves(); len(moves) > 0 {
+	moves := m.quotaMoves()
+	if len(moves) > 0 || len(c.annots) > 0 {
+		// The index counts annotations: whoever finds them there while the
+		// index does not know them counts again.
+		if err := m.setMark(); err != nil {
+			m.abandon()
+			return err
+		}
+	}
+	if len(moves) > 0 {
 		tasks = append(tasks, func() (err error) {
 			c.undoQuota, err = m.updateQuota(ctx, moves)
 			return err
 		})
 	}
 	if len(c.annots) > 0 {
-		// The index counts annotations: whoever finds them there while the
-		// index does not know them counts again.
-		if err := m.setMark(); err != nil {
-			return err
-		}
 		tasks = append(tasks, func() error {
 			_, err := m.store.o.Annotations.MessageSet(ctx, m.messages(), c.annotsMod, c.annots)
 			return err

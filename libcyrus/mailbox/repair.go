@@ -15,6 +15,7 @@ import (
 
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/syslog"
 )
@@ -123,6 +124,7 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 		m.box.checked = true
 		m.box.mu.Unlock()
 	}
+	root := m.head.quotaRoot
 	m.Close()
 	if err != nil {
 		return disk.Error("mailbox.check", string(ref.Name), err)
@@ -130,7 +132,23 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 	if !sound {
 		return s.repair(ctx, ref)
 	}
+	if root != "" && s.o.Repaired != nil && s.firstOf(root) {
+		s.o.Repaired(ref, root)
+	}
 	return nil
+}
+
+// firstOf reports whether no mailbox of a quota root has been checked before
+// by this process: a power cut may have left the use of the root wrong
+// though all mailboxes are sound.
+func (s *Store) firstOf(root mboxname.Name) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counted[root] {
+		return false
+	}
+	s.counted[root] = true
+	return true
 }
 
 // sound reports whether records and counters agree.

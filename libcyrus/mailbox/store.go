@@ -57,8 +57,9 @@ type Options struct {
 	// changed, before its locks are released: to drop its entries in
 	// statuscache.db.
 	Changed func(mboxname.Name)
-	// Repaired, if not nil, is called without any lock after a mailbox was
-	// repaired that has a quota root, whose use may now be wrong.
+	// Repaired, if not nil, is called without any lock when the use of a
+	// quota root may be wrong: after a mailbox of it was repaired, or was
+	// checked, as the first of this root, after an unclean boot.
 	Repaired func(ref Ref, root mboxname.Name)
 
 	// Message says how messages are parsed.
@@ -104,9 +105,10 @@ type Store struct {
 	o     Options
 	watch watcher
 
-	mu    sync.Mutex
-	boxes map[string]*box // by Ref.key
-	idle  list.List       // boxes that nobody uses, the longest unused first
+	mu      sync.Mutex
+	boxes   map[string]*box        // by Ref.key
+	idle    list.List              // boxes that nobody uses, the longest unused first
+	counted map[mboxname.Name]bool // quota roots that were counted after an unclean boot
 }
 
 // New returns a Store. It opens nothing yet.
@@ -123,7 +125,7 @@ func New(o Options) (*Store, error) {
 	if o.LockWait <= 0 {
 		o.LockWait = defaultLockWait
 	}
-	s := &Store{o: o, boxes: map[string]*box{}}
+	s := &Store{o: o, boxes: map[string]*box{}, counted: map[mboxname.Name]bool{}}
 	s.watch.start(s)
 	return s, nil
 }
