@@ -104,13 +104,23 @@ func (t *Table) Name(ctx context.Context, path string, mode Mode) (*Held, error)
 			t.leave(e)
 			return nil, err
 		}
-		if fi, err := f.Stat(); err == nil && disk.Links(fi) > 0 {
+		if !removed(f) {
 			return h, nil
 		}
 		// Somebody has removed the file: others would lock another one.
 		e.forgetFile(f)
 		h.unlock()
 	}
+}
+
+// removed reports whether an open file has no name any more, or was closed.
+func removed(f disk.File) bool {
+	if fd := f.Fd(); fd != disk.NoFd {
+		var st unix.Stat_t
+		return unix.Fstat(int(fd), &st) != nil || st.Nlink == 0
+	}
+	fi, err := f.Stat()
+	return err != nil || disk.Links(fi) == 0
 }
 
 // File locks an open file, which must stay open until Release. Key names
