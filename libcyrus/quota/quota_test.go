@@ -258,8 +258,14 @@ func TestRecount(t *testing.T) {
 	if err != nil || was != (Usage{1054, 15}) || is != (Usage{165, 17}) {
 		t.Errorf("%v, %v, %v", was, is, err)
 	}
-	if r, err := s.Get(ctx, "user.a"); err != nil || r.Used != is || r.scan != nil {
-		t.Errorf("%+v, %v", r, err)
+	if c, err = s.Recount(ctx, "user.a"); err != nil {
+		t.Fatal(err)
+	}
+	if was, is, err = c.Look(ctx); err != nil || was != (Usage{165, 17}) || is != (Usage{}) {
+		t.Errorf("Look: %v, %v, %v", was, is, err)
+	}
+	if r, err := s.Get(ctx, "user.a"); err != nil || r.Used != (Usage{165, 17}) || r.scan != nil {
+		t.Errorf("after Look: %+v, %v", r, err)
 	}
 }
 

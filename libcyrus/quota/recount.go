@@ -39,13 +39,21 @@ func (c *Recount) Add(ctx context.Context, mailbox mboxname.Name, use Usage) err
 }
 
 // End replaces what was thought to be used by what was counted.
-func (c *Recount) End(ctx context.Context) (was, is Usage, err error) {
+func (c *Recount) End(ctx context.Context) (was, is Usage, err error) { return c.end(ctx, true) }
+
+// Look is End, but leaves what is thought to be used as it is ("quota -n").
+func (c *Recount) Look(ctx context.Context) (was, is Usage, err error) { return c.end(ctx, false) }
+
+func (c *Recount) end(ctx context.Context, replace bool) (was, is Usage, err error) {
 	err = c.s.change(ctx, c.root, func(r *Root) {
 		was, is = r.Used, r.Used
 		if r.scan != nil {
 			is = r.scan.Used
 		}
-		r.Used, r.scan = is, nil
+		if replace {
+			r.Used = is
+		}
+		r.scan = nil
 	})
 	return was, is, err
 }
