@@ -91,11 +91,14 @@ func (s *session) mayAppend(name string) (*mboxlist.Entry, error) {
 	if err != nil || s.noQuota {
 		return e, err
 	}
-	root, err := s.site.Quota.FindRoot(s.ctx, n)
-	if err == nil && root != "" {
-		err = s.site.Quota.Check(s.ctx, root, quota.Usage{})
+	root, err := s.quotaRoot(s.ctx, n)
+	if err != nil || root == nil {
+		return e, err
 	}
-	return e, err
+	if err := root.Room(quota.Storage, 0); err != nil {
+		return nil, err
+	}
+	return e, root.Room(quota.Message, 0)
 }
 
 // tryCreate adds TRYCREATE to the error of a mailbox that does not exist if

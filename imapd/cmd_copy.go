@@ -18,7 +18,7 @@ type copyArgs struct {
 // parseCopy reads a sequence set and a mailbox (RFC 3501 section 6.4.7, RFC
 // 6851).
 func parseCopy(r *imapwire.Reader) (a copyArgs, err error) {
-	if a.set, err = parseSequence(r); err != nil {
+	if a.set, err = parseSequenceMore(r); err != nil {
 		return a, err
 	}
 	a.mailbox, err = argument(r)

@@ -106,6 +106,9 @@ func (s *session) create(a createArgs) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if first, _, _ := strings.Cut(string(n), "."); first == s.ns.DeletedPrefix {
+		return "", errs.New(errs.BadName, "imapd.create", a.mailbox, nil)
+	}
 	if a.partition != "" && !s.who.Admin {
 		return "", errs.New(errs.Denied, "imapd.create", a.mailbox, nil)
 	}

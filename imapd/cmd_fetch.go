@@ -17,7 +17,7 @@ type fetchArgs struct {
 
 // parseFetch reads the arguments of FETCH (RFC 3501 section 6.4.5).
 func parseFetch(r *imapwire.Reader) (a fetchArgs, err error) {
-	if a.set, err = parseSequence(r); err != nil {
+	if a.set, err = parseSequenceMore(r); err != nil {
 		return a, err
 	}
 	if !r.Space() {

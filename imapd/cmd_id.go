@@ -109,11 +109,15 @@ func (s *session) id(pairs []idPair) (string, error) {
 
 // identity is the server's names and values, one after the other.
 func (s *session) identity() []string {
+	on := config.Serverinfo.In(s.conf) == "on"
 	words := []string{"name", "Cyrus IMAPD"}
-	if config.Serverinfo.In(s.conf) != "on" {
+	if on {
+		words = append(words, "version", version.Cyrus())
+	}
+	words = append(words, "vendor", "Project Cyrus", "support-url", "https://www.cyrusimap.org")
+	if !on {
 		return words
 	}
-	words = append(words, "version", version.Cyrus(), "vendor", "Project Cyrus", "support-url", "https://www.cyrusimap.org")
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		words = append(words, "os", unix.ByteSliceToString(u.Sysname[:]), "os-version", unix.ByteSliceToString(u.Release[:]))

@@ -302,6 +302,9 @@ func attributes(a *listArgs, l *mboxlist.Listed) []string {
 		if !exists || !l.Subscribed {
 			return []string{`\Noselect`, `\HasChildren`}
 		}
+		if l.ChildSubscribed {
+			return []string{`\HasChildren`}
+		}
 		return nil
 	}
 	var out []string

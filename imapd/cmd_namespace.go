@@ -2,10 +2,12 @@ package main
 
 import "gocyrus/libcyrus/imapwire"
 
-// namespace tells the prefixes of names (RFC 2342).
+// namespace tells the prefixes of names (RFC 2342). Those without an INBOX
+// have none of their own.
 func (s *session) namespace(nothing) (string, error) {
 	b := append(s.w.Buffer(), "* NAMESPACE "...)
-	b = s.appendPrefix(b, s.ns.Personal(), true)
+	_, err := s.site.List.Lookup(s.ctx, s.site.Names.Inbox(s.who.User))
+	b = s.appendPrefix(b, s.ns.Personal(), err == nil)
 	b = s.appendPrefix(append(b, ' '), s.ns.Others(), !s.ns.HideUsers)
 	b = s.appendPrefix(append(b, ' '), s.ns.Shared(), !s.ns.HideShared)
 	s.w.SetBuffer(append(b, "\r\n"...))

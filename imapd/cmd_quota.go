@@ -183,35 +183,30 @@ func (s *session) warnQuota(n mboxname.Name) {
 	if err != nil || root == nil {
 		return // not worth failing for
 	}
-	threshold := int64(config.Quotawarn.In(s.conf))
-	for r := quota.Storage; r < quota.Resources; r++ {
-		limit := root.Limit[r]
-		if limit <= 0 {
+	for r := quota.Storage; r <= quota.Message; r++ {
+		if r == quota.Storage && root.Limit[r] >= 0 && root.Used[r]/r.Unit() > root.Limit[r] {
+			s.w.Line("* NO [ALERT] Mailbox is over STORAGE quota")
 			continue
 		}
-		percent := root.Used[r] * 100 / (limit * r.Unit())
-		free := limit*r.Unit() - root.Used[r]
-		if percent < threshold || !s.fewLeft(r, free) {
-			continue
+		if text := s.warning(r, root.Used[r], root.Limit[r]*r.Unit()); text != "" {
+			s.w.Line("* NO [ALERT] Mailbox is ", text, " of ", r.String(), " quota")
 		}
-		if free <= 0 {
-			s.w.Line("* NO [ALERT] Mailbox is over quota")
-			continue
-		}
-		s.w.Line(fmt.Sprintf("* NO [ALERT] Mailbox is at %d%% of quota", percent))
 	}
 }
 
-// fewLeft reports whether so little of a resource is free that it is worth
-// a warning.
-func (s *session) fewLeft(r quota.Resource, free int64) bool {
-	switch r {
-	case quota.Storage:
-		kb := int64(config.Quotawarnkb.In(s.conf))
-		return kb == 0 || free < kb*1024
-	case quota.Message:
-		n := int64(config.Quotawarnmsg.In(s.conf))
-		return n == 0 || free < n
+// warning says how much of a limit is used, or "" if there is nothing to
+// say. Cyrus says nothing where all is used.
+func (s *session) warning(r quota.Resource, used, limit int64) string {
+	if limit < 0 || used >= limit {
+		return ""
 	}
-	return true
+	few := int64(config.Quotawarnkb.In(s.conf)) * 1024
+	if r == quota.Message {
+		few = int64(config.Quotawarnmsg.In(s.conf))
+	}
+	percent := used * 100 / limit
+	if percent < int64(config.Quotawarn.In(s.conf)) || limit-used >= few {
+		return ""
+	}
+	return fmt.Sprintf("at %d%%", percent)
 }

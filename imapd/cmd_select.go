@@ -5,6 +5,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/message"
@@ -41,6 +42,9 @@ func (s *session) open(external string, examine bool) (string, error) {
 		return "", noSuchMailbox(err)
 	}
 	e, err := s.site.List.Need(s.ctx, s.who, n, acl.Read)
+	if e != nil && e.Kind() != mboxlist.Email && e.Kind() != mboxlist.News && !errs.Is(err, errs.NotFound) {
+		return "", refusal("[CANNOT] Invalid mailbox type")
+	}
 	if err != nil {
 		return "", err
 	}

@@ -150,6 +150,16 @@ func parseSequence(r *imapwire.Reader) (imapwire.SeqSet, error) {
 	return set, nil
 }
 
+// parseSequenceMore is parseSequence for commands that have more arguments:
+// that they are missing is said first.
+func parseSequenceMore(r *imapwire.Reader) (imapwire.SeqSet, error) {
+	set, err := parseSequence(r)
+	if r.AtEOL() {
+		err = r.Missing()
+	}
+	return set, err
+}
+
 // display is how Cyrus spells a command's name in its texts: "Fetch".
 func display(name string) string {
 	if name == "" {

@@ -90,9 +90,9 @@ func (s *session) greet() bool {
 	case "on":
 		s.w.Line(s.name, " Cyrus IMAP ", versionText(), " server ready")
 	case "min":
-		s.w.Line(s.name, " Cyrus IMAP server ready")
-	default:
 		s.w.Line(s.name, " server ready")
+	default:
+		s.w.Line("server ready")
 	}
 	if text, ok := s.env.Motd(); ok {
 		s.w.Line("* OK [ALERT] ", strings.TrimLeft(text, "["))
