@@ -206,6 +206,7 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 	done, err := m.repair(ctx)
 	m.Close()
 	if err == nil && done && root != "" && s.o.Repaired != nil {
+		s.firstOf(root)
 		s.o.Repaired(ref, root)
 	}
 	return err
