@@ -234,3 +234,13 @@ func FuzzCacheRecord(f *testing.F) {
 		}
 	})
 }
+
+// TestOwnsSeenByVersion looks at indexes that have no place for \Recent.
+func TestOwnsSeenByVersion(t *testing.T) {
+	for version, want := range map[uint32]bool{10: false, 11: false, 12: true, 17: true} {
+		m := Mailbox{hdr: IndexHeader{Version: version, Options: OptSharedSeen}}
+		if got := m.OwnsSeen("alice"); got != want {
+			t.Errorf("version %d: %v, want %v", version, got, want)
+		}
+	}
+}

@@ -276,11 +276,16 @@ func (m *Mailbox) owner() string {
 
 // OwnsSeen reports whether the \Seen flag of user (an id, "" = nobody) is
 // in the index: he owns the mailbox or it has OptSharedSeen. Otherwise his
-// seen database has it.
+// seen database has it, as everybody's has for indexes before version 12.
 //
 // Source: mailbox_internal_seen in Cyrus imap/mailbox.c.
 func (m *Mailbox) OwnsSeen(user string) bool {
-	if user == "" || m.hdr.Options&OptSharedSeen != 0 {
+	switch {
+	case user == "":
+		return true
+	case m.hdr.Version < 12:
+		return false
+	case m.hdr.Options&OptSharedSeen != 0:
 		return true
 	}
 	return m.owner() == user

@@ -198,6 +198,19 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// TestSearchWithoutBoundary searches a multipart message whose boundary is
+// not quoted to its end: all of it is text.
+func TestSearchWithoutBoundary(t *testing.T) {
+	e := newEnv(t)
+	e.add("Content-Type: multipart/mixed; boundary=\"abc\r\n\r\n--abc\r\nContent-Type: text/plain\r\n\r\nthe text\r\n--abc--\r\n", text(1))
+	a := e.open("alice", true)
+	for in, want := range map[string]string{"BODY \"the text\"": "1", "BODY plain": "1", "BODY boundary": "", "TEXT boundary": "1"} {
+		if got := a.search(in); got != want {
+			t.Errorf("SEARCH %s = %q, want %q", in, got, want)
+		}
+	}
+}
+
 // large returns a mailbox of n messages, all made from one file.
 func large(b *testing.B, n int) *env {
 	e := newEnv(b)

@@ -390,7 +390,22 @@ func (c *candidate) contains(p *message.Pattern, header bool) bool {
 	if header && p.InHeader(c.section(0, c.r.HeaderSize)) {
 		return true
 	}
+	if text := wholeText(root); text != nil {
+		return c.inContent(p, text)
+	}
 	return len(root.Parts) > 0 && c.inParts(p, root)
+}
+
+// wholeText returns what to search in a message whose multipart header names
+// no boundary, or nil for any other. Its only part is empty, and Cyrus
+// searches all of it as plain text.
+func wholeText(root *message.Section) *message.Section {
+	if len(root.Parts) != 2 || root.Parts[1].Parts != nil || root.Parts[1].ContentSize != 0 || root.Parts[0].ContentSize == 0 {
+		return nil
+	}
+	text := root.Parts[0]
+	text.Encoding, text.Charset = message.None, "us-ascii"
+	return &text
 }
 
 // inParts looks for p in the parts of s; Parts[0] is the header and text of
