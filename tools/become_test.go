@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"gocyrus/libcyrus/config"
 )
@@ -17,6 +18,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(becomeVariable) != "" {
 		os.Exit(becomeAndTell())
 	}
+	time.Local = time.UTC // dates are printed in local time
 	os.Exit(m.Run())
 }
 

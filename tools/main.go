@@ -51,6 +51,7 @@ var commands = []command{
 	{"handback", "give the databases back to Cyrus", handback},
 	{"mbpath", "turn mailbox names into paths", mbpath},
 	{"passwd", "set passwords of the built-in account list", passwd},
+	{"quota", "report what is used of quota roots, and count it anew", quotaCommand},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
 }
 

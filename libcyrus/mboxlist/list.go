@@ -72,8 +72,9 @@ type Options struct {
 // decided by are still the same; the locks of mailboxes are taken by package
 // mailbox around them, in its order.
 type List struct {
-	o  Options
-	db cyrusdb.DB
+	o        Options
+	db       cyrusdb.DB
+	recounts recounts
 }
 
 // New returns the list kept in o.DB.
@@ -81,7 +82,7 @@ func New(o Options) *List {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &List{o, o.DB}
+	return &List{o: o, db: o.DB}
 }
 
 // Close closes the database.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
@@ -21,10 +22,81 @@ const noticeLevel = syslog.LevelNotice
 // "quota -f" hold.
 const quotaLock = "$QUOTACHANGE"
 
+// QuotaLock is the lock under which quota roots come and go and are counted
+// anew, held by this process.
+type QuotaLock struct {
+	list *List
+	held *lock.Held
+}
+
 // LockQuota takes the lock under which quota roots come and go and are
-// counted anew: while it is held nobody else does that.
-func (l *List) LockQuota(ctx context.Context) (*lock.Held, error) {
-	return l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+// counted anew: while it is held nobody else does that. Its holder must not
+// call Recount, SetQuota or RemoveQuota.
+func (l *List) LockQuota(ctx context.Context) (*QuotaLock, error) {
+	l.recounts.hold(1)
+	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(quotaLock), lock.Exclusive)
+	if err != nil {
+		l.recounts.hold(-1)
+		return nil, err
+	}
+	return &QuotaLock{l, held}, nil
+}
+
+// Release gives the lock back, and counts what RecountSoon has put off.
+func (q *QuotaLock) Release() {
+	q.held.Release()
+	q.list.recounts.hold(-1)
+	q.list.recountAll()
+}
+
+// recounts is the quota roots that wait to be counted anew.
+type recounts struct {
+	mu      sync.Mutex
+	holders int // who has, or waits for, the quota lock in this process
+	todo    []mboxname.Name
+}
+
+func (r *recounts) hold(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holders += n
+}
+
+// next takes a root from the list; "" if there is none, or if it must wait.
+func (r *recounts) next() mboxname.Name {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.holders > 0 || len(r.todo) == 0 {
+		return ""
+	}
+	root := r.todo[0]
+	r.todo = r.todo[1:]
+	return root
+}
+
+// RecountSoon is Recount for a mailbox that was repaired while it was opened:
+// maybe by the holder of the quota lock, whom Recount would wait for. So
+// the root is counted when no quota lock is held in this process: now, or when
+// it is released. What is corrected is logged.
+func (l *List) RecountSoon(root mboxname.Name) {
+	l.recounts.mu.Lock()
+	if !slices.Contains(l.recounts.todo, root) {
+		l.recounts.todo = append(l.recounts.todo, root)
+	}
+	l.recounts.mu.Unlock()
+	l.recountAll()
+}
+
+// recountAll counts all roots that wait for it.
+func (l *List) recountAll() {
+	for root := l.recounts.next(); root != ""; root = l.recounts.next() {
+		was, is, err := l.Recount(context.Background(), root)
+		if err != nil {
+			l.o.Log.Error("use of a quota root cannot be counted", "root", string(root), "error", err)
+		} else if was != is {
+			l.o.Log.Warn("use of a quota root was corrected", "root", string(root), "was", was, "is", is)
+		}
+	}
 }
 
 // SetQuota sets the limits of a quota root, and makes the root if the

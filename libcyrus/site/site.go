@@ -258,12 +258,7 @@ func (s *Site) ownerSeen(ctx context.Context, ref mailbox.Ref) (func(uid uint32)
 
 // repaired counts a quota root anew after a mailbox of it was repaired.
 func (s *Site) repaired(_ mailbox.Ref, root mboxname.Name) {
-	was, is, err := s.List.Recount(context.Background(), root)
-	if err != nil {
-		s.Log.Error("use of a quota root cannot be counted", "root", string(root), "error", err)
-	} else if was != is {
-		s.Log.Warn("use of a quota root was corrected", "root", string(root), "was", was, "is", is)
-	}
+	s.List.RecountSoon(root)
 }
 
 // listOptions is how the list of mailboxes is kept.
