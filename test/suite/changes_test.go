@@ -217,7 +217,7 @@ func (c *changers) check(t *testing.T) {
 // TestKillImapd kills imapd while clients append, flag, copy and expunge.
 func TestKillImapd(t *testing.T) {
 	for _, shared := range []bool{false, true} {
-		t.Run(map[bool]string{false: "own", true: "shared"}[shared], func(t *testing.T) {
+		t.Run(mode(shared), func(t *testing.T) {
 			s := server.Start(t, server.Options{Shared: shared})
 			setUp(s)
 			c := startChangers(s, 6)

@@ -157,11 +157,16 @@ func (c *lmtp) expect(want string) error {
 
 // send delivers one message; nil means that it was acknowledged.
 func (c *lmtp) send(user, id string) error {
+	return c.letter(user, "From: writer@example.org\r\nMessage-ID: "+id+"\r\nSubject: from "+id+"\r\n\r\n"+strings.Repeat("Some text.\r\n", 40))
+}
+
+// letter delivers a message of which no line begins with a dot.
+func (c *lmtp) letter(user, text string) error {
 	for _, step := range [][2]string{
 		{"MAIL FROM:<writer@example.org>", "250"},
 		{"RCPT TO:<" + user + ">", "250"},
 		{"DATA", "354"},
-		{"From: writer@example.org\r\nMessage-ID: " + id + "\r\nSubject: from " + id + "\r\n\r\n" + strings.Repeat("Some text.\r\n", 40) + ".", "250"},
+		{text + ".", "250"},
 	} {
 		if err := c.say(step[0], step[1]); err != nil {
 			return err
