@@ -52,11 +52,12 @@ type Appended struct {
 	Size        uint32
 }
 
-// item is a message that is ready to be linked into a mailbox: its file
-// lasts, and all that the record says is known but UID and modseq.
+// item is a message that is ready to be linked into a mailbox: all that the
+// record says is known but UID and modseq.
 type item struct {
-	source    string // file to be linked
-	rec       Record // with CacheVersion and CacheCRC
+	source    string       // file to be linked
+	sync      func() error // makes its contents last, if not nil
+	rec       Record       // with CacheVersion and CacheCRC
 	cache     []byte
 	keywords  []string
 	annots    []Annotation
@@ -82,7 +83,7 @@ func (s *Store) Append(ctx context.Context, ref Ref, msgs []AppendMessage, o App
 	return s.append(ctx, ref, items, o)
 }
 
-// prepare makes the message's file last and fills in what is known.
+// prepare makes the message's file and fills in what is known.
 func (a *AppendMessage) prepare(partition string) (item, error) {
 	date := a.InternalDate
 	if date.IsZero() {
@@ -98,7 +99,7 @@ func (a *AppendMessage) prepare(partition string) (item, error) {
 	sent, gm := msg.Times(date)
 	cache := msg.CacheRecord()
 	return item{
-		source: path, cache: cache, keywords: a.Keywords, annots: slices.Clone(a.Annotations), messageID: msg.MessageID(),
+		source: path, sync: func() error { return a.Staged.sync(path) }, cache: cache, keywords: a.Keywords, annots: slices.Clone(a.Annotations), messageID: msg.MessageID(),
 		rec: Record{
 			InternalDate: StampOf(date), SentDate: StampOf(sent), GMTime: StampOf(gm),
 			Size: uint32(msg.Size), HeaderSize: uint32(msg.HeaderSize), GUID: GUID(msg.GUID),
@@ -321,6 +322,7 @@ func (b *batch) commit(ctx context.Context) error {
 	var tasks []func() error
 	for _, r := range b.reqs {
 		b.addRecords(r)
+		tasks = append(tasks, r.syncs()...)
 		if r.o.BeforeCommit != nil {
 			tasks = append(tasks, func() error {
 				r.err = r.hook(ctx)
@@ -342,6 +344,16 @@ func (b *batch) commit(ctx context.Context) error {
 		b.report(r)
 	}
 	return m.finish()
+}
+
+// syncs makes the message files last.
+func (r *appendRequest) syncs() (tasks []func() error) {
+	for i := range r.items {
+		if sync := r.items[i].sync; sync != nil {
+			tasks = append(tasks, sync)
+		}
+	}
+	return tasks
 }
 
 // dropRefused takes the requests out whose hook failed: their files, their

@@ -19,8 +19,8 @@ import (
 //	  dirty mark in the index header, if    kill: the next one repairs and has
 //	  quota or annotations follow           the quota root counted
 //	2 side by side, each lasting:
-//	    directories of new message files    files above last_uid: replaced by
-//	                                        the next append
+//	    new message files, their            files above last_uid, whole or not:
+//	    directories                         replaced by the next append
 //	    appended cache records              garbage at the end of the cache
 //	    annotations                         of UIDs that do not exist yet, or
 //	                                        with a modseq above the index's
@@ -191,6 +191,10 @@ func (m *Mailbox) updateQuota(ctx context.Context, moves []quotaMove) (undo func
 	return undo, nil
 }
 
+// sideBySide is how many functions together runs at a time: each may hold a
+// thread while the disk works.
+const sideBySide = 32
+
 // together runs functions side by side and returns the first error in
 // their order. A single one runs in this goroutine.
 func together(fns ...func() error) error {
@@ -198,9 +202,12 @@ func together(fns ...func() error) error {
 		return nil
 	}
 	errc := make([]chan error, len(fns)-1)
+	room := make(chan struct{}, sideBySide)
 	for i, fn := range fns[1:] {
 		errc[i] = make(chan error, 1)
+		room <- struct{}{}
 		go func() {
+			defer func() { <-room }()
 			defer func() {
 				if p := recover(); p != nil {
 					errc[i] <- errs.New(errs.Internal, "mailbox.Commit", "", fmt.Errorf("panic: %v", p))

@@ -40,8 +40,11 @@ type Staged struct {
 	inFile int64 // octets written to the file
 	err    error // of a write; nothing works afterwards
 	msg    *message.Message
-	synced map[string]Stamp // by path: the file there lasts, with this time
+	times  map[string]Stamp // by path: what the file's time was set to
 	copies map[string]string
+
+	syncing sync.Mutex       // guards synced; not held together with mu
+	synced  map[string]error // by path: the file there lasts, if nil
 }
 
 // Stage makes an empty staged message on a partition.
@@ -50,7 +53,7 @@ func (s *Store) Stage(partition string) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &Staged{store: s, partition: partition, synced: map[string]Stamp{}, copies: map[string]string{}}
+	st := &Staged{store: s, partition: partition, times: map[string]Stamp{}, copies: map[string]string{}, synced: map[string]error{}}
 	st.path, st.file, err = s.createStage(dir)
 	if err != nil {
 		return nil, disk.Error("mailbox.Stage", dir, err)
@@ -168,8 +171,8 @@ func (st *Staged) parse() (*message.Message, error) {
 	return msg, nil
 }
 
-// ready returns the path of a copy of the message on a partition, which
-// lasts, with its time.
+// ready returns the path of a copy of the message on a partition with its
+// time. The copy lasts only after sync.
 func (st *Staged) ready(partition string, t Stamp) (string, *message.Message, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -183,25 +186,38 @@ func (st *Staged) ready(partition string, t Stamp) (string, *message.Message, er
 			return "", nil, disk.Error("mailbox.Stage", st.path, err)
 		}
 	}
-	if have, ok := st.synced[path]; ok && have == t {
+	if have, ok := st.times[path]; ok && have == t {
 		return path, msg, nil
 	}
-	fsys := st.store.o.FS
-	err = fsys.Chtimes(path, t.Time())
-	if err == nil && st.synced[path] == 0 {
-		err = st.sync(path)
-	}
-	if err != nil {
+	if err := st.store.o.FS.Chtimes(path, t.Time()); err != nil {
 		return "", nil, disk.Error("mailbox.Stage", st.path, err)
 	}
-	st.synced[path] = t
+	st.times[path] = t
 	return path, msg, nil
 }
 
-// sync makes the contents of the file at path last.
+// sync makes the contents of the file at path last, once: its links share
+// them.
 func (st *Staged) sync(path string) error {
+	st.syncing.Lock()
+	defer st.syncing.Unlock()
+	err, done := st.synced[path]
+	if !done {
+		err = disk.Error("mailbox.Stage", path, st.syncFile(path))
+		st.synced[path] = err
+	}
+	return err
+}
+
+func (st *Staged) syncFile(path string) error {
+	st.mu.Lock()
+	f := st.file
+	st.mu.Unlock()
+	if f == nil {
+		return errors.New("mailbox: staged message was removed")
+	}
 	if path == st.path {
-		return st.file.Sync()
+		return f.Sync()
 	}
 	f, err := st.store.o.FS.OpenFile(path, os.O_RDWR, fileMode)
 	if err != nil {
