@@ -200,8 +200,17 @@ func (v *View) note(m *mailbox.Mailbox, h *mailbox.IndexHeader) {
 	}
 }
 
-// claim takes \Recent of the messages of the view: no later session gets it.
+// claim takes \Recent of the messages of the view: no later session gets it,
+// unless the disk is full; a mailbox must be readable then.
 func (v *View) claim(ctx context.Context, m *mailbox.Mailbox) error {
+	err := v.takeRecent(ctx, m)
+	if errs.Is(err, errs.DiskFull) {
+		return nil
+	}
+	return err
+}
+
+func (v *View) takeRecent(ctx context.Context, m *mailbox.Mailbox) error {
 	if v.o.Examine || v.recentUID >= v.lastUID {
 		return nil
 	}
