@@ -65,11 +65,11 @@ func (s *session) capabilities(set capabilitySet) string {
 		add("SASL-IR")
 	}
 	if set == full {
-		add(resources...)
+		words = append(words, resources...) // these cannot be suppressed
 		if s.idleOn {
-			add("IDLE")
+			words = append(words, "IDLE")
 		}
-		add("APPENDLIMIT=" + strconv.FormatInt(s.appendLimit(), 10))
+		words = append(words, "APPENDLIMIT="+strconv.FormatInt(s.appendLimit(), 10))
 	}
 	return strings.Join(words, " ")
 }

@@ -95,7 +95,7 @@ func (s *server) options() {
 	s.name = config.Servername.In(c)
 	s.timeout = max(config.Timeout.In(c), minTimeout)
 	s.idleOn = config.Imapidlepoll.In(c) > 0
-	s.maxMessage = int64(config.Maxmessagesize.In(c)) * 1024
+	s.maxMessage = int64(config.Maxmessagesize.In(c))
 	s.suppressed = map[string]bool{}
 	for _, w := range strings.Fields(config.SuppressCapabilities.In(c)) {
 		s.suppressed[strings.ToUpper(w)] = true

@@ -127,7 +127,10 @@ func (l *List) plan(ctx context.Context, n mboxname.Name) (*plan, error) {
 	err := parents(n, func(name mboxname.Name) (bool, error) {
 		e, err := l.Lookup(ctx, name)
 		if errs.Is(err, errs.NotFound) {
-			p.missing = append(p.missing, name)
+			// INBOX/x of the alternative namespace needs no mailbox INBOX.
+			if name.Base() != "INBOX" || !name.Parent().IsInbox() {
+				p.missing = append(p.missing, name)
+			}
 			return true, nil
 		}
 		p.parent = e
