@@ -2,8 +2,6 @@ package suite
 
 import (
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,25 +11,28 @@ import (
 	"gocyrus/test/server"
 )
 
-// checkStore checks the files of every mailbox: checksums, counters,
-// messages, caches. All mailboxes must have been changed since the last
-// kill: what a kill leaves is repaired by the next change.
+// checkStore checks the files of every mailbox of the users: checksums,
+// counters, messages, caches. All must have been changed since the last kill:
+// what a kill leaves is repaired by the next change.
 func checkStore(t *testing.T, s *server.Site) {
 	t.Helper()
-	n := 0
-	err := filepath.WalkDir(filepath.Join(s.Dir, "spool"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.Name() != "cyrus.index" {
-			return err
+	var names []string
+	for i := range 3 {
+		k := s.Login(userOf(i))
+		for _, m := range mailboxes(k) {
+			names = append(names, "user/"+userOf(i)+strings.TrimPrefix(m, "INBOX"))
 		}
-		n++
-		dir := filepath.Dir(path)
+		k.Close()
+	}
+	dirs := strings.Fields(s.Tool("", "mbpath", names...))
+	if len(dirs) != len(names) || len(dirs) == 0 {
+		t.Errorf("mbpath of %d mailboxes prints %d paths", len(names), len(dirs))
+		return
+	}
+	for i, dir := range dirs {
 		if r := (mailboxtest.Mailbox{FS: disk.OS(), Dir: dir}).Check(); len(r.Problems) > 0 {
-			t.Errorf("%s: %d problems, the first are %q", dir, len(r.Problems), r.Problems[:min(len(r.Problems), 5)])
+			t.Errorf("%s in %s: %d problems, the first are %q", names[i], dir, len(r.Problems), r.Problems[:min(len(r.Problems), 5)])
 		}
-		return nil
-	})
-	if err != nil || n == 0 {
-		t.Errorf("%d mailboxes checked: %v", n, err)
 	}
 }
 
