@@ -134,7 +134,7 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 		return nil, err
 	}
 	if o.literal.Size > s.appendLimit() {
-		return nil, s.tooBig(r, o.literal)
+		return nil, s.tooBig(o.literal)
 	}
 	staged, err := s.site.Store.Stage(e.Partition)
 	if err != nil {
@@ -166,19 +166,17 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 	return m, c.Close()
 }
 
-// tooBig refuses a message by its size. If the client does not wait for
-// leave, it is read and thrown away.
-func (s *session) tooBig(r *imapwire.Reader, h imapwire.LiteralInfo) error {
-	if h.NoWait {
-		lit, err := r.Literal(h)
-		if err == nil {
-			_, err = io.Copy(io.Discard, lit)
-		}
-		if err != nil {
-			return err
-		}
+// tooBig refuses a message by its size. A client that did not wait for leave
+// is cut, as in Cyrus: it would send all of it.
+func (s *session) tooBig(h imapwire.LiteralInfo) error {
+	err := errs.New(errs.TooBig, "imapd.append", "", nil)
+	if !h.NoWait {
+		return err
 	}
-	return errs.New(errs.TooBig, "imapd.append", "", nil)
+	s.w.Line(s.tag, " ", tagged("", err))
+	s.w.Line("* BYE ", failure(err))
+	s.done = true
+	return errAnswered
 }
 
 // appendAll puts the messages into the mailbox.

@@ -174,7 +174,10 @@ func (s *session) next() {
 	}
 	r.Command = display(name)
 	text, err := s.do(tag, name)
-	if r.SkipLine(); r.Err() != nil {
+	if !s.done {
+		r.SkipLine()
+	}
+	if r.Err() != nil {
 		return
 	}
 	if ofServer(err) {
