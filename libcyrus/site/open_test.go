@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -60,6 +61,24 @@ func TestBadConfiguration(t *testing.T) {
 		if !errors.As(err, &ce) {
 			t.Errorf("%v is a %T", err, err)
 		}
+	}
+}
+
+// TestMissingPartition opens a site one of whose partitions is not there.
+func TestMissingPartition(t *testing.T) {
+	m := newMem(t)
+	c, err := config.Parse("imapd.conf", good+"partition-news: /news\n", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := OpenOn(m, c, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !strings.Contains(log.String(), "option=partition-news") {
+		t.Errorf("log: %q", log.String())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 
@@ -88,7 +89,8 @@ func fault(format string, args ...any) error {
 }
 
 // check looks whether the directories that the configuration names are
-// there.
+// there. A partition other than the default one may be missing, as in
+// Debian's configuration: it is made with its first mailbox.
 func (s *Site) check() error {
 	dirs := map[string]string{"configdirectory": s.Layout.ConfigDir}
 	for name, dir := range s.Layout.Partitions {
@@ -109,6 +111,11 @@ func (s *Site) check() error {
 	}
 	for option, dir := range dirs {
 		fi, err := s.FS.Stat(dir)
+		_, partition, _ := strings.Cut(option, "partition-")
+		if errors.Is(err, fs.ErrNotExist) && partition != "" && partition != def {
+			s.Log.Warn("partition is not there yet", "option", option, "error", err)
+			continue
+		}
 		if err != nil {
 			return fault("%s: %v", option, err)
 		}
