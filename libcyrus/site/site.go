@@ -113,7 +113,7 @@ func (s *Site) check() error {
 		fi, err := s.FS.Stat(dir)
 		_, partition, _ := strings.Cut(option, "partition-")
 		if errors.Is(err, fs.ErrNotExist) && partition != "" && partition != def {
-			s.Log.Warn("partition is not there yet", "option", option, "error", err)
+			s.Log.Warn("partition is not there yet", "option", option, "directory", dir)
 			continue
 		}
 		if err != nil {
