@@ -27,7 +27,8 @@ var basic = []string{"IMAP4rev1", "LITERAL+", "ID", "ENABLE"}
 // extensions is told by the command, in Cyrus's order.
 var extensions = []string{
 	"ACL", "CHILDREN", "CREATE-SPECIAL-USE", "LIST-EXTENDED", "LIST-MYRIGHTS", "LIST-STATUS", "MOVE", "MULTIAPPEND",
-	"NAMESPACE", "QUOTA", "RIGHTS=kxten", "SPECIAL-USE", "STATUS=SIZE", "UIDPLUS", "UNSELECT",
+	"NAMESPACE", "OBJECTID", "QUOTA", "RIGHTS=kxten", "SAVEDATE", "SPECIAL-USE", "STATUS=SIZE", "UIDPLUS", "UNSELECT",
+	"WITHIN",
 }
 
 // resources is told behind what depends on the session.

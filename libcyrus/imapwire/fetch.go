@@ -16,6 +16,9 @@ const (
 	FetchUID
 	FetchInternalDate
 	FetchSize
+	FetchEmailID  // RFC 8474
+	FetchThreadID // RFC 8474
+	FetchSaveDate // RFC 8514
 	FetchEnvelope
 	FetchBodyStructure
 	FetchBody
@@ -42,6 +45,9 @@ var fetchWords = map[string]FetchItem{
 	"UID":              FetchUID,
 	"INTERNALDATE":     FetchInternalDate,
 	"RFC822.SIZE":      FetchSize,
+	"EMAILID":          FetchEmailID,
+	"THREADID":         FetchThreadID,
+	"SAVEDATE":         FetchSaveDate,
 	"ENVELOPE":         FetchEnvelope,
 	"BODYSTRUCTURE":    FetchBodyStructure,
 	"BODY":             FetchBody,

@@ -12,21 +12,25 @@ type SearchOp uint8
 // The kinds of search keys (RFC 3501 section 6.4.4), and which fields of
 // SearchKey they use.
 const (
-	SearchAnd     SearchOp = iota // Keys: all of them; none is ALL
-	SearchOr                      // Keys: two
-	SearchNot                     // Keys: one
-	SearchSeq                     // Set of sequence numbers
-	SearchUID                     // Set of UIDs
-	SearchFlag                    // Flag is set
-	SearchKeyword                 // Text is the name of a user flag that is set
-	SearchRecent                  //
-	SearchDate                    // internal date in [From, To)
-	SearchSent                    // day of the Date field in [From, To)
-	SearchLarger                  // more than Size octets
-	SearchSmaller                 // less than Size octets
-	SearchHeader                  // field Field contains Text; empty Text: there is such a field
-	SearchBody                    // Text in the body
-	SearchText                    // Text in header or body
+	SearchAnd      SearchOp = iota // Keys: all of them; none is ALL
+	SearchOr                       // Keys: two
+	SearchNot                      // Keys: one
+	SearchSeq                      // Set of sequence numbers
+	SearchUID                      // Set of UIDs
+	SearchFlag                     // Flag is set
+	SearchKeyword                  // Text is the name of a user flag that is set
+	SearchRecent                   //
+	SearchDate                     // internal date in [From, To)
+	SearchSent                     // day of the Date field in [From, To)
+	SearchLarger                   // more than Size octets
+	SearchSmaller                  // less than Size octets
+	SearchHeader                   // field Field contains Text; empty Text: there is such a field
+	SearchBody                     // Text in the body
+	SearchText                     // Text in header or body
+	SearchSaved                    // save date in [From, To) (RFC 8514)
+	SearchAge                      // at least From and less than To seconds old (RFC 5032)
+	SearchEmailID                  // Text is the EMAILID (RFC 8474)
+	SearchThreadID                 // Text is the THREADID
 )
 
 // A SearchFlagName is a system flag that SEARCH can ask for.
@@ -194,19 +198,20 @@ func (p *searchParser) enter() bool {
 
 // plainKeys has the keys without an argument.
 var plainKeys = map[string]func() SearchKey{
-	"all":        func() SearchKey { return SearchKey{} },
-	"answered":   func() SearchKey { return flagKey(FlagAnswered) },
-	"deleted":    func() SearchKey { return flagKey(FlagDeleted) },
-	"draft":      func() SearchKey { return flagKey(FlagDraft) },
-	"flagged":    func() SearchKey { return flagKey(FlagFlagged) },
-	"seen":       func() SearchKey { return flagKey(FlagSeen) },
-	"recent":     func() SearchKey { return SearchKey{Op: SearchRecent} },
-	"unanswered": func() SearchKey { return not(flagKey(FlagAnswered)) },
-	"undeleted":  func() SearchKey { return not(flagKey(FlagDeleted)) },
-	"undraft":    func() SearchKey { return not(flagKey(FlagDraft)) },
-	"unflagged":  func() SearchKey { return not(flagKey(FlagFlagged)) },
-	"unseen":     func() SearchKey { return not(flagKey(FlagSeen)) },
-	"old":        func() SearchKey { return not(SearchKey{Op: SearchRecent}) },
+	"all":               func() SearchKey { return SearchKey{} },
+	"answered":          func() SearchKey { return flagKey(FlagAnswered) },
+	"deleted":           func() SearchKey { return flagKey(FlagDeleted) },
+	"draft":             func() SearchKey { return flagKey(FlagDraft) },
+	"flagged":           func() SearchKey { return flagKey(FlagFlagged) },
+	"seen":              func() SearchKey { return flagKey(FlagSeen) },
+	"recent":            func() SearchKey { return SearchKey{Op: SearchRecent} },
+	"unanswered":        func() SearchKey { return not(flagKey(FlagAnswered)) },
+	"undeleted":         func() SearchKey { return not(flagKey(FlagDeleted)) },
+	"undraft":           func() SearchKey { return not(flagKey(FlagDraft)) },
+	"unflagged":         func() SearchKey { return not(flagKey(FlagFlagged)) },
+	"unseen":            func() SearchKey { return not(flagKey(FlagSeen)) },
+	"savedatesupported": func() SearchKey { return SearchKey{} },
+	"old":               func() SearchKey { return not(SearchKey{Op: SearchRecent}) },
 	"new": func() SearchKey {
 		return SearchKey{Keys: []SearchKey{{Op: SearchRecent}, not(flagKey(FlagSeen))}}
 	},
@@ -232,7 +237,15 @@ func argumentKey(word string) func(*searchParser) (SearchKey, error) {
 		return (*searchParser).keyword
 	case "unkeyword":
 		return func(p *searchParser) (SearchKey, error) { k, err := p.keyword(); return not(k), err }
-	case "before", "on", "since", "sentbefore", "senton", "sentsince":
+	case "emailid":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchEmailID}) }
+	case "threadid":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchThreadID}) }
+	case "older":
+		return func(p *searchParser) (SearchKey, error) { return p.age(SearchKey{To: math.MaxInt64}) }
+	case "younger":
+		return func(p *searchParser) (SearchKey, error) { return p.age(SearchKey{From: math.MinInt64}) }
+	case "before", "on", "since", "sentbefore", "senton", "sentsince", "savedbefore", "savedon", "savedsince":
 		return func(p *searchParser) (SearchKey, error) { return p.date(word) }
 	case "larger":
 		return func(p *searchParser) (SearchKey, error) { return p.size(SearchLarger) }
@@ -333,6 +346,21 @@ func (p *searchParser) size(op SearchOp) (SearchKey, error) {
 	return SearchKey{Op: op, Size: n}, nil
 }
 
+// age takes a number of seconds: the bound of k that is not set.
+func (p *searchParser) age(k SearchKey) (SearchKey, error) {
+	n, err := p.r.Number64()
+	if err != nil {
+		return k, p.r.orSyntax(nil, "Invalid interval in Search command")
+	}
+	k.Op = SearchAge
+	if k.From == math.MinInt64 {
+		k.To = n + 1
+	} else {
+		k.From = n
+	}
+	return k, nil
+}
+
 // date takes a day, with or without quotes; word is "before", "senton", ….
 func (p *searchParser) date(word string) (SearchKey, error) {
 	text, err := p.r.AString()
@@ -345,8 +373,12 @@ func (p *searchParser) date(word string) (SearchKey, error) {
 	}
 	k := SearchKey{Op: SearchDate, From: start.Unix(), To: end.Unix()}
 	word, sent := strings.CutPrefix(word, "sent")
-	if sent {
+	word, saved := strings.CutPrefix(word, "saved")
+	switch {
+	case sent:
 		k.Op = SearchSent
+	case saved:
+		k.Op = SearchSaved
 	}
 	switch word {
 	case "before":

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ const (
 // FETCH items that need more than the index record.
 const (
 	cacheItems = imapwire.FetchEnvelope | imapwire.FetchBodyStructure | imapwire.FetchBody
+	idItems    = imapwire.FetchEmailID | imapwire.FetchThreadID | imapwire.FetchSaveDate
 	fileItems  = imapwire.FetchRFC822 | imapwire.FetchRFC822Header | imapwire.FetchRFC822Text
 )
 
@@ -259,6 +261,9 @@ func (o *out) message(v *View, p *plan, d *data) error {
 	if p.Items&imapwire.FetchSize != 0 {
 		o.b = append(imapwire.AppendUint(append(o.b, "RFC822.SIZE "...), r.Size), ' ')
 	}
+	if p.Items&idItems != 0 {
+		o.identity(p, r)
+	}
 	if p.Items&cacheItems != 0 {
 		o.cacheItems(p, d)
 	}
@@ -274,6 +279,36 @@ func (o *out) message(v *View, p *plan, d *data) error {
 	}
 	o.b = append(o.b, '\r', '\n')
 	return nil
+}
+
+// identity prints what tells a message from others (RFC 8474), and its save
+// date (RFC 8514).
+func (o *out) identity(p *plan, r *mailbox.Record) {
+	if p.Items&imapwire.FetchEmailID != 0 {
+		o.b = append(append(append(o.b, "EMAILID ("...), emailID(r)...), ") "...)
+	}
+	if p.Items&imapwire.FetchThreadID != 0 {
+		o.b = append(append(append(o.b, "THREADID ("...), threadID(r)...), ") "...)
+	}
+	if p.Items&imapwire.FetchSaveDate != 0 {
+		o.b = append(o.b, "SAVEDATE "...)
+		if r.SaveDate == 0 {
+			o.b = append(o.b, "NIL "...)
+			return
+		}
+		o.b = append(imapwire.AppendDateTime(o.b, r.SaveDate.Time().In(time.Local)), ' ')
+	}
+}
+
+// emailID is the EMAILID of a message: the beginning of its GUID.
+func emailID(r *mailbox.Record) string { return "M" + r.GUID.String()[:24] }
+
+// threadID is the THREADID of a message: its conversation, or NIL.
+func threadID(r *mailbox.Record) string {
+	if r.CID == 0 {
+		return "NIL"
+	}
+	return fmt.Sprintf("T%016x", r.CID)
 }
 
 // cacheItems copies items of the cache record.

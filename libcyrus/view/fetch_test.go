@@ -39,6 +39,7 @@ func TestFetch(t *testing.T) {
 		{"2", "BODY.PEEK[HEADER.FIELDS (x-not-cached)]", "* 2 FETCH (BODY[HEADER.FIELDS (x-not-cached)] {22}|X-Not-Cached: deep||)"},
 		{"2", "BODY.PEEK[HEADER.FIELDS.NOT (subject to from content-type)]<3.7>",
 			"* 2 FETCH (BODY[HEADER.FIELDS.NOT (subject to from content-type)]<3> {7}|ot-Cach)"},
+		{"1", "(EMAILID THREADID UID)", "* 1 FETCH (UID 1 EMAILID (Me929fc2254ad2f3a868f50ee) THREADID (NIL))"},
 		{"1", "(ENVELOPE BODY BODYSTRUCTURE RFC822.SIZE FLAGS)",
 			`* 1 FETCH (FLAGS (\Recent) RFC822.SIZE 28 ENVELOPE (NIL "x" NIL NIL NIL NIL NIL NIL NIL NIL) ` +
 				`BODYSTRUCTURE ("TEXT" "PLAIN" ("CHARSET" "us-ascii") NIL NIL "7BIT" 14 2 NIL NIL NIL NIL) ` +
@@ -183,6 +184,10 @@ func TestSearch(t *testing.T) {
 		{"CHARSET utf-8 BODY münchen", "4"},
 		{"BODY \"number\"", ""},
 		{"TEXT \"number 2\"", "2"},
+		{"OLDER 100000 SAVEDSINCE 1-Jan-2020 SAVEDATESUPPORTED", "1:4"},
+		{"YOUNGER 100000", ""},
+		{"EMAILID x", ""},
+		{"THREADID NIL", ""},
 		{"BEFORE 1-Jan-2000", ""},
 		{"ON 9-Sep-2001", "1:4"},
 		{"SENTON 1-Jan-2024", "1:2"},

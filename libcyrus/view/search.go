@@ -172,6 +172,18 @@ func (c *compiler) plain(k *imapwire.SearchKey) func(*candidate) bool {
 		return func(m *candidate) bool { return within(k, m.r.InternalDate) }
 	case imapwire.SearchSent:
 		return func(m *candidate) bool { return within(k, m.r.SentDate) }
+	case imapwire.SearchSaved:
+		return func(m *candidate) bool { return within(k, m.r.SaveDate) }
+	case imapwire.SearchAge:
+		start := now()
+		return func(m *candidate) bool {
+			age := start - int64(m.r.InternalDate)
+			return age >= k.From && age < k.To
+		}
+	case imapwire.SearchEmailID:
+		return func(m *candidate) bool { return emailID(m.r) == k.Text }
+	case imapwire.SearchThreadID:
+		return func(m *candidate) bool { return m.r.CID != 0 && threadID(m.r) == k.Text }
 	case imapwire.SearchLarger:
 		return func(m *candidate) bool { return m.r.Size > k.Size }
 	case imapwire.SearchSmaller:
