@@ -22,15 +22,16 @@ import (
 
 // Exit codes (sysexits.h, and those of Cyrus's own).
 const (
-	exOK       = 0
-	exFailure  = 1
-	exUsage    = 64
-	exDataErr  = 65
-	exNoUser   = 67
-	exSoftware = 70
-	exTempFail = 75
-	exConfig   = 78
-	exMinusOne = 255 // exit(-1) in C
+	exOK          = 0
+	exFailure     = 1
+	exUsage       = 64
+	exDataErr     = 65
+	exNoUser      = 67
+	exUnavailable = 69
+	exSoftware    = 70
+	exTempFail    = 75
+	exConfig      = 78
+	exMinusOne    = 255 // exit(-1) in C
 )
 
 // A command is one admin command.
@@ -45,6 +46,7 @@ type command struct {
 // that are installed) and its manual page.
 var commands = []command{
 	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
+	{"ctl_mboxlist", "print, load and verify the list of mailboxes", ctlMboxlist},
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
