@@ -108,7 +108,7 @@ func TestDeliver(t *testing.T) {
 	}{
 		{name: "one", args: "fred",
 			server: lmtpd{replies: [][2]string{{"DATA", "354 go"}}, final: []string{"250 2.1.5 Ok"}},
-			sent:   []string{"LHLO deliver", "MAIL FROM:<>", "RCPT TO:<fred>", "DATA", "QUIT"}},
+			sent:   []string{"LHLO deliver", "MAIL FROM:<" + userName() + ">", "RCPT TO:<fred>", "DATA", "QUIT"}},
 		{name: "unknown", args: "fred", server: lmtpd{replies: [][2]string{{"RCPT", unknown}}},
 			code: 65, out: "fred: Mailbox does not exist\n", notSent: "DATA"},
 		{name: "one of two unknown", args: "fred wilma",

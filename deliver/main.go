@@ -17,7 +17,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/getopt"
@@ -40,7 +42,7 @@ type flags struct {
 	conf       string
 	mailbox    string // -m: folder of each user, or a shared mailbox
 	auth       string // -a: who sends, for access control
-	returnPath string // -r
+	returnPath string // -r; without it the name of the user who runs deliver
 	quota      bool   // -q: over quota is no obstacle
 	bridge     bool   // -l: copy LMTP between standard input and lmtpd
 	users      []string
@@ -91,7 +93,7 @@ func socketPath(c *config.Config) string {
 
 // parseFlags reads the command line. The error's text may be "".
 func parseFlags(args []string) (*flags, error) {
-	f := &flags{}
+	f := &flags{returnPath: userName()}
 	opts, users, err := getopt.Parse(args, "C:df:r:m:a:F:eE:lqD")
 	if err != nil {
 		return nil, err
@@ -120,6 +122,15 @@ func parseFlags(args []string) (*flags, error) {
 		return nil, errors.New("")
 	}
 	return f, nil
+}
+
+// userName is the name of the user of this process, "" if he has none.
+func userName() string {
+	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }
 
 // bridge copies between standard input and output and lmtpd until lmtpd

@@ -34,7 +34,7 @@ var raw = []struct{ name, sender, text string }{
 	{"bare LF", "", "From: a@example.org\nSubject: bare LF\nMessage-ID: <raw-7@example.org>\n\nline 1\nline 2\r\nline 3\n\r\n"},
 	{"lone CR", "", from + "Subject: lone\rCR\r\nMessage-ID: <raw-8@example.org>\r\n\r\nline\rwith\r\rCR\r\r\nend\r\n"},
 	{"dots", "", from + "Message-ID: <raw-9@example.org>\r\n\r\n..\r\n...\r\n..x\r\nx.\r\n.y\r\n"},
-	{"dot between bare LFs", "", from + "Message-ID: <raw-10@example.org>\r\n\r\nbefore\n.\nafter\n..\nend\r\n"},
+	{"local sender", "<alice>", from + "Message-ID: <raw-10@example.org>\r\n\r\nbody\r\n"},
 	{"no blank line", "", from + "Subject: header only\r\nMessage-ID: <raw-11@example.org>\r\n"},
 	{"no body", "", from + "Message-ID: <raw-12@example.org>\r\n\r\n"},
 	{"nothing", "", ""},
@@ -49,8 +49,6 @@ var raw = []struct{ name, sender, text string }{
 	{"blank before colon", "", from + "Message-ID : <raw-22@example.org>\r\nSubject : x\r\n\r\nbody\r\n"},
 	{"bounce", "<>", from + "Message-ID: <raw-23@example.org>\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\nContent-Type: text/plain\r\n\r\nsorry\r\n" +
 		"--r\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n\r\n--r\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner body\r\n--r--\r\n"},
-	{"twice", "", from + "Message-ID: <raw-24@example.org>\r\n\r\nfirst\r\n"},
-	{"twice", "", from + "Message-ID: <raw-24@example.org>\r\n\r\nsecond\r\n"},
 	{"nested", "", from + "Message-ID: <raw-26@example.org>\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\n\r\nplain\r\n--i\r\nContent-Type: text/html; charset=iso-8859-1\r\n" +
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\n<b>=FC</b>\r\n--i--\r\n--o\r\nContent-Type: image/png; name=\"=?utf-8?B?w7wucG5n?=\"\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <c@x>\r\n\r\niVBORw0KGgo=\r\n--o--\r\nepilogue\r\n"},
 }
@@ -58,7 +56,7 @@ var raw = []struct{ name, sender, text string }{
 // stored delivers all of raw, and by deliver the mail without line end,
 // and returns what was answered to each, the files of user1's INBOX, and
 // what IMAP says of them, with what varies masked.
-func stored(t *testing.T, s *server.Site, deliver func(text string) error) (answers, files, fetched []string) {
+func stored(t *testing.T, s *server.Site, deliver func(text string, args ...string) error) (answers, files, fetched []string) {
 	t.Helper()
 	for _, m := range raw {
 		sender := m.sender
@@ -67,9 +65,14 @@ func stored(t *testing.T, s *server.Site, deliver func(text string) error) (answ
 		}
 		answers = append(answers, mask(m.name+": "+lmtp(t, s, sender, m.text)))
 	}
-	for i, text := range []string{"", "\n", "\n\nx"} {
+	for i, text := range []string{"", "\n", "\n\nx", "\r\n", "\n.", "\n.\n"} {
 		text = fmt.Sprintf("Subject: by deliver\nMessage-ID: <raw-deliver-%d@example.org>\n\nno line end\n.\nend%s", i, text)
-		if err := deliver(text); err != nil {
+		if err := deliver(text, "user1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, sender := range []string{"", "<>", "bob", "<bob@example.org>"} {
+		if err := deliver(fmt.Sprintf("Message-ID: <raw-sender-%d@example.org>\n\n", i), "-r", sender, "user1"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,6 +153,7 @@ var varies = []struct{ pattern, with string }{
 	{`SESSIONID=<[^>]*>`, "SESSIONID=<$$id>"},
 	{`(?m)^X-Cyrus-Session-Id: .*\r\n`, "X-Cyrus-Session-Id: $$id\r\n"},
 	{`<cmu-[-\w]*@`, "<$$made@"},
+	{`<(root|cyrus)@reference`, "<$$me@reference"},
 	{`(?m)^X-Sieve: CMU Sieve 3\.0\r\n`, ""}, // ours has no Sieve yet
 }
 
@@ -176,11 +180,11 @@ func TestStored(t *testing.T) {
 	var answers, files, fetched []string
 	cyrusServes(t, s, func() {
 		s.MakeUsers("user1")
-		answers, files, fetched = stored(t, s, func(text string) error { return realDeliver(s, text) })
+		answers, files, fetched = stored(t, s, func(text string, args ...string) error { return realDeliver(s, text, args...) })
 	})
 	ours := server.Start(t, server.Options{Users: []string{"user1"}})
-	answers2, files2, fetched2 := stored(t, ours, func(text string) error {
-		_, err := ours.Try(text, "deliver", "user1")
+	answers2, files2, fetched2 := stored(t, ours, func(text string, args ...string) error {
+		_, err := ours.Try(text, "deliver", args...)
 		return err
 	})
 	same(t, "answers", answers, answers2)
@@ -188,8 +192,9 @@ func TestStored(t *testing.T) {
 	same(t, "FETCH", fetched, fetched2)
 }
 
-func realDeliver(s *server.Site, text string) error {
-	cmd := exec.Command("setpriv", "--reuid=cyrus", "--regid=mail", "--init-groups", filepath.Join(cyrusBin, "deliver"), "-C", s.Conf(), "user1")
+func realDeliver(s *server.Site, text string, args ...string) error {
+	args = append([]string{"--reuid=cyrus", "--regid=mail", "--init-groups", filepath.Join(cyrusBin, "deliver"), "-C", s.Conf()}, args...)
+	cmd := exec.Command("setpriv", args...)
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("deliver: %w\n%s", err, bytes.TrimSpace(out))
