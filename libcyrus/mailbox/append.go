@@ -12,6 +12,7 @@ import (
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/quota"
 )
@@ -41,6 +42,10 @@ type AppendOptions struct {
 	// the message's index in the call of Append. An error refuses all
 	// messages of the call. It must not use the Store.
 	BeforeCommit func(ctx context.Context, i int, uid uint32) error
+
+	// from is the quota root that counts the messages already, as they are
+	// being moved: below the same root they need no room.
+	from mboxname.Name
 }
 
 // Appended says what became of a message.
@@ -206,6 +211,9 @@ func (b *batch) room(ctx context.Context, r *appendRequest) error {
 	want := need
 	if r.o.Check != nil {
 		want = *r.o.Check
+	}
+	if r.o.from != "" && r.o.from == m.head.quotaRoot {
+		return nil
 	}
 	if m.store.o.Quota != nil && m.head.quotaRoot != "" && !want.IsZero() {
 		if err := m.store.o.Quota.Check(ctx, m.head.quotaRoot, b.check.Add(want)); err != nil {

@@ -101,7 +101,7 @@ func TestArchive(t *testing.T) {
 	}
 	other := Ref{Name: "user.alice", UniqueID: inbox.UniqueID, Partition: "second"}
 	e.l.ArchivePartitions["second"] = e.l.Partitions["second"] + "-archive"
-	if err := e.s.Move(ctx, inbox, other, "user.alice", "s", nil); err != nil {
+	if err := e.s.Move(ctx, inbox, other, "user.alice", 0, "s", nil); err != nil {
 		t.Fatal(err)
 	}
 	if r := e.checkArchive(other); len(r.Messages) != 5 {

@@ -443,7 +443,7 @@ func TestMoveMailbox(t *testing.T) {
 			e.mustAppend(c.from, 1, 2, 3)
 			before := e.quota.used["user.alice"]
 			var modseq uint64
-			err := e.s.Move(ctx, c.from, c.to, "user.bob", "s", func(m *Mailbox) error {
+			err := e.s.Move(ctx, c.from, c.to, "user.bob", 0, "s", func(m *Mailbox) error {
 				modseq = m.Header().HighestModseq
 				return nil
 			})
@@ -482,7 +482,7 @@ func TestMoveRefused(t *testing.T) {
 	e.mustAppend(legacyA, 1, 2)
 	before := fmt.Sprint(e.quota.used)
 	refused := errs.New(errs.Exists, "test", "", nil)
-	if err := e.s.Move(ctx, legacyA, legacyB, "", "s", func(*Mailbox) error { return refused }); !errs.Is(err, errs.Exists) {
+	if err := e.s.Move(ctx, legacyA, legacyB, "", 0, "s", func(*Mailbox) error { return refused }); !errs.Is(err, errs.Exists) {
 		t.Error(err)
 	}
 	if err := has(e.check(legacyA), 1, 2); err != nil {

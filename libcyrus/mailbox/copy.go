@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 )
 
@@ -41,11 +42,15 @@ type CopyOptions struct {
 // The two mailboxes are never locked at the same time, so that two copies in
 // opposite directions cannot wait for each other.
 func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o CopyOptions) (uint32, []CopyPair, error) {
-	items, from, err := s.gather(ctx, src, uids, dst, &o)
+	items, from, root, err := s.gather(ctx, src, uids, &o)
 	if err != nil || len(items) == 0 {
 		return 0, nil, err
 	}
-	done, err := s.append(ctx, dst, items, AppendOptions{SessionID: o.SessionID, FlagLimit: o.FlagLimit})
+	how := AppendOptions{SessionID: o.SessionID, FlagLimit: o.FlagLimit}
+	if o.Move {
+		how.from = root
+	}
+	done, err := s.append(ctx, dst, items, how)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -59,22 +64,21 @@ func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o Cop
 	return done[0].UIDValidity, pairs, err
 }
 
-// gather reads what is needed of the messages to be copied.
-func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, dst Ref, o *CopyOptions) ([]item, []Record, error) {
+// gather reads what is needed of the messages to be copied, and their quota
+// root.
+func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, o *CopyOptions) (items []item, from []Record, root mboxname.Name, err error) {
 	m, err := s.Open(ctx, src, Read)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	defer m.Close()
 	var buf CacheBuffer
 	defer buf.Free()
-	var items []item
-	var from []Record
 	hint := uint32(0)
 	for _, uid := range uids {
 		r, ok, err := m.FindUID(uid, hint)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, "", err
 		}
 		if !ok || !r.Live() {
 			continue
@@ -82,12 +86,12 @@ func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, dst Ref, o *
 		hint = r.Recno + 1
 		it, err := m.copyItem(ctx, &r, &buf, o)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, "", err
 		}
 		items = append(items, it)
 		from = append(from, r)
 	}
-	return items, from, nil
+	return items, from, m.head.quotaRoot, nil
 }
 
 // copyItem is a message as it is to be appended elsewhere.
@@ -178,7 +182,10 @@ func (s *Store) expungeMoved(ctx context.Context, src Ref, from []Record, sessio
 		if err != nil {
 			return err
 		}
-		if !ok || r.GUID != from[i].GUID {
+		if !ok {
+			continue // somebody else has expunged it, and it is cleaned up
+		}
+		if r.GUID != from[i].GUID {
 			return errs.New(errs.NoSuchMessage, "mailbox.Copy", string(src.Name), errors.New("the source was replaced meanwhile"))
 		}
 		if err := m.Expunge(&r, session); err != nil {

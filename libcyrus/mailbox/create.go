@@ -53,9 +53,9 @@ func NewUniqueID() string {
 
 // Create makes an empty mailbox on disk. When its files last, and while
 // the locks of the name are held, hold is called to tell the mailbox list;
-// if it fails the files are removed again. hold may be nil. What lies in
-// the directory of a name that is not in the list is what a crash left, and
-// is removed.
+// if it fails the files are removed again. hold may be nil. What a crash left
+// in the directory is removed; messages of a mailbox that the list has lost
+// are set aside (see vacate).
 func (s *Store) Create(ctx context.Context, ref Ref, o CreateOptions, hold func(Created) error) (Created, error) {
 	ctx, cancel := s.withDeadline(ctx)
 	defer cancel()
@@ -130,7 +130,9 @@ func (m *Mailbox) create(h *IndexHeader, head *header) error {
 		}
 	}
 	if _, err := m.store.o.FS.Stat(p.index); err == nil {
-		m.removeFiles()
+		if err := m.vacate(); err != nil {
+			return err
+		}
 		if err := m.store.makeDir(p.dir); err != nil {
 			return err
 		}
@@ -254,7 +256,9 @@ func (m *Mailbox) markDeleted(ctx context.Context) error {
 // hold, which may be nil, is called to tell the mailbox list while the
 // locks of both names are held: when the new place is complete, before the
 // old one is given up. m is then the mailbox with its new name and modseq.
-func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, sessionID string, hold func(m *Mailbox) error) error {
+// The UIDVALIDITY stays, unless it is less than validity: what another mailbox
+// had at the new name must not come again.
+func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, validity uint32, sessionID string, hold func(m *Mailbox) error) error {
 	ctx, cancel := s.withDeadline(ctx)
 	defer cancel()
 	m, err := s.openPair(ctx, from, to)
@@ -263,6 +267,7 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, sess
 	}
 	defer m.Close()
 	m.SetName(to.Name)
+	m.hdr.UIDValidity = max(m.hdr.UIDValidity, validity)
 	if m.head.typ != "" {
 		m.SetType(to.letters())
 	}

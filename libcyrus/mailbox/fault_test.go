@@ -341,7 +341,7 @@ func TestMoveFaults(t *testing.T) {
 			e.mustAppend(legacyA, 1, 2, 3)
 		},
 		do: func(e *env, ack func()) error {
-			return e.s.Move(ctx, legacyA, legacyB, "user.alice", "s", func(*Mailbox) error { ack(); return nil })
+			return e.s.Move(ctx, legacyA, legacyB, "user.alice", 0, "s", func(*Mailbox) error { ack(); return nil })
 		},
 		mailbox: legacyB,
 		see: func(e *env, r *mailboxtest.Report, acked bool) error {

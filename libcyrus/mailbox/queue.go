@@ -142,21 +142,26 @@ func (s *Store) leadOnce(b *box, ref Ref) {
 			close(r.done)
 		}
 	}
-	m, err := s.Open(ctx, ref, Write)
-	reqs = b.appends.take()
-	if err != nil {
-		answer(err)
-		return
-	}
+	var m *Mailbox
+	var err error
 	defer func() {
-		var err error
 		if p := recover(); p != nil {
 			s.o.Log.Error("panic in an append", "panic", p, "stack", string(debug.Stack()))
 			err = errs.New(errs.Internal, "mailbox.Append", string(ref.Name), fmt.Errorf("panic: %v", p))
+			if reqs == nil {
+				reqs = b.appends.take()
+			}
 		}
-		m.Close()
+		if m != nil {
+			m.Close()
+		}
 		answer(err)
 	}()
+	m, err = s.Open(ctx, ref, Write)
+	reqs = b.appends.take()
+	if err != nil {
+		return
+	}
 	batch := batch{m: m, reqs: reqs}
 	batch.run(ctx)
 }

@@ -554,3 +554,37 @@ func consistentOrGone(t *testing.T, s *site.Site, i int, failed error) {
 		box.Close()
 	}
 }
+
+// TestRenameOntoOldName gives a mailbox the name of one that was deleted: a
+// client must not take its messages for those that it remembers.
+func TestRenameOntoOldName(t *testing.T) {
+	s := newSite(t, "")
+	create(t, s, user("alice"), "user.alice.a", "user.alice.b")
+	validity := func(n mboxname.Name) uint32 {
+		e, err := s.List.Lookup(ctx, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.UIDValidity
+	}
+	a, b := validity("user.alice.a"), validity("user.alice.b")
+	if err := s.List.Delete(ctx, user("alice"), "user.alice.b", mboxlist.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	rename := func(from, to mboxname.Name) {
+		t.Helper()
+		if err := s.List.Rename(ctx, user("alice"), from, to, mboxlist.RenameOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("user.alice.a", "user.alice.b")
+	if got := validity("user.alice.b"); got <= b {
+		t.Errorf("UIDVALIDITY %d, of the deleted one %d", got, b)
+	}
+	rename("user.alice.b", "user.alice.c")
+	moved := validity("user.alice.c")
+	rename("user.alice.c", "user.alice.b")
+	if got := validity("user.alice.b"); got != moved || got <= a {
+		t.Errorf("UIDVALIDITY %d of the mailbox that came back, was %d", got, moved)
+	}
+}

@@ -192,7 +192,11 @@ func (l *List) moveOne(ctx context.Context, who Actor, from, to mboxname.Name, m
 	if err != nil {
 		return err
 	}
-	err = l.o.Store.Move(ctx, old.Ref(), e.Ref(), root, who.SessionID, func(box *mailbox.Mailbox) error {
+	validity := uint32(0)
+	if there.Entry != nil && there.UniqueID != old.UniqueID {
+		validity = floor(there.Entry)
+	}
+	err = l.o.Store.Move(ctx, old.Ref(), e.Ref(), root, validity, who.SessionID, func(box *mailbox.Mailbox) error {
 		return l.moveEntry(ctx, who, old, there, e, box)
 	})
 	if err != nil || from == to {
