@@ -122,6 +122,13 @@ func New(tb testing.TB, o Options) *Site {
 	return s
 }
 
+// At is a site that something else has set up in dir and serves, as
+// test/bin/reference-server does: IMAP at a port, POP3 and LMTP at the next.
+func At(tb testing.TB, dir string, port int) *Site {
+	at := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", n) }
+	return &Site{Dir: dir, IMAP: at(port), POP3: at(port + 1), LMTP: at(port + 2), Sock: filepath.Join(dir, "run/lmtp"), bin: Bin(tb), tb: tb}
+}
+
 // made keeps account files by the users in them: hashing passwords takes
 // its time on purpose.
 var made sync.Map
