@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gocyrus/libcyrus/disk"
@@ -116,7 +117,7 @@ func (m *Mailbox) archiveOne(r *Record, end *cacheEnd, buf *CacheBuffer, session
 	if err := m.RewriteSilent(r); err != nil {
 		return err
 	}
-	rec := &m.changes.records[r.Recno].new
+	rec := &m.changes.records.get(r.Recno).new
 	rec.CacheOffset, rec.CacheVersion, rec.CacheCRC = end.add(cache), uint16(version), checksum(cache)
 	m.hdr.Options |= OptNeedsUnlink | OptNeedsRepack
 	m.audit("auditlog: archive sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> guid=<%s> cid=<%s> sysflags=<%s>",
@@ -124,15 +125,22 @@ func (m *Mailbox) archiveOne(r *Record, end *cacheEnd, buf *CacheBuffer, session
 	return nil
 }
 
-// Unexpunge brings expunged messages back, under new UIDs and with the flags
-// they had; with clearDeleted without \Deleted. uids in ascending order; nil
-// is all. It returns the pairs of old and new UIDs.
+// Unexpunge brings expunged messages back, under new UIDs and with the
+// flags they had and keywords; with clearDeleted without \Deleted. uids in
+// ascending order; nil is all. It returns the pairs of old and new UIDs.
 //
 // Source: unexpunge in Cyrus imap/unexpunge.c.
-func (s *Store) Unexpunge(ctx context.Context, ref Ref, uids []uint32, clearDeleted bool, session string) ([]CopyPair, error) {
+func (s *Store) Unexpunge(ctx context.Context, ref Ref, uids []uint32, clearDeleted bool, session string, keywords ...string) ([]CopyPair, error) {
 	items, from, err := s.gatherExpunged(ctx, ref, uids, clearDeleted)
 	if err != nil || len(items) == 0 {
 		return nil, err
+	}
+	for i := range items {
+		for _, k := range keywords {
+			if !slices.Contains(items[i].keywords, k) {
+				items[i].keywords = append(items[i].keywords, k)
+			}
+		}
 	}
 	done, err := s.append(ctx, ref, items, AppendOptions{SessionID: session})
 	if err != nil {

@@ -19,7 +19,7 @@ type changes struct {
 	marked  bool  // the dirty mark is on disk
 	lasting bool  // more than \Recent and POP3 times change: the index is synced
 	time    Stamp // of the first change: the last_updated of all
-	records map[uint32]*rewrite
+	records rewrites
 	added   []addition
 
 	head       bool        // cyrus.header changes
@@ -38,9 +38,6 @@ type changes struct {
 	// messages are the stored annotations by UID, once read.
 	messages map[uint32][]Annotation
 }
-
-// rewrite is a record that is changed in place.
-type rewrite struct{ old, new Record }
 
 // addition is a record that is appended.
 type addition struct {
@@ -62,7 +59,7 @@ func (m *Mailbox) beginLazy() {
 	}
 	if !c.began {
 		c.began, c.old, c.time = true, m.hdr, now()
-		c.records = map[uint32]*rewrite{}
+		c.records = newRewrites()
 		m.hdr.HeaderCRC = m.head.crc // which is wrong after some crashes
 	}
 }
@@ -156,9 +153,10 @@ func (m *Mailbox) RewriteSilent(r *Record) error {
 func (m *Mailbox) rewrite(r *Record, touch bool) (old Flags, err error) {
 	m.begin()
 	c := &m.changes
-	rw := c.records[r.Recno]
-	if rw == nil {
-		rw = new(rewrite)
+	var rw rewrite
+	if have := c.records.get(r.Recno); have != nil {
+		rw = *have
+	} else {
 		if err := m.read(&rw.old, r.Recno); err != nil {
 			return 0, err
 		}
@@ -192,7 +190,7 @@ func (m *Mailbox) rewrite(r *Record, touch bool) (old Flags, err error) {
 	if live { // annotations and size are what they were; expunged ones do not count
 		m.countFlags(&rw.new, 1)
 	}
-	c.records[r.Recno] = rw
+	c.records.put(&rw)
 	*r = rw.new
 	return was.Flags, nil
 }

@@ -131,6 +131,7 @@ func (m *Mailbox) committed() {
 	}
 	m.store.changed(m.ref.Name)
 	c.tidy = c.tidy || c.unlinked > 0
+	c.records.free()
 	m.changes = changes{tidy: c.tidy}
 	m.window.free()
 	m.box.notify()
@@ -270,7 +271,9 @@ func (m *Mailbox) setMark() error {
 // call.
 func (m *Mailbox) writeRecords() error {
 	c, l := &m.changes, m.hdr.layout()
-	var buf []byte
+	w := windows.Get().(*[windowSize]byte)
+	defer windows.Put(w)
+	buf := w[:0]
 	var start, next uint32
 	flush := func() error {
 		if len(buf) == 0 {
@@ -281,19 +284,19 @@ func (m *Mailbox) writeRecords() error {
 		return err
 	}
 	put := func(r *Record) error {
-		if r.Recno != next || len(buf) >= windowSize {
+		if r.Recno != next || len(buf)+l.record > windowSize {
 			if err := flush(); err != nil {
 				return err
 			}
 			start = r.Recno
 		}
 		next = r.Recno + 1
-		buf = append(buf, make([]byte, l.record)...)
+		buf = buf[:len(buf)+l.record]
 		l.encode(buf[len(buf)-l.record:], r)
 		return nil
 	}
-	for _, recno := range m.rewritten() {
-		if err := put(&c.records[recno].new); err != nil {
+	for i := range c.records {
+		if err := put(&c.records[i].new); err != nil {
 			return err
 		}
 	}
@@ -305,16 +308,6 @@ func (m *Mailbox) writeRecords() error {
 	return flush()
 }
 
-// rewritten is the numbers of rewritten records in ascending order.
-func (m *Mailbox) rewritten() []uint32 {
-	nos := make([]uint32, 0, len(m.changes.records))
-	for n := range m.changes.records {
-		nos = append(nos, n)
-	}
-	slices.Sort(nos)
-	return nos
-}
-
 // undoIndex writes back what the index held before. If that fails too, the
 // mark stays (or the next reader finds a wrong checksum) and the mailbox is
 // repaired when it is opened next.
@@ -323,9 +316,10 @@ func (m *Mailbox) undoIndex() {
 	m.window.free()
 	b := make([]byte, l.record)
 	var err error
-	for _, recno := range m.rewritten() {
-		l.encode(b, &c.records[recno].old)
-		if _, err = m.file.WriteAt(b, l.offset(recno)); err != nil {
+	for i := range c.records {
+		old := &c.records[i].old
+		l.encode(b, old)
+		if _, err = m.file.WriteAt(b, l.offset(old.Recno)); err != nil {
 			break
 		}
 	}

@@ -77,7 +77,7 @@ func (m *Mailbox) read(r *Record, recno uint32) error { return m.readAhead(r, re
 
 // readAhead is read for a reader that wants that many records from there on.
 func (m *Mailbox) readAhead(r *Record, recno, ahead uint32) error {
-	if have := m.changes.records[recno]; have != nil {
+	if have := m.changes.records.get(recno); have != nil {
 		*r = have.new
 		return nil
 	}
@@ -123,6 +123,33 @@ func (m *Mailbox) Records(dst []Record, first uint32, n int) ([]Record, error) {
 func (m *Mailbox) Each(first uint32, fn func(*Record) (more bool)) error {
 	var r Record
 	for recno := max(first, 1); recno <= m.hdr.NumRecords; recno++ {
+		if err := m.readAhead(&r, recno, windowSize); err != nil {
+			return err
+		}
+		if !fn(&r) {
+			break
+		}
+	}
+	return nil
+}
+
+// EachSince calls fn for the records from number first on that have a UID
+// above uid or a modseq above modseq, until it returns false. The others are
+// passed over unread, also if they are damaged. Mode and validity are those
+// of Each.
+func (m *Mailbox) EachSince(first, uid uint32, modseq uint64, fn func(*Record) (more bool)) error {
+	l := m.hdr.layout()
+	var r Record
+	for recno := max(first, 1); recno <= m.hdr.NumRecords; recno++ {
+		if recno <= m.recordsOnDisk() && len(m.changes.records) == 0 {
+			b, err := m.raw(recno, windowSize)
+			if err != nil {
+				return err
+			}
+			if be.Uint32(b) <= uid && field64(b, l.modseq) <= modseq {
+				continue
+			}
+		}
 		if err := m.readAhead(&r, recno, windowSize); err != nil {
 			return err
 		}

@@ -66,7 +66,13 @@ func (v *View) sync(ctx context.Context, m *mailbox.Mailbox) error {
 	if v.onlyAppends(&h) && !s.all {
 		first, s.next = v.numRecords+1, len(v.uids)
 	}
-	if err := m.Each(first, s.record); err != nil {
+	var err error
+	if s.all {
+		err = m.Each(first, s.record)
+	} else {
+		err = m.EachSince(first, v.lastUID, v.known, s.record)
+	}
+	if err != nil {
 		return err
 	}
 	s.finish()
