@@ -53,13 +53,19 @@ func (s *session) data(ctx context.Context, _ string) {
 }
 
 // stage makes the file that the message is written to, on the partition of
-// the first recipient: for others on it the same file is linked.
+// the first recipient: for others on it the same file is linked. One who is
+// gone since RCPT must not refuse the message for the others.
 func (s *session) stage(ctx context.Context) (*mailbox.Staged, error) {
-	e, err := s.lookup(ctx, s.mail.to[0])
-	if err != nil {
-		return nil, err
+	for _, r := range s.mail.to {
+		e, err := s.lookup(ctx, r)
+		if err == nil {
+			return s.site.Store.Stage(e.Partition)
+		}
+		if !errs.Is(err, errs.NotFound) {
+			return nil, err
+		}
 	}
-	return s.site.Store.Stage(e.Partition)
+	return nil, errs.New(errs.NotFound, "lmtpd.stage", "", nil)
 }
 
 // receive reads the message off the wire. An error refuses the message; a

@@ -59,6 +59,11 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 		}
 	}
 	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: m.staged, InternalDate: m.now}}, o)
+	if errs.Is(err, errs.NotFound) {
+		// The list has it and the disk does not: a partition that is not
+		// mounted, or a mailbox on its way to another name. The mail must wait.
+		return errs.New(errs.IO, "lmtpd.deliver", string(e.Name), err)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"gocyrus/libcyrus/acl"
@@ -43,12 +44,28 @@ func (s *session) findRecipient(ctx context.Context, path string, ignoreQuota bo
 			return nil, err
 		}
 	}
+	if r.user != "" && s.denied(ctx, r.user) {
+		return nil, errs.New(errs.Denied, "lmtpd.findRecipient", r.user, errDisabled)
+	}
 	if !ignoreQuota {
 		if err := s.checkQuota(ctx, e.Name, s.mail.size); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
+}
+
+// errDisabled means that a user gets no mail at present. The error that wraps
+// it is of kind errs.Denied.
+var errDisabled = errors.New("user_deny.db")
+
+// denied reports whether user_deny.db keeps a user's mail out.
+func (s *session) denied(ctx context.Context, user string) bool {
+	_, denied, err := s.site.UserDeny.Denied(ctx, user, s.env.Service)
+	if err != nil {
+		s.log.Error("user_deny.db cannot be read", "user", user, "error", err)
+	}
+	return denied
 }
 
 // resolve turns an address into a name, whether or not there is such a

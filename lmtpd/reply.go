@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"gocyrus/libcyrus/config"
@@ -54,6 +55,10 @@ func (s *session) reply(err error) {
 	kind := errs.KindOf(err)
 	if kind == errs.OverQuota && config.LmtpOverQuotaPermFailure.In(s.conf) {
 		s.w.Line("552 5.2.2 Over quota")
+		return
+	}
+	if errors.Is(err, errDisabled) {
+		s.w.Line("451 4.2.1 Delivery to mailbox is disabled")
 		return
 	}
 	text, ok := replies[kind]
