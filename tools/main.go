@@ -51,10 +51,12 @@ var commands = []command{
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
 	{"handback", "give the databases back to Cyrus", handback},
+	{"mbexamine", "print what index and cache of mailboxes hold", mbexamine},
 	{"mbpath", "turn mailbox names into paths", mbpath},
 	{"passwd", "set passwords of the built-in account list", passwd},
 	{"quota", "report what is used of quota roots, and count it anew", quotaCommand},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
+	{"unexpunge", "list expunged messages and bring them back", unexpunge},
 }
 
 func main() {

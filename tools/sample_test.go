@@ -234,3 +234,5 @@ func difference(want, got string) string {
 	some := func(l []string) string { return strings.Join(l[min(i, len(l)):min(i+12, len(l))], "\n") }
 	return fmt.Sprintf("line %d, after %s\ngot\n%s\nwant\n%s", i+1, step, some(g), some(w))
 }
+
+func matches(re, text string) bool { return regexp.MustCompile(re).MatchString(text) }

@@ -77,6 +77,12 @@ var errBadIndex = errors.New("not an index of a known version")
 
 func (h *IndexHeader) layout() *layout { return layoutOf(h.Version) }
 
+// Sizes is how many octets the head of the file and each record have.
+func (h *IndexHeader) Sizes() (header, record int) {
+	l := h.layout()
+	return l.header, l.record
+}
+
 // dirty reports whether a writer was interrupted.
 func (h *IndexHeader) dirty() bool { return h.Options&optDirty != 0 }
 
