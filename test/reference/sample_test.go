@@ -25,7 +25,7 @@ import (
 // A row that hides no difference fails the test.
 var notAsked = []string{
 	"server_metadata", "metadata", "annotation",
-	"MODSEQ", "status",
+	"MODSEQ", "SAVEDATE", "status",
 	"ARRIVAL", "DATE", "FROM", "TO", "CC", "SUBJECT", "SIZE", "REVERSE DATE", "DISPLAYFROM",
 	"THREAD *", "SEARCH MODSEQ 10",
 }
