@@ -114,7 +114,7 @@ func (s *session) identity() []string {
 	if on {
 		words = append(words, "version", version.Cyrus())
 	}
-	words = append(words, "vendor", "Project Cyrus", "support-url", "https://www.cyrusimap.org")
+	words = append(words, "vendor", "gocyrus")
 	if !on {
 		return words
 	}
