@@ -46,6 +46,7 @@ func (s *session) idleWait() error {
 		defer stop()
 	}
 	end := time.Now().Add(s.idleTimeout())
+	poll := config.Imapidlepoll.In(s.conf) // for what nobody tells of: the shutdown file
 	for s.r.Buffered() == 0 {
 		if err := s.refresh(true, false); err != nil {
 			return err
@@ -58,10 +59,12 @@ func (s *session) idleWait() error {
 		}
 		s.r.Release()
 		s.w.Release()
-		err := s.park(changed, time.Until(end))
+		left := time.Until(end)
+		err := s.park(changed, min(left, poll))
 		switch {
 		case err == nil:
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded) && left > poll:
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.idleTooLong()
 			return nil

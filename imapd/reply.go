@@ -5,6 +5,7 @@ import (
 
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/worker"
 )
 
 // codes is the response code of each kind of error that has one (RFC 5530;
@@ -85,7 +86,8 @@ func ofServer(err error) bool {
 	var syntax imapwire.SyntaxError
 	var limit *imapwire.LimitError
 	var no refusal
-	if err == nil || errors.As(err, &syntax) || errors.As(err, &limit) || errors.As(err, &no) {
+	var ending *worker.Ending
+	if err == nil || err == errAnswered || errors.As(err, &ending) || errors.As(err, &syntax) || errors.As(err, &limit) || errors.As(err, &no) {
 		return false
 	}
 	switch errs.KindOf(err) {

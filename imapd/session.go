@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -103,6 +104,9 @@ func (s *session) greet() bool {
 // wait sends what is answered and waits for the client without holding
 // buffers; false if the session must end.
 func (s *session) wait() bool {
+	if s.w.Err() != nil {
+		return false
+	}
 	if s.r.Buffered() > 0 {
 		return true
 	}
@@ -142,9 +146,15 @@ func (s *session) beforeRead() error {
 //
 // Source: cmdloop in Cyrus imap/imapd.c.
 func (s *session) mayGoOn() bool {
-	text := s.conn.ShuttingDown()
-	if s.user == nil || s.user.Admin || text == "" {
+	if s.user == nil || s.user.Admin {
 		return true
+	}
+	text := s.conn.ShuttingDown()
+	if text == "" {
+		var shut bool
+		if text, shut = s.env.ShutdownText(); !shut {
+			return true
+		}
 	}
 	s.w.Line("* BYE [ALERT] ", strings.TrimLeft(text, "["))
 	s.done = true
@@ -180,10 +190,12 @@ func (s *session) next() {
 	if r.Err() != nil {
 		return
 	}
-	if ofServer(err) {
+	var lost *net.OpError // the client's connection
+	if ofServer(err) && !errors.As(s.w.Err(), &lost) {
 		s.log.Error(r.Command+" failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
 	}
-	if err != errAnswered {
+	var ending *worker.Ending
+	if err != errAnswered && !errors.As(err, &ending) { // then BYE follows
 		s.w.Line(tag, " ", tagged(text, err))
 	}
 }
