@@ -22,7 +22,7 @@ import (
 // with the users user1 to user3 and the admin cyrus.
 type Options struct {
 	Config   []string // lines of imapd.conf; each replaces ours of the same name
-	Services []string // lines of SERVICES in place of ours; %[1]s is the folder, %[2]s and %[3]s the addresses of IMAP and LMTP
+	Services []string // lines of SERVICES in place of ours; %[1]s is the folder, %[2]s, %[3]s and %[4]s the addresses of IMAP, LMTP and POP3
 	Events   []string // lines of EVENTS; none by default
 	Users    []string // accounts, password "pass"; nil means user1, user2, user3
 	Shared   bool     // shared mode: Cyrus's own database types
@@ -240,7 +240,7 @@ func (s *Site) cyrusConf(o Options) string {
 	section := func(name string, lines []string) {
 		fmt.Fprintf(&b, "%s {\n", name)
 		for _, l := range lines {
-			fmt.Fprintln(&b, "  "+strings.NewReplacer("%[1]s", s.Dir, "%[2]s", s.IMAP, "%[3]s", s.LMTP).Replace(l))
+			fmt.Fprintln(&b, "  "+strings.NewReplacer("%[1]s", s.Dir, "%[2]s", s.IMAP, "%[3]s", s.LMTP, "%[4]s", s.POP3).Replace(l))
 		}
 		fmt.Fprintln(&b, "}")
 	}

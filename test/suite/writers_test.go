@@ -19,14 +19,15 @@ import (
 // writers deliver messages over LMTP, each with its own Message-ID, until
 // they are stopped, and keep what was acknowledged.
 type writers struct {
-	s      *server.Site
-	stop   chan struct{}
-	wg     sync.WaitGroup
-	mu     sync.Mutex
-	acked  map[string]string // Message-ID to user
-	last   time.Time         // of the newest acknowledgement
-	gap    time.Duration     // longest time between two of them
-	newest time.Time         // when the newest connection began over which one came
+	s        *server.Site
+	stop     chan struct{}
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	acked    map[string]string // Message-ID to user
+	last     time.Time         // of the newest acknowledgement
+	failures int               // connections and deliveries that failed
+	gap      time.Duration     // longest time between two of them
+	newest   time.Time         // when the newest connection began over which one came
 }
 
 // startWriters starts n of them; they share out the site's three users.
@@ -51,6 +52,12 @@ func (w *writers) served(at time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.newest.After(at)
+}
+
+func (w *writers) fail() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failures++
 }
 
 // ack takes note of an acknowledgement.
@@ -87,12 +94,14 @@ func (w *writers) write(i int) {
 			var err error
 			connected = time.Now()
 			if c, err = dialLMTP(w.s.LMTP); err != nil {
+				w.fail()
 				time.Sleep(5 * time.Millisecond)
 				continue
 			}
 		}
 		id := fmt.Sprintf("<%d-%d@writer.example.org>", i, n)
 		if err := c.send(user, id); err != nil {
+			w.fail()
 			c.Close()
 			c = nil
 			continue
