@@ -163,7 +163,12 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 	if n == 0 {
 		return m, refusal("Zero-length message literal")
 	}
-	return m, c.Close()
+	if err := c.Close(); err != nil {
+		return m, err
+	}
+	// Its buffer is large, and more messages may follow.
+	_, err = staged.Parse()
+	return m, err
 }
 
 // tooBig refuses a message by its size. A client that did not wait for leave

@@ -74,6 +74,10 @@ const (
 	PartLinesNot       // RFC822.HEADER.LINES.NOT
 )
 
+// maxFetchSections bounds the sections of one FETCH, and the header fields
+// named in each.
+const maxFetchSections = 10000
+
 // maxPartNumbers bounds the depth of a section; Cyrus reads no deeper
 // structures (boundary_limit is 1000, but nobody sends that).
 const maxPartNumbers = 1000
@@ -107,6 +111,9 @@ func (r *Reader) Fetch() (Fetch, error) {
 	for {
 		if err := r.fetchItem(&f, list); err != nil {
 			return f, err
+		}
+		if len(f.Sections) > maxFetchSections {
+			return f, SyntaxError("[LIMIT] Too many items in " + r.Command)
 		}
 		if !list || !r.Space() {
 			break
@@ -279,7 +286,9 @@ func (r *Reader) fieldList(item string) ([]string, error) {
 		if err != nil || !validFieldName(name) {
 			return nil, SyntaxError("Invalid field-name in " + r.Command + " " + item)
 		}
-		fields = append(fields, name)
+		if fields = append(fields, name); len(fields) > maxFetchSections {
+			return nil, SyntaxError("[LIMIT] Too many field-names in " + r.Command)
+		}
 		if r.Space() {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 // limited is a small set of limits.
@@ -273,5 +274,35 @@ func BenchmarkWord(b *testing.B) {
 			r.EOL()
 		}
 		r.Release()
+	}
+}
+
+// TestTooMany: commands within the limit of their arguments that would need
+// many times as much memory.
+func TestTooMany(t *testing.T) {
+	parse := func(text string, fn func(*Reader) error) string {
+		r := NewReader(strings.NewReader(text+"\r\n"), Limits{})
+		r.Start("Fetch")
+		if err := fn(r); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	fetch := func(r *Reader) error { _, err := r.Fetch(); return err }
+	search := func(r *Reader) error { _, err := r.Search(time.UTC); return err }
+	for _, c := range []struct {
+		text string
+		fn   func(*Reader) error
+		want string
+	}{
+		{"(" + strings.Repeat("BODY[] ", 20000) + "UID)", fetch, "[LIMIT] Too many items in Fetch"},
+		{"BODY[HEADER.FIELDS (" + strings.Repeat("a ", 20000) + "b)]", fetch, "[LIMIT] Too many field-names in Fetch"},
+		{strings.Repeat("SEEN ", 100000) + "SEEN", search, "[LIMIT] Too many keys in Search command"},
+		{strings.Repeat("NOT ", 100000) + "SEEN", search, "Invalid Search criteria"},
+		{strings.Repeat("SEEN ", 1000) + "SEEN", search, ""},
+	} {
+		if got := parse(c.text, c.fn); got != c.want {
+			t.Errorf("%.20s…: %q, want %q", c.text, got, c.want)
+		}
 	}
 }

@@ -73,7 +73,11 @@ type searchParser struct {
 	loc   *time.Location
 	word  string
 	depth int
+	keys  int // so far
 }
+
+// maxSearchKeys bounds the keys of one search.
+const maxSearchKeys = 50000
 
 // Search takes the arguments of SEARCH up to the end of the line. Days begin
 // at midnight in zone loc.
@@ -138,6 +142,9 @@ const maxSearchNesting = 1000
 func (p *searchParser) key(word string) (SearchKey, error) {
 	if p.r.err != nil {
 		return SearchKey{}, p.r.err
+	}
+	if p.keys++; p.keys > maxSearchKeys {
+		return SearchKey{}, SyntaxError("[LIMIT] Too many keys in Search command")
 	}
 	if word == "" {
 		return p.parenthesised()

@@ -20,6 +20,9 @@ import (
 const (
 	batchMessages = 2000
 	batchOctets   = 256 << 10
+	// maxAnswer bounds the answer for one message that is made in memory. It
+	// may ask for the same part thousands of times.
+	maxAnswer = 4 << 20
 )
 
 // FETCH items that need more than the index record.
@@ -172,7 +175,7 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 			return b.err == nil
 		}
 		d.file = f
-		if r.Size > batchOctets {
+		if r.Size > batchOctets || int64(r.Size)*int64(len(b.p.Sections)+3) > maxAnswer {
 			b.large = keep(&d)
 			return false
 		}
@@ -365,6 +368,13 @@ func isFields(s *imapwire.Section) bool { return s.Part >= imapwire.PartFields }
 
 // section prints one section and its value.
 func (o *out) section(v *View, s *imapwire.Section, d *data) error {
+	if o.w != nil { // send what there is, if it is much
+		o.w.SetBuffer(o.b)
+		o.b = o.w.Buffer()
+		if err := o.w.Err(); err != nil {
+			return err
+		}
+	}
 	o.b = append(append(o.b, s.Name...), ' ')
 	if isFields(s) {
 		return o.fields(v, s, d)

@@ -293,3 +293,39 @@ func BenchmarkStore(b *testing.B) {
 		s.Report(s.w, false, false)
 	}
 }
+
+// counter is a client that only counts, and notes the largest write.
+type counter struct{ octets, largest int }
+
+func (c *counter) Write(b []byte) (int, error) {
+	c.octets += len(b)
+	c.largest = max(c.largest, len(b))
+	return len(b), nil
+}
+
+// TestFetchManyTimes asks for the same parts thousands of times: the answer
+// must not be put together in memory.
+func TestFetchManyTimes(t *testing.T) {
+	const times = 1000
+	for _, item := range []string{"BODY.PEEK[]", "BODY.PEEK[HEADER]", "BODY.PEEK[HEADER.FIELDS.NOT (x)]", "BODY.PEEK[1.1]"} {
+		e := newEnv(t)
+		e.add("Subject: " + strings.Repeat("s", 20000) + "\r\n\r\n" + strings.Repeat("0123456789abcdef\r\n", 4000))
+		a := e.open("alice", true)
+		r := imapwire.NewReader(strings.NewReader("("+strings.Repeat(item+" ", times)+"UID)\r\n"), imapwire.Limits{})
+		f, err := r.Fetch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c counter
+		w := imapwire.NewWriter(&c)
+		if err := a.Fetch(ctx, w, a.BySequence(set("1")), &f, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if c.largest > maxAnswer || c.octets < times*len("BODY[1.1] NIL") {
+			t.Errorf("%s: %d octets, at most %d at a time", item, c.octets, c.largest)
+		}
+	}
+}
