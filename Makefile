@@ -63,6 +63,9 @@ install: build
 	ln -sf ../lib/cyrus/bin/master $(DESTDIR)$(PREFIX)/sbin/cyrmaster
 	ln -sf ../lib/cyrus/bin/deliver $(DESTDIR)$(PREFIX)/sbin/cyrdeliver
 	for s in 1 5 8; do for m in docs/man/*.$$s; do [ ! -e $$m ] || install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 644 etc/*.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 etc/*.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cyrus.conf
 	install -m 644 etc/*.conf etc/*.toml README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/gocyrus/examples
 
 docs:
