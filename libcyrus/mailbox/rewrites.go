@@ -14,8 +14,9 @@ type rewrite struct{ old, new Record }
 // flags of a mailbox spent a third of its time on memory.
 type rewrites []rewrite
 
-// maxKeptRewrites is how large an array is kept: 2,000 of them are 700 KiB.
-const maxKeptRewrites = 2000
+// maxKeptRewrites is how large an array is kept: 20,000 of them are 6 MiB,
+// until the next collection.
+const maxKeptRewrites = 20000
 
 var rewritesPool = sync.Pool{New: func() any { return new(rewrites) }}
 
