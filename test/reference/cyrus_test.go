@@ -88,12 +88,19 @@ func realMaster(t *testing.T, s *server.Site, bin string, fn func(), daemons ...
 		text = strings.ReplaceAll(text, `cmd="`, `cmd="`+bin+"/")
 	}
 	text += "DAEMON {\n" + strings.Join(daemons, "\n") + "\n}\n"
+	masterOf(t, s, text, fn)
+}
+
+// masterOf starts the real master with a cyrus.conf, calls fn once IMAP
+// answers, and stops it.
+func masterOf(t *testing.T, s *server.Site, conf string, fn func()) {
+	t.Helper()
 	name := filepath.Join(s.Dir, "etc/cyrus-real.conf")
-	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("setpriv", "--reuid=cyrus", "--regid=mail", "--init-groups", filepath.Join(cyrusBin, "master"),
-		"-C", s.Conf(), "-M", name, "-p", filepath.Join(s.Dir, "run/master.pid"))
+		"-C", s.Conf(), "-M", name, "-p", filepath.Join(s.Dir, "run/real.pid"))
 	cmd.Dir = s.Dir
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
