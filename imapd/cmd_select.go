@@ -53,7 +53,9 @@ func (s *session) open(external string, examine bool) (string, error) {
 		return "", err
 	}
 	s.view = v
-	s.warnQuota(n)
+	if sel.QuotaRoot != "" {
+		s.warnQuota(n)
+	}
 	s.describe(sel)
 	if v.ReadOnly() {
 		return "[READ-ONLY] Completed", nil

@@ -16,6 +16,7 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/seen"
 )
@@ -89,6 +90,7 @@ type Selected struct {
 	UIDNext        uint32
 	HighestModseq  uint64
 	UniqueID       string
+	QuotaRoot      mboxname.Name // "" = none
 }
 
 // Open selects a mailbox.
@@ -113,6 +115,7 @@ func Open(ctx context.Context, ref mailbox.Ref, o Options) (*View, *Selected, er
 	return v, &Selected{
 		Exists: len(v.uids), Recent: v.recent.Count(), FirstUnseen: first,
 		UIDValidity: h.UIDValidity, UIDNext: h.LastUID + 1, HighestModseq: h.HighestModseq, UniqueID: ref.UniqueID,
+		QuotaRoot: m.QuotaRoot(),
 	}, nil
 }
 
