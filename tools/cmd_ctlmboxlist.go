@@ -112,7 +112,11 @@ func (r *listRun) openList() error {
 		return nil
 	}
 	s := r.site
-	db, err := cyrusdb.OpenBehind(s.Config, s.FS, s.Locks, r.log, config.MboxlistDb.In(s.Config), r.file, cyrusdb.Create)
+	kind := config.MboxlistDb.In(s.Config)
+	if s.Server != nil {
+		kind = "twoskip"
+	}
+	db, err := cyrusdb.OpenBehind(s.Config, s.FS, s.Locks, r.log, kind, r.file, cyrusdb.Create)
 	if err != nil {
 		return err
 	}

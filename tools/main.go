@@ -29,6 +29,7 @@ const (
 	exNoUser      = 67
 	exUnavailable = 69
 	exSoftware    = 70
+	exOSErr       = 71
 	exTempFail    = 75
 	exConfig      = 78
 	exMinusOne    = 255 // exit(-1) in C
@@ -47,7 +48,9 @@ type command struct {
 var commands = []command{
 	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
 	{"ctl_mboxlist", "print, load and verify the list of mailboxes", ctlMboxlist},
+	{"cvt_cyrusdb", "copy a database into one of another kind", cvtCyrusdb},
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
+	{"cyr_dbtool", "show and change databases", cyrDbtool},
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
 	{"handback", "give the databases back to Cyrus", handback},

@@ -4,25 +4,34 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/cyrusdb/quotalegacy"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 )
 
 // OpenBehind is Open for tools that are given a path by hand: where a marker
-// lies it opens the database in pebble for which the marker stands, else the
-// file; if that is to be made and kind is "pebble" it becomes a twoskip file.
-// A marker of another site is a *ModeError.
+// lies it opens the database in pebble for which the marker stands, whatever
+// kind says, else the file. The path of quotalegacy may end in "/quota". A marker of
+// another site is a *ModeError.
 func OpenBehind(c *config.Config, fsys disk.FS, locks *lock.Table, log *slog.Logger, kind, path string, flags Flags) (DB, error) {
-	what, _, err := look(fsys, path)
-	if err != nil {
-		return nil, err
+	if kind == "quotalegacy" {
+		return quotalegacy.Open(fsys, locks, quotalegacy.Layout{
+			Base:     strings.TrimSuffix(filepath.Clean(path), "/quota"),
+			FullHash: config.Fulldirhash.In(c),
+			Domains:  config.Virtdomains.In(c) != "off",
+		}), nil
 	}
-	if what != isMarker {
-		if kind == "pebble" {
-			kind = "twoskip"
-		}
+	what, _, err := look(fsys, path)
+	switch {
+	case err != nil:
+		return nil, err
+	case what != isMarker && kind == "pebble":
+		return nil, errs.New(errs.BadFormat, "cyrusdb.OpenBehind", path, errors.New("no marker there"))
+	case what != isMarker:
 		return Open(fsys, locks, kind, path, flags)
 	}
 	own, err := OwnMode(c)
