@@ -568,3 +568,59 @@ func TestConvertInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// TestOrphan: when master has been killed, its server hands over to that of
+// the next master at once.
+func TestOrphan(t *testing.T) {
+	s := newSite(t)
+	own := s.command()
+	parent := exec.Command("/bin/sh", append([]string{"-c", `"$0" "$@" & wait`, own.Path}, own.Args[1:]...)...)
+	parent.Env = append(os.Environ(), "CYRUS_ISDAEMON=1")
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := s.client()
+	var old dbwire.HelloReply
+	for deadline := time.Now().Add(10 * time.Second); old.Pid == 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		one := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet})
+		old, _ = one.Hello(t.Context())
+		one.Close()
+	}
+	if old.Pid == 0 || old.Temporary {
+		t.Fatalf("%+v", old)
+	}
+	if err := c.DB(dbd.Mailboxes).Commit(t.Context(), put("k", "v")); err != nil {
+		t.Fatal(err)
+	}
+	parent.Process.Kill()
+	parent.Wait()
+	began := time.Now()
+	cmd := s.run()
+	if d := time.Since(began); d > 5*time.Second {
+		t.Errorf("the next server serves after %v", d)
+	}
+	hello, err := c.Hello(t.Context())
+	if err != nil || hello.Temporary || hello.Pid != uint32(cmd.Process.Pid) {
+		t.Errorf("%+v, %v", hello, err)
+	}
+	if v, err := c.DB(dbd.Mailboxes).Get(t.Context(), []byte("k")); string(v) != "v" {
+		t.Errorf("%q, %v", v, err)
+	}
+}
+
+// TestStopWaiting: a server that waits for another to go can be ended.
+func TestStopWaiting(t *testing.T) {
+	s := newSite(t)
+	s.run()
+	cmd := s.command()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGTERM)
+	began := time.Now()
+	cmd.Wait()
+	if d := time.Since(began); d > 5*time.Second || cmd.ProcessState.ExitCode() != exitTempFail {
+		t.Errorf("ended after %v with %v", d, cmd.ProcessState)
+	}
+}

@@ -211,6 +211,24 @@ func TestDrainTimeout(t *testing.T) {
 	m.exit(3*time.Second, 0)
 }
 
+// A full worker that is to drain says a second time that it takes nobody:
+// master then starts another in its place.
+func TestDrainFull(t *testing.T) {
+	t.Parallel()
+	m := startWorker(t, job{maxClients: 2})
+	a, b := m.login(), m.login()
+	m.expect("multi unavailable connection")
+	m.signal(syscall.SIGHUP)
+	m.expect("unavailable")
+	for _, c := range []*testClient{a, b} {
+		if got := c.ask("still here"); got != "still here" {
+			t.Error(got)
+		}
+		c.Close()
+	}
+	m.exit(5*time.Second, 0)
+}
+
 func TestTerminate(t *testing.T) {
 	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
