@@ -65,7 +65,7 @@ func (s *session) myRights(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.site.List.Rights(s.who, e) == 0 {
+	if !s.who.Admin && !s.site.List.Rights(s.who, e).Any(acl.Lookup|acl.Read|acl.Insert|acl.Create|acl.DeleteMailbox|acl.Admin) {
 		return "", errs.New(errs.NotFound, "imapd.myrights", name, nil)
 	}
 	s.sendRights(name, e)

@@ -41,6 +41,9 @@ func (s *session) open(external string, examine bool) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
+	if n.IsDeleted(s.site.Layout.DeletedPrefix) && !s.who.Admin {
+		return "", errs.New(errs.NotFound, "imapd.select", external, nil)
+	}
 	e, err := s.site.List.Need(s.ctx, s.who, n, acl.Read)
 	if e != nil && e.Kind() != mboxlist.Email && e.Kind() != mboxlist.News && !errs.Is(err, errs.NotFound) {
 		return "", refusal("[CANNOT] Invalid mailbox type")

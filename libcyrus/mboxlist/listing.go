@@ -142,7 +142,7 @@ func (v *lister) category(n mboxname.Name) category {
 	}
 	p := n.Parts(v.ns.DeletedPrefix)
 	switch {
-	case p.WasDeleted && p.Localpart != "":
+	case p.WasDeleted:
 		return catDeleted
 	case p.Localpart == "":
 		return catShared

@@ -36,9 +36,6 @@ func (v *View) allowed(c *FlagChange) bool {
 	if v.o.Examine {
 		return false
 	}
-	if c.Operation == Replace && !v.rights.Any(acl.Write|acl.DeleteMessage|acl.Seen) {
-		return false
-	}
 	for _, f := range systemFlags {
 		if c.Flags&f.flag != 0 && !v.rights.Has(f.right) {
 			return false
