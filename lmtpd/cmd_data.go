@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"io"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"gocyrus/libcyrus/errs"
@@ -39,17 +41,56 @@ func (s *session) data(ctx context.Context, _ string) {
 	if s.quit {
 		return
 	}
-	for _, r := range s.mail.to {
-		rcptErr := err
-		if rcptErr == nil {
-			rcptErr = s.deliver(ctx, m, r)
-		}
+	results := make([]error, len(s.mail.to))
+	if err == nil {
+		s.deliverAll(ctx, m, results)
+	}
+	for i, r := range s.mail.to {
+		rcptErr := firstError(err, results[i])
 		if rcptErr != nil {
 			s.failed(rcptErr, string(r.name))
 		}
 		s.reply(rcptErr)
 	}
 	s.reset()
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// atATime is how many recipients are delivered to side by side: each waits
+// twice for the disk, which makes what many wait for last at once.
+const atATime = 16
+
+// deliverAll delivers to all recipients and sets the result of each.
+func (s *session) deliverAll(ctx context.Context, m *incoming, results []error) {
+	var wg sync.WaitGroup
+	var panicked atomic.Pointer[any]
+	room := make(chan struct{}, atATime)
+	for i, r := range s.mail.to {
+		if len(s.mail.to) == 1 {
+			results[i] = s.deliver(ctx, m, r)
+			return
+		}
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(&p)
+				}
+				<-room
+			}()
+			results[i] = s.deliver(ctx, m, r)
+		})
+	}
+	wg.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(*p) // in the session's goroutine, where the worker sees it
+	}
 }
 
 // stage makes the file that the message is written to, on the partition of

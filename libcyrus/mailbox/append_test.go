@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
 )
 
@@ -60,6 +62,37 @@ func TestAppendFlagsAndKeywords(t *testing.T) {
 	if len(ms) != 2 || Flags(ms[0].Flags) != Seen|Flagged || !slices.Equal(ms[0].Keywords, []string{"$Label1", "work"}) ||
 		!slices.Equal(ms[1].Keywords, []string{"work"}) {
 		t.Errorf("%+v", ms)
+	}
+}
+
+// One staged message, also one too large for memory, is appended for several
+// recipients at the same time.
+func TestAppendAtOnce(t *testing.T) {
+	for _, size := range []int{10, 3 * stageMemory} {
+		e := memEnv(t)
+		st := e.stage(text(1) + strings.Repeat("x", size) + "\r\n")
+		defer st.Remove()
+		var refs []Ref
+		for i := range 6 {
+			refs = append(refs, Ref{Name: mboxname.Name(fmt.Sprintf("user.u%d", i)), UniqueID: fmt.Sprintf("aa012345678901234567890%d", i), Partition: "default"})
+			e.create(refs[i])
+		}
+		var wg sync.WaitGroup
+		for _, r := range refs {
+			for range 2 {
+				wg.Go(func() {
+					if _, err := e.s.Append(ctx, r, []AppendMessage{{Staged: st}}, AppendOptions{}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		for _, r := range refs {
+			if n := len(e.check(r).Live()); n != 2 {
+				t.Errorf("%s: %d messages", r.Name, n)
+			}
+		}
 	}
 }
 
