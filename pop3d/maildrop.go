@@ -116,6 +116,10 @@ func (s *session) update(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
+	if m.Header().UIDValidity != d.uidValidity {
+		// Another mailbox of this name: its UIDs are other messages.
+		return errs.New(errs.NotFound, "pop3d.update", string(d.ref.Name), nil)
+	}
 	last := s.lastLogin(m.Header().POP3LastLogin.Time())
 	m.SetPOP3(&last, nil)
 	seen := config.Popuseimapflags.In(s.conf) && (!config.Popuseacl.In(s.conf) || d.rights&acl.Seen != 0)

@@ -16,6 +16,7 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/linewire"
 	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/userdeny"
 )
 
@@ -431,4 +432,26 @@ func FuzzCommands(f *testing.F) {
 			t.Errorf("%q: answer %q, error %v", line, out.String(), err)
 		}
 	})
+}
+
+// TestMadeAnew: a maildrop that was deleted and made anew while a client was
+// there has other messages under the same UIDs. They stay.
+func TestMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "mailbox_legacy_dirs: yes", "delete_mode: immediate")
+	s.append("user1", "INBOX", "", "Subject: old\r\n\r\n")
+	c, err := s.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(c)
+	s.talkOn(c, r, "USER user1", "PASS pass", "DELE 1")
+	if err := s.site.List.Delete(t.Context(), s.admin, "user.user1", mboxlist.DeleteOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.append("user1", "INBOX", "", "Subject: new\r\n\r\n")
+	s.talkOn(c, r, "QUIT")
+	if got := s.talk("USER user1", "PASS pass", "STAT", "QUIT"); got[2] != "+OK 1 16" {
+		t.Errorf("%q", got)
+	}
 }
