@@ -222,6 +222,8 @@ func (h *peerHost) matches(p string) bool {
 		p = host // user@host: there is nobody to ask for the user
 	}
 	switch {
+	case p == "":
+		return false
 	case p[0] == '/':
 		return h.inFile(p)
 	case p[0] == '@':
