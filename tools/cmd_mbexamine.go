@@ -76,38 +76,40 @@ func (p *program) mbexamine(ctx context.Context) error {
 	if len(operands) == 0 {
 		operands = []string{"*"}
 	}
-	return eachMatch(ctx, x.site, operands, func(external string, e *mboxlist.Entry) error {
-		fmt.Fprintf(x.w, "Examining %s...", external)
-		m, err := x.site.Store.Open(ctx, e.Ref(), mailbox.Read)
-		if err != nil {
-			p.log.Error(fmt.Sprintf("%s: %v", e.Name, err))
-			return nil
-		}
-		defer m.Close()
-		return show(m)
-	})
-}
-
-// eachMatch calls fn for the mailboxes that match patterns of external
-// names, as an admin sees them, with their external names.
-func eachMatch(ctx context.Context, s *site.Site, patterns []string, fn func(external string, e *mboxlist.Entry) error) error {
-	ns := s.Namespace("", true)
-	who := mboxlist.Actor{}
-	who.Admin = true
-	for _, p := range patterns {
-		o := mboxlist.ListOptions{Services: true}
-		o.Patterns = append(o.Patterns, ns.NewMatcher(p))
-		err := s.List.Each(ctx, who, ns, o, func(l mboxlist.Listed) error {
-			if l.Entry == nil || !l.Entry.Exists() {
+	for _, pattern := range operands {
+		err := eachMatch(ctx, x.site, []string{pattern}, func(external string, e *mboxlist.Entry) error {
+			fmt.Fprintf(x.w, "Examining %s...", external)
+			m, err := x.site.Store.Open(ctx, e.Ref(), mailbox.Read)
+			if err != nil {
+				p.log.Error(fmt.Sprintf("%s: %v", e.Name, err))
 				return nil
 			}
-			return fn(l.External, l.Entry)
+			defer m.Close()
+			return show(m)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eachMatch calls fn for the mailboxes that match one of several patterns of
+// external names, as an admin sees them, with their external names.
+func eachMatch(ctx context.Context, s *site.Site, patterns []string, fn func(external string, e *mboxlist.Entry) error) error {
+	ns := s.Namespace("", true)
+	who := mboxlist.Actor{}
+	who.Admin = true
+	o := mboxlist.ListOptions{Services: true}
+	for _, p := range patterns {
+		o.Patterns = append(o.Patterns, ns.NewMatcher(p))
+	}
+	return s.List.Each(ctx, who, ns, o, func(l mboxlist.Listed) error {
+		if l.Entry == nil || !l.Entry.Exists() {
+			return nil
+		}
+		return fn(l.External, l.Entry)
+	})
 }
 
 // ctime is a time as C prints it, with a newline.

@@ -13,7 +13,6 @@ import (
 
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
-	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/site"
 )
 
@@ -172,13 +171,7 @@ func (r *revival) list(ctx context.Context, e *mboxlist.Entry) error {
 			fmt.Fprint(w, "\tERROR: cache record missing or corrupt, not printing cache details\n\n")
 			return
 		}
-		for _, i := range []struct {
-			name string
-			item message.Item
-		}{{"From", message.ItemFrom}, {"To  ", message.ItemTo}, {"Cc  ", message.ItemCc}, {"Bcc ", message.ItemBcc}, {"Subj", message.ItemSubject}} {
-			fmt.Fprintf(w, "\t%s: %s\n", i.name, untilNUL(c.Item(i.item)))
-		}
-		fmt.Fprintln(w)
+		addressLines(w, &c)
 	})
 }
 

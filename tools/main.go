@@ -47,13 +47,17 @@ type command struct {
 // that are installed) and its manual page.
 var commands = []command{
 	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
+	{"ctl_deliver", "print which mails were delivered", ctlDeliver},
 	{"ctl_mboxlist", "print, load and verify the list of mailboxes", ctlMboxlist},
 	{"cvt_cyrusdb", "copy a database into one of another kind", cvtCyrusdb},
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
 	{"cyr_dbtool", "show and change databases", cyrDbtool},
+	{"cyr_deny", "forbid users the use of services", cyrDeny},
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
+	{"cyr_userseen", "list what users have seen of their own mailboxes", cyrUserseen},
 	{"handback", "give the databases back to Cyrus", handback},
+	{"ipurge", "expunge messages by age or size", ipurge},
 	{"mbexamine", "print what index and cache of mailboxes hold", mbexamine},
 	{"mbpath", "turn mailbox names into paths", mbpath},
 	{"passwd", "set passwords of the built-in account list", passwd},
