@@ -58,6 +58,7 @@ func (v *View) markSeen(ctx context.Context, t Targets) error {
 	if err != nil {
 		return err
 	}
+	defer m.Close()
 	unseen := false
 	err = v.walk(m, t, func(_ uint32, r *mailbox.Record) bool {
 		unseen = r.Live() && !v.isSeen(r)

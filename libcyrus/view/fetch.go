@@ -117,9 +117,9 @@ func (v *View) fetchBatch(ctx context.Context, w *imapwire.Writer, t Targets, p 
 	if err != nil {
 		return 0, err
 	}
+	defer m.Close() // also if a message makes us panic
 	if first {
 		if err := v.sync(ctx, m); err != nil {
-			m.Close()
 			return 0, err
 		}
 		p.marked = v.takeChanged(t)
