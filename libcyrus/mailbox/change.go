@@ -157,7 +157,7 @@ func (m *Mailbox) rewrite(r *Record, touch bool) (old Flags, err error) {
 	if have := c.records.get(r.Recno); have != nil {
 		rw = *have
 	} else {
-		if err := m.read(&rw.old, r.Recno); err != nil {
+		if err := m.readAhead(&rw.old, r.Recno, windowSize); err != nil { // its neighbours come next
 			return 0, err
 		}
 		rw.new = rw.old
