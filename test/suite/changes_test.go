@@ -221,7 +221,7 @@ func TestKillImapd(t *testing.T) {
 			s := server.Start(t, server.Options{Shared: shared})
 			setUp(s)
 			c := startChangers(s, 6)
-			for range 6 {
+			for range 4 {
 				time.Sleep(time.Duration(200+rand.IntN(200)) * time.Millisecond)
 				killOne(t, s, "imapd", 0)
 				answers(t, s, back)

@@ -155,7 +155,7 @@ func TestKillFolders(t *testing.T) {
 				all = append(all, f)
 				wg.Go(func() { f.run(stop) })
 			}
-			for range 6 {
+			for range 4 {
 				time.Sleep(time.Duration(150+rand.IntN(200)) * time.Millisecond)
 				killOne(t, s, "imapd", 0)
 				answers(t, s, back)
