@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/cyrusdb/dbd"
 	"gocyrus/libcyrus/cyrusdb/dbwire"
-	"gocyrus/libcyrus/cyrusdb/flat"
-	"gocyrus/libcyrus/cyrusdb/kv"
-	"gocyrus/libcyrus/cyrusdb/twoskip"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 )
@@ -75,7 +71,7 @@ func Convert(ctx context.Context, c *config.Config, fsys disk.FS, locks *lock.Ta
 			continue
 		}
 		if l.found[i] == isCyrus {
-			if err := keep(fsys, f.path); err != nil {
+			if err := keep(fsys, f.path, origSuffix); err != nil {
 				return done, err
 			}
 		}
@@ -110,7 +106,7 @@ func setAside(ctx context.Context, c *config.Config, client *dbd.Client, l *layo
 
 // load replaces all records of db by those of a file, and reads them again.
 func load(ctx context.Context, fsys disk.FS, locks *lock.Table, f siteFile, db *dbd.DB) (int, error) {
-	from, err := Open(fsys, locks, f.classic, f.path, 0)
+	from, _, err := OpenAny(fsys, locks, f.path)
 	if err != nil {
 		return 0, err
 	}
@@ -158,9 +154,9 @@ func copyAll(ctx context.Context, from, to DB) (int, error) {
 }
 
 // keep gives a file a second name, which no file has yet.
-func keep(fsys disk.FS, path string) error {
+func keep(fsys disk.FS, path, suffix string) error {
 	for i := 0; ; i++ {
-		name := path + origSuffix
+		name := path + suffix
 		if i > 0 {
 			name = fmt.Sprintf("%s.%d", name, i)
 		}
@@ -217,31 +213,5 @@ func Handback(ctx context.Context, c *config.Config, fsys disk.FS, log *slog.Log
 
 // writeClassic writes one file and renames it over the marker.
 func writeClassic(ctx context.Context, fsys disk.FS, f siteFile, db DB) error {
-	if f.classic == "twoskip" {
-		return twoskip.Write(fsys, f.path, func(fn kv.ScanFunc) error { return db.Scan(ctx, nil, fn) })
-	}
-	tmp := f.path + ".handback"
-	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return disk.Error("cyrusdb.Handback", tmp, err)
-	}
-	to, err := flat.Open(fsys, lock.NewTable(fsys, nil), tmp, Create)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	var tx Tx
-	err = db.Scan(ctx, nil, func(key, value []byte) (bool, error) {
-		tx.Put(bytes.Clone(key), bytes.Clone(value))
-		return true, nil
-	})
-	if err == nil {
-		err = to.Commit(ctx, tx)
-	}
-	if err == nil {
-		err = disk.Error("cyrusdb.Handback", tmp, fsys.Rename(tmp, f.path))
-	}
-	if err == nil {
-		err = disk.Error("cyrusdb.Handback", f.path, fsys.SyncDir(filepath.Dir(f.path)))
-	}
-	return err
+	return WriteFile(ctx, fsys, f.classic, f.path, func(fn ScanFunc) error { return db.Scan(ctx, nil, fn) })
 }
