@@ -227,7 +227,8 @@ func (st *Staged) syncFile(path string) error {
 	return f.Sync()
 }
 
-// copyTo copies the message to another partition's stage directory.
+// copyTo copies the message to another partition's stage directory. After an
+// error there is no copy.
 func (st *Staged) copyTo(partition string) (string, error) {
 	if path, ok := st.copies[partition]; ok {
 		return path, nil
@@ -240,12 +241,16 @@ func (st *Staged) copyTo(partition string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	st.copies[partition] = path
 	_, err = io.Copy(f, io.NewSectionReader(st.file, 0, st.size))
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	return path, err
+	if err != nil {
+		st.store.removeStage(path)
+		return "", err
+	}
+	st.copies[partition] = path
+	return path, nil
 }
 
 // Remove removes the file; always to be called in the end. Messages that
