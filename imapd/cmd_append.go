@@ -188,12 +188,18 @@ func (s *session) tooBig(h imapwire.LiteralInfo) error {
 func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (string, error) {
 	rights := s.site.List.Rights(s.who, e)
 	sawIt := make([]bool, len(msgs))
-	own, err := s.ownsSeen(e)
-	if err != nil {
-		return "", err
-	}
+	own := true
 	for i := range msgs {
 		allowedFlags(&msgs[i], rights)
+		own = own && msgs[i].Flags&mailbox.Seen == 0
+	}
+	if !own { // there is something to keep
+		var err error
+		if own, err = s.ownsSeen(e); err != nil {
+			return "", err
+		}
+	}
+	for i := range msgs {
 		if !own && msgs[i].Flags&mailbox.Seen != 0 {
 			sawIt[i] = true
 			msgs[i].Flags &^= mailbox.Seen
@@ -245,9 +251,6 @@ func allowedFlags(m *mailbox.AppendMessage, rights acl.Rights) {
 
 // ownsSeen reports whether the user's \Seen is in the index of a mailbox.
 func (s *session) ownsSeen(e *mboxlist.Entry) (bool, error) {
-	if s.who.User != "" && s.site.Names.UserID(e.Name.Owner()) == s.who.User {
-		return true, nil
-	}
 	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Read)
 	if err != nil {
 		return false, err
