@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/cyrusdb"
@@ -68,8 +69,16 @@ func (c *change) id(ctx context.Context, e *Entry, history func([]Past) []Past) 
 // forget removes the entry at a unique id.
 func (c *change) forget(id string) { c.tx.Delete(keyOfID(id)) }
 
-// commit makes the change last, and writes the audit log.
+// commitWait is how long a transaction may take. It is longer than anybody
+// waits for locks: see commit.
+const commitWait = 60 * time.Second
+
+// commit makes the change last, and writes the audit log. It goes on when
+// the session ends: whether a transaction happened decides which files of a
+// mailbox are removed, so an answer that is cut off would be the worst.
 func (c *change) commit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
+	defer cancel()
 	err := c.l.db.Commit(ctx, c.tx)
 	if errors.Is(err, cyrusdb.ErrConflict) {
 		return errs.New(errs.Locked, "mboxlist.commit", "", errChanged)
