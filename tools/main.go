@@ -46,6 +46,7 @@ type command struct {
 // cmd_NAME.go, a line here, a line in commands.txt (which names the links
 // that are installed) and its manual page.
 var commands = []command{
+	{"chk_cyrus", "tell which message files are missing or too many", chkCyrus},
 	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
 	{"ctl_deliver", "print which mails were delivered", ctlDeliver},
 	{"ctl_mboxlist", "print, load and verify the list of mailboxes", ctlMboxlist},
@@ -62,6 +63,7 @@ var commands = []command{
 	{"mbpath", "turn mailbox names into paths", mbpath},
 	{"passwd", "set passwords of the built-in account list", passwd},
 	{"quota", "report what is used of quota roots, and count it anew", quotaCommand},
+	{"reconstruct", "compare mailboxes with their files and repair them", reconstruct},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
 	{"unexpunge", "list expunged messages and bring them back", unexpunge},
 }
