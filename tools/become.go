@@ -20,16 +20,11 @@ func becomeCyrus(c *config.Config) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	name := choose("CYRUS_USER", config.CyrusUser.In(c), config.DefaultUser())
-	uid, gid, err := lookupUser(name)
+	uid, gid, err := cyrusIDs(c)
 	if err != nil {
-		return fmt.Errorf("no entry in /etc/passwd for user %s", name)
+		return err
 	}
-	if group := choose("CYRUS_GROUP", config.CyrusGroup.In(c), ""); group != "" {
-		if gid, err = lookupGroup(group); err != nil {
-			return fmt.Errorf("no entry in /etc/group for group %s", group)
-		}
-	}
+	name := cyrusName(c)
 	if err := syscall.Setgroups(memberships(name, gid)); err != nil {
 		return fmt.Errorf("unable to initialize groups for user %s: %v", name, err)
 	}
@@ -40,6 +35,25 @@ func becomeCyrus(c *config.Config) error {
 		return fmt.Errorf("unable to set user id to %d for user %s: %v", uid, name, err)
 	}
 	return nil
+}
+
+// cyrusName is the name of the Cyrus user.
+func cyrusName(c *config.Config) string {
+	return choose("CYRUS_USER", config.CyrusUser.In(c), config.DefaultUser())
+}
+
+// cyrusIDs returns the ids of the Cyrus user and his group.
+func cyrusIDs(c *config.Config) (uid, gid int, err error) {
+	name := cyrusName(c)
+	if uid, gid, err = lookupUser(name); err != nil {
+		return 0, 0, fmt.Errorf("no entry in /etc/passwd for user %s", name)
+	}
+	if group := choose("CYRUS_GROUP", config.CyrusGroup.In(c), ""); group != "" {
+		if gid, err = lookupGroup(group); err != nil {
+			return 0, 0, fmt.Errorf("no entry in /etc/group for group %s", group)
+		}
+	}
+	return uid, gid, nil
 }
 
 // choose returns the environment's variable if it is set, else the first

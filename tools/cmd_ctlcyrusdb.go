@@ -13,6 +13,7 @@ import (
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/site"
 )
 
 const ctlCyrusDBUse = `ctl_cyrusdb [-C <altconfig>] -c
@@ -84,8 +85,15 @@ func (p *program) recoverAll(c *config.Config, cleanUp bool) error {
 	return p.removeReserved(context.Background(), s.List)
 }
 
-// takeOver brings databases that Cyrus has left into own mode.
+// takeOver converts what a Cyrus before 3.6 has left, and brings databases
+// that Cyrus has left into own mode.
 func (p *program) takeOver(c *config.Config) error {
+	if _, err := site.TakeOver(context.Background(), disk.OS(), c, p.log, p.progress("ctl_cyrusdb: mailboxes")); err != nil {
+		if mode, ok := errors.AsType[*config.Error](err); ok {
+			return &exit{exConfig, mode}
+		}
+		return err
+	}
 	own, err := cyrusdb.OwnMode(c)
 	if err != nil {
 		return &exit{exConfig, err}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// progressEvery is how often a person at a terminal is told how far a
+// program is.
+const progressEvery = 200 * time.Millisecond
+
+// progress returns a function that shows on a terminal how much of something
+// is done, or nil if standard error is none.
+func (p *program) progress(what string) func(done, total int) {
+	f, ok := p.err.(*os.File)
+	if !ok || !isTerminal(f) {
+		return nil
+	}
+	var last time.Time
+	return func(done, total int) {
+		if done < total && time.Since(last) < progressEvery {
+			return
+		}
+		last = time.Now()
+		fmt.Fprintf(f, "\r%s: %d of %d", what, done, total)
+		if done == total {
+			fmt.Fprintln(f)
+		}
+	}
+}
