@@ -55,6 +55,7 @@ func (s *session) open(external string, examine bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	v.Allow(s.site.List.Rights(s.who, e))
 	s.view = v
 	if sel.QuotaRoot != "" {
 		s.warnQuota(n)

@@ -238,11 +238,15 @@ func (s *session) run(c command) (string, error) {
 
 // stillThere looks whether the selected mailbox is still where it was: one
 // that somebody has deleted, renamed or made anew is empty for this session.
+// What the user may do with it is what the mailbox list says now.
 func (s *session) stillThere() {
 	ref := s.view.Ref()
 	e, err := s.site.List.Lookup(s.ctx, ref.Name)
-	if errs.Is(err, errs.NotFound) || (err == nil && e.UniqueID != ref.UniqueID) {
+	switch {
+	case errs.Is(err, errs.NotFound), err == nil && e.UniqueID != ref.UniqueID:
 		s.view.Gone()
+	case err == nil:
+		s.view.Allow(s.site.List.Rights(s.who, e))
 	}
 }
 

@@ -43,6 +43,7 @@ type View struct {
 	ownSeen  bool // \Seen is in the index
 	acl      string
 	rights   acl.Rights
+	listed   bool // rights are those of Allow
 
 	// uids has every message that the client knows, and at its end those
 	// that it will be told of next, in ascending order. Until something goes
@@ -144,8 +145,15 @@ func (v *View) open(ctx context.Context) (*mailbox.Mailbox, error) {
 	return m, v.loadSeen(ctx, &h)
 }
 
+// Allow sets what the user may do from now on, whatever the ACL in the
+// mailbox says: it is a copy of that in the mailbox list, and may be old.
+func (v *View) Allow(r acl.Rights) { v.rights, v.listed = r, true }
+
 // access notes the ACL and what the user may do.
 func (v *View) access(m *mailbox.Mailbox) {
+	if v.listed {
+		return
+	}
 	if text := m.ACL(); text != v.acl || v.rights == 0 {
 		v.acl, v.rights = text, v.o.Rights(text)
 	}

@@ -2,6 +2,9 @@ package suite
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -157,6 +160,47 @@ func TestDeletedHidden(t *testing.T) {
 		f := strings.Fields(l)
 		if _, tagged, _ := user2.Do("SELECT " + f[len(f)-1]); !strings.HasPrefix(tagged, "NO [NONEXISTENT]") {
 			t.Errorf("%s: %s", l, tagged)
+		}
+	}
+}
+
+// TestRightsOfTheList: rights are those of the mailbox list, also where
+// cyrus.header still has older ones.
+func TestRightsOfTheList(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	admin, before := s.Login("cyrus"), s.Login("user2")
+	admin.Must("CREATE shared")
+	admin.Must("SETACL shared cyrus lrswipkxtea")
+	admin.Must("SETACL shared user2 lrswte")
+	admin.Append("shared", "Subject: x\r\n\r\n")
+	var header string
+	var old []byte
+	err := filepath.WalkDir(filepath.Join(s.Dir, "spool"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "cyrus.header" {
+			b, err := os.ReadFile(path)
+			if err == nil && strings.Contains(string(b), "user2") && strings.Contains(string(b), "anyone") {
+				header, old = path, b
+			}
+			return err
+		}
+		return err
+	})
+	if err != nil || header == "" {
+		t.Fatal(header, err)
+	}
+	before.Must("SELECT shared")
+	before.Must(`STORE 1 +FLAGS (\Flagged)`)
+	admin.Must("SETACL shared user2 lr")
+	if err := os.WriteFile(header, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := s.Login("user2")
+	after.Must("SELECT shared")
+	for _, c := range []*server.IMAP{before, after} {
+		for _, command := range []string{`STORE 1 -FLAGS (\Flagged)`, `STORE 1 +FLAGS (\Deleted)`, "EXPUNGE"} {
+			if _, tagged, _ := c.Do(command); !strings.HasPrefix(tagged, "NO [NOPERM]") {
+				t.Errorf("%s: %s", command, tagged)
+			}
 		}
 	}
 }
