@@ -57,6 +57,7 @@ var commands = []command{
 	{"cyr_df", "show how full partitions are", cyrDf},
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
+	{"cyr_ls", "list mailboxes like files", cyrLs},
 	{"cyr_userseen", "list what users have seen of their own mailboxes", cyrUserseen},
 	{"handback", "give the databases back to Cyrus", handback},
 	{"ipurge", "expunge messages by age or size", ipurge},
@@ -67,6 +68,7 @@ var commands = []command{
 	{"passwd", "set passwords of the built-in account list", passwd},
 	{"quota", "report what is used of quota roots, and count it anew", quotaCommand},
 	{"reconstruct", "compare mailboxes with their files and repair them", reconstruct},
+	{"takeover", "say what taking over a site of Cyrus will do", takeover},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
 	{"unexpunge", "list expunged messages and bring them back", unexpunge},
 }

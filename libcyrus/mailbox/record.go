@@ -63,7 +63,7 @@ type layout struct {
 const (
 	Version       = 17
 	oldestVersion = 6
-	oldestKept    = 10
+	OldestKept    = 10
 )
 
 // layouts is indexed by version.

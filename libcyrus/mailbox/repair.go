@@ -40,7 +40,7 @@ import (
 // defect returns what must be done before the mailbox can be used, or nil.
 func (m *Mailbox) defect() func(context.Context, Ref) error {
 	switch {
-	case m.hdr.Version < oldestKept:
+	case m.hdr.Version < OldestKept:
 		return m.store.upgrade
 	case m.hdr.dirty():
 		return m.store.repair
@@ -433,7 +433,7 @@ func (s *Store) upgrade(ctx context.Context, ref Ref) error {
 		return err
 	}
 	defer m.Close()
-	if m.hdr.Version >= oldestKept {
+	if m.hdr.Version >= OldestKept {
 		return nil
 	}
 	var seen func(uint32) bool

@@ -39,12 +39,12 @@ type OldEntry struct {
 // formats; that there is no file is no error.
 func ReadOldList(ctx context.Context, fsys disk.FS, locks *lock.Table, path string) (*OldList, error) {
 	o := &OldList{}
-	db, format, err := cyrusdb.OpenAny(fsys, locks, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return o, nil
-	}
+	db, format, err := openOld(fsys, locks, path)
 	if err != nil {
 		return nil, err
+	}
+	if db == nil {
+		return o, nil
 	}
 	defer db.Close()
 	o.Format = format
@@ -55,6 +55,19 @@ func ReadOldList(ctx context.Context, fsys disk.FS, locks *lock.Table, path stri
 		o.add(string(k), bytes.Clone(v))
 		return true, nil
 	})
+}
+
+// openOld opens a list of Cyrus's. There is none where there is no file, or
+// a marker, which says that it is in pebble: db is nil.
+func openOld(fsys disk.FS, locks *lock.Table, path string) (db cyrusdb.DB, format string, err error) {
+	if marker, err := cyrusdb.IsMarker(fsys, path); err != nil || marker {
+		return nil, "", err
+	}
+	db, format, err = cyrusdb.OpenAny(fsys, locks, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	return db, format, err
 }
 
 func (o *OldList) add(key string, value []byte) {

@@ -405,11 +405,8 @@ func history(names []*planned) (h []Past) {
 
 // Old says whether a list has to be taken over, without looking at mailboxes.
 func (t *TakeOver) Old(ctx context.Context) (bool, error) {
-	db, _, err := cyrusdb.OpenAny(t.FS, t.Locks, t.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
+	db, _, err := openOld(t.FS, t.Locks, t.Path)
+	if db == nil || err != nil {
 		return false, err
 	}
 	defer db.Close()

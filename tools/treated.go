@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gocyrus/libcyrus/config"
+)
+
+// treatedOptions is the options of imapd.conf that do something else here
+// than in Cyrus 3.6.1, when they do, and what. README.md has the reasons.
+var treatedOptions = []struct {
+	option string
+	when   func(c *config.Config) bool
+	text   string
+}{
+	{"conversations", config.Conversations.In, "threads are not kept in this version; ctl_conversationsdb -b makes them anew when going back"},
+	{"duplicatesuppression", config.Duplicatesuppression.In, "not in this version: a mail that comes twice is delivered twice"},
+	{"sievedir", hasSieve, "there are Sieve scripts; they are kept, but not run in this version"},
+	{"sasl_mech_list", otherMechs, "only PLAIN and LOGIN are offered"},
+	{"tls_versions", oldTLS, "TLS 1.0 and 1.1 are offered only because it names them"},
+	{"auth_mech", func(c *config.Config) bool { return config.AuthMech.In(c) != "unix" }, "groups come from the system's group file alone"},
+	{"mupdate_server", func(c *config.Config) bool { return config.MupdateServer.In(c) != "" }, "a murder is not in this version: remote mailboxes are not served"},
+	{"object_storage_enabled", config.ObjectStorageEnabled.In, "not in this version: messages must lie in partitions"},
+	{"statuscache", config.Statuscache.In, "no effect: STATUS is answered from the index"},
+}
+
+// treated prints what of imapd.conf is treated differently.
+func (r *takeoverCheck) treated() {
+	for _, o := range treatedOptions {
+		if o.when(r.c) {
+			r.line("differs", "%s: %s", o.option, o.text)
+		}
+	}
+}
+
+// hasSieve reports whether somebody has a script.
+func hasSieve(c *config.Config) bool {
+	found := false
+	_ = filepath.WalkDir(config.Sievedir.In(c), func(path string, _ os.DirEntry, err error) error {
+		if err == nil && slices.Contains([]string{".bc", ".script"}, filepath.Ext(path)) {
+			found = true
+			return filepath.SkipAll
+		}
+		return nil
+	})
+	return found
+}
+
+func otherMechs(c *config.Config) bool {
+	list, _ := c.Overflow("sasl_mech_list")
+	for _, m := range strings.Fields(list) {
+		if !slices.Contains([]string{"PLAIN", "LOGIN"}, strings.ToUpper(m)) {
+			return true
+		}
+	}
+	return false
+}
+
+func oldTLS(c *config.Config) bool {
+	words := strings.Fields(config.TlsVersions.In(c))
+	return slices.Contains(words, "tls1_0") || slices.Contains(words, "tls1_1")
+}
