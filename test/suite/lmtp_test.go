@@ -126,6 +126,38 @@ func TestLMTPAddresses(t *testing.T) {
 	}
 }
 
+// TestLMTPRecipients: each of several recipients gets a reply of his own, in
+// the order of RCPT, and the message once, from one file.
+func TestLMTPRecipients(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	admin := s.Login("cyrus")
+	admin.Must("SETQUOTA user/user2 (STORAGE 1)")
+	user1 := s.Login("user1")
+	user1.Must("CREATE INBOX/work")
+	user1.Must("SETACL INBOX/work anyone p")
+	fill := "Subject: fill\n\n" + strings.Repeat(strings.Repeat("x", 99)+"\n", 20)
+	if _, dot := deliverTo(t, s, "<a@b>", "<user2>", fill); !strings.HasPrefix(dot, "250") {
+		t.Fatalf("filling user2: %q", dot)
+	}
+	got := lmtpDialog(t, "tcp", s.LMTP, "LHLO t", "MAIL FROM:<a@b>", "RCPT TO:<user1>", "RCPT TO:<user2>", "RCPT TO:<nobody>",
+		"RCPT TO:<user2> IGNOREQUOTA", "RCPT TO:<user3>", "RCPT TO:<user1+work>", "DATA", "Subject: everybody\nMessage-ID: <all@example.org>\n\nbody\n.")
+	want := []string{"250", "250", "250", "452 4.2.2", "550 5.1.1", "250", "250", "250", "354", "250 2.1.5", "250 2.1.5", "250 2.1.5", "250 2.1.5"}
+	for i, w := range want {
+		if i >= len(got) || !strings.HasPrefix(got[i], w) {
+			t.Fatalf("replies %q, want beginnings %q", got, want)
+		}
+	}
+	for user, boxes := range map[string][]string{"user1": {"INBOX", "INBOX/work"}, "user2": {"INBOX"}, "user3": {"INBOX"}} {
+		c := s.Login(user)
+		for _, b := range boxes {
+			c.Must("EXAMINE " + b)
+			if found := strings.Fields(strings.Join(c.Must("SEARCH SUBJECT everybody"), "")); len(found) != 3 {
+				t.Errorf("%s has it in %s as %q, want it once", user, b, found)
+			}
+		}
+	}
+}
+
 // TestLMTPQuota: a mailbox over its quota takes no more, unless the MTA
 // says IGNOREQUOTA.
 func TestLMTPQuota(t *testing.T) {
