@@ -14,10 +14,13 @@ import (
 	"testing"
 )
 
-// The samples: with directories by unique id, and by name.
+// The samples: with directories by unique id, by name, and the second as a
+// Cyrus before 3.6 would have left it, with index files of all versions
+// (libcyrus/site, TestMakeOldSample).
 const (
 	ByID   = "sample-spool"
 	Legacy = "sample-legacy"
+	Old    = "sample-old"
 )
 
 // Dir is where this package lies.
