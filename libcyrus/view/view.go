@@ -73,7 +73,6 @@ type View struct {
 	cache     mailbox.CacheBuffer
 	batch     []mailbox.Record
 	ahead     uint32 // by how much the record number of a message was above its sequence number
-	headerBuf []byte
 }
 
 // change is new flags of a message.
