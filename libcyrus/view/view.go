@@ -66,13 +66,13 @@ type View struct {
 	inode      uint64
 
 	// What the client has not been told yet.
-	told      int // messages that EXISTS has told, less what EXPUNGE took
-	newNames  bool
-	changed   []change // by UID
-	deleted   bool     // the mailbox is gone
-	cache     mailbox.CacheBuffer
-	batch     []mailbox.Record
-	ahead     uint32 // by how much the record number of a message was above its sequence number
+	told     int // messages that EXISTS has told, less what EXPUNGE took
+	newNames bool
+	changed  []change // by UID
+	deleted  bool     // the mailbox is gone
+	cache    mailbox.CacheBuffer
+	batch    []mailbox.Record
+	ahead    uint32 // by how much the record number of a message was above its sequence number
 }
 
 // change is new flags of a message.
