@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"gocyrus/libcyrus/acl"
@@ -38,7 +39,11 @@ type TakeOver struct {
 	Options
 	Path, Kind           string // of the mailbox list: the file, and the kind that it is to have
 	AnnotPath, AnnotKind string
-	// Progress, if not nil, is told how many mailboxes have been looked at.
+	// All has Plan look at every mailbox, not only at those whose id is
+	// missing or not unique.
+	All bool
+	// Progress, if not nil, is told how many mailboxes of those that Plan
+	// looks at it has seen.
 	Progress func(done, total int)
 }
 
@@ -55,7 +60,7 @@ type Summary struct {
 	FromHeader int // mailboxes whose unique id comes from cyrus.header
 	Made       int // mailboxes that get a new id because there was none
 	Doubled    int // mailboxes that get a new id because another has theirs
-	Missing    int // mailboxes without a cyrus.header that can be read
+	Missing    int // mailboxes that Plan looked at without a cyrus.header that can be read
 	Damaged    int // entries that cannot be read
 	Dropped    int // records of Cyrus's own bookkeeping
 	Annots     int // annotations whose key changes
@@ -66,7 +71,7 @@ type Summary struct {
 type Plan struct {
 	Summary
 	List    *OldList
-	Glances []mailbox.Glance // of the mailboxes of List.Entries that are here, in its order
+	Glances []mailbox.Glance // of the mailboxes that Plan looked at
 	live    []*planned
 	ghosts  []*planned // tombstones and remote mailboxes
 	byName  map[string]*planned
@@ -84,7 +89,7 @@ type planned struct {
 // here reports whether a mailbox has files on this machine.
 func (p *planned) here() bool { return p.Exists() && !p.Has(Remote) }
 
-// Plan reads the list and the heads of all mailboxes, and changes nothing.
+// Plan reads the list and the heads of mailboxes, and changes nothing.
 // Plan.List.Old is false if nothing is to be done.
 func (t *TakeOver) Plan(ctx context.Context) (*Plan, error) {
 	list, err := ReadOldList(ctx, t.FS, t.Locks, t.Path)
@@ -94,13 +99,10 @@ func (t *TakeOver) Plan(ctx context.Context) (*Plan, error) {
 	p := &Plan{List: list, byName: map[string]*planned{}, byID: map[string]*planned{}}
 	p.Damaged, p.Dropped = len(list.Damaged), list.Dropped
 	for i := range list.Entries {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		t.plan(p, &list.Entries[i])
-		if t.Progress != nil {
-			t.Progress(i+1, len(list.Entries))
-		}
+		p.add(&list.Entries[i], t.Names.DeletedPrefix)
+	}
+	if err := t.look(ctx, p); err != nil {
+		return nil, err
 	}
 	p.chooseIDs()
 	for _, x := range p.live {
@@ -113,8 +115,8 @@ func (t *TakeOver) Plan(ctx context.Context) (*Plan, error) {
 	return p, nil
 }
 
-// plan looks at one entry.
-func (t *TakeOver) plan(p *Plan, o *OldEntry) {
+// add sorts an entry in.
+func (p *Plan) add(o *OldEntry, deletedPrefix string) {
 	x := &planned{OldEntry: o}
 	p.byName[string(o.Name)] = x
 	switch {
@@ -124,7 +126,7 @@ func (t *TakeOver) plan(p *Plan, o *OldEntry) {
 		p.Remote++
 	case !x.here():
 		p.Names++
-	case o.Name.IsDeleted(t.Names.DeletedPrefix):
+	case o.Name.IsDeleted(deletedPrefix):
 		p.Deleted++
 	default:
 		p.Mailboxes++
@@ -134,16 +136,49 @@ func (t *TakeOver) plan(p *Plan, o *OldEntry) {
 		return
 	}
 	p.live = append(p.live, x)
-	if !x.here() {
-		return
+}
+
+// lookers is how many mailboxes are looked at side by side: a disk that has
+// nothing of them in memory takes its time for each.
+const lookers = 8
+
+// look reads the heads of mailboxes.
+func (t *TakeOver) look(ctx context.Context, p *Plan) error {
+	uses := map[string]int{}
+	for _, x := range p.live {
+		uses[x.UniqueID]++
 	}
-	ref := o.Ref()
-	ref.Legacy = true
-	x.glance = mailbox.Look(t.FS, t.Layout, ref)
-	p.Glances = append(p.Glances, x.glance)
-	if x.glance.HeaderErr != nil {
-		p.Missing++
+	var todo []*planned
+	for _, x := range p.live {
+		if x.here() && (t.All || !mboxname.ValidID(x.UniqueID) || uses[x.UniqueID] > 1) {
+			todo = append(todo, x)
+		}
 	}
+	for done := 0; done < len(todo); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		group := todo[done:min(done+lookers, len(todo))]
+		var wg sync.WaitGroup
+		for _, x := range group {
+			wg.Go(func() {
+				ref := x.Ref()
+				ref.Legacy = true
+				x.glance = mailbox.Look(t.FS, t.Layout, ref)
+			})
+		}
+		wg.Wait()
+		if done += len(group); t.Progress != nil {
+			t.Progress(done, len(todo))
+		}
+	}
+	for _, x := range todo {
+		p.Glances = append(p.Glances, x.glance)
+		if x.glance.HeaderErr != nil {
+			p.Missing++
+		}
+	}
+	return nil
 }
 
 // chooseIDs gives every mailbox an id of its own. Who has one in the list
@@ -202,6 +237,9 @@ func (x *planned) newID(taken map[string]*planned) string {
 func (t *TakeOver) Run(ctx context.Context, p *Plan) error {
 	if !p.List.Old {
 		return nil
+	}
+	if p.List.Format != t.Kind {
+		t.Log.Log(ctx, syslog.LevelNotice, fmt.Sprintf("converting %s from %s to %s", t.Path, p.List.Format, t.Kind))
 	}
 	for _, d := range p.List.Damaged {
 		t.Log.Error("DBERROR: entry of the mailbox list cannot be read, it is left out", "entry", d)
