@@ -285,7 +285,10 @@ func (r *takeoverCheck) indexes(glances []mailbox.Glance) {
 	if old > 0 {
 		r.line("cyrus.header", "%d of the form before 3.6: read as they are", old)
 	}
-	if bad+without > 0 {
+	switch {
+	case bad == len(glances) && bad > 0:
+		r.problem("no mailbox has an index that can be read: are partition-NAME, hashimapspool and fulldirhash what they were?")
+	case bad+without > 0:
 		r.line("warning", "%d mailboxes have no index that can be read, %d no cyrus.header: they need reconstruct", bad, without)
 	}
 }

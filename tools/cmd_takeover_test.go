@@ -75,6 +75,23 @@ func TestTakeoverCheck(t *testing.T) {
 	}
 }
 
+// TestTakeoverOtherHash checks a configuration that looks for all mailboxes in
+// other directories.
+func TestTakeoverOtherHash(t *testing.T) {
+	conf, _ := sampleConf(t, data.Old, shared)
+	b, err := os.ReadFile(conf)
+	if err == nil {
+		err = os.WriteFile(conf, []byte(strings.Replace(string(b), "hashimapspool: true", "hashimapspool: no", 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := call("", "takeover", "-C", conf, "--check")
+	if r.status != exDataErr || !strings.Contains(r.out, "PROBLEM         no mailbox has an index that can be read") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // treeOf is the names, sizes and times of all files.
 func treeOf(t *testing.T, root string) string {
 	t.Helper()
