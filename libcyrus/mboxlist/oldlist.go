@@ -48,7 +48,7 @@ func ReadOldList(ctx context.Context, fsys disk.FS, locks *lock.Table, path stri
 	}
 	defer db.Close()
 	o.Format = format
-	if o.Old, err = isOldList(ctx, db); err != nil || !o.Old {
+	if o.Old, err = IsOld(ctx, db); err != nil || !o.Old {
 		return o, err
 	}
 	return o, db.Scan(ctx, nil, func(k, v []byte) (bool, error) {
@@ -83,33 +83,38 @@ func (o *OldList) add(key string, value []byte) {
 	o.Entries = append(o.Entries, *e)
 }
 
-// isOldList asks the first record from which it can be told. It always can
-// when there is a mailbox whose id is known: a record of a list of 3.6 has
-// the key I and that id, and a value with the name.
+// IsOld reports whether a mailbox list is from before Cyrus 3.6, so that it
+// must be taken over before anybody uses it. It asks the first record from
+// which that can be told, mostly the very first.
 //
-// Source: mboxlist_upgrade in Cyrus imap/mboxlist.c, which asks the first
-// record only.
-func isOldList(ctx context.Context, db cyrusdb.DB) (old bool, err error) {
-	some := false
+// Source: mboxlist_upgrade in Cyrus imap/mboxlist.c.
+func IsOld(ctx context.Context, db cyrusdb.DB) (old bool, err error) {
 	err = db.Scan(ctx, nil, func(k, v []byte) (bool, error) {
-		switch {
-		case bytes.ContainsAny(k, "\x1d\x1e\x1f"), k[0] == idKey && isIDRecord(v):
-			some = false
-			return false, nil
-		case k[0] != nameKey && k[0] != idKey && k[0] != raclKey:
+		if len(k) == 0 {
+			return true, nil
+		}
+		if k[0] != nameKey && k[0] != idKey && k[0] != raclKey {
 			old = true
 			return false, nil
 		}
-		// A shared mailbox such as "News", or one such as "ews".
-		some = true
+		if bytes.ContainsAny(k, "\x1d\x1e\x1f") || isNew(k[0], v) {
+			old = false
+			return false, nil
+		}
+		old = true // a shared mailbox such as News, unless others say no
 		return true, nil
 	})
-	return old || some, err
+	return old, err
 }
 
-func isIDRecord(value []byte) bool {
+// isNew reports whether a value is one of 3.6: at an id it has the name, and
+// every type begins with its kind, where before that of mail was left out.
+func isNew(key byte, value []byte) bool {
 	d, err := dlist.Parse(bytes.TrimRight(value, "\n"))
-	return err == nil && d.Kind == dlist.KVList && d.Get("N") != nil
+	if err != nil || d.Kind != dlist.KVList {
+		return false
+	}
+	return key == idKey && d.Get("N") != nil || key == nameKey && strings.HasPrefix(d.Text("T"), string(rune(Email)))
 }
 
 // decodeOld reads a value of a list from before 3.6, of which there are two
@@ -120,7 +125,7 @@ func isIDRecord(value []byte) bool {
 //
 // Source: mboxlist_parse_entry in Cyrus imap/mboxlist.c.
 func decodeOld(n mboxname.Name, value []byte) (*OldEntry, error) {
-	if n == "" || n[0] == '.' || strings.ContainsAny(string(n), "\t\r\n\x00") {
+	if n == "" || n[0] == '.' || strings.ContainsAny(string(n), "\t\r\n\x00\x1d\x1e\x1f") {
 		return nil, errEntry
 	}
 	value = bytes.TrimRight(value, "\n")

@@ -448,5 +448,5 @@ func (t *TakeOver) Old(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer db.Close()
-	return isOldList(ctx, db)
+	return IsOld(ctx, db)
 }

@@ -386,13 +386,39 @@ func checkTaken(t *testing.T, when string, d *disk.Mem, before map[string]string
 	}
 }
 
+// TestIsOld asks lists from which it is hard to tell.
+func TestIsOld(t *testing.T) {
+	for _, x := range []struct {
+		list map[string]string
+		want bool
+	}{
+		{nil, false},
+		{map[string]string{"Nshared": "%(T ed V 3 F 2 A %())"}, false},
+		{map[string]string{"News": "%(P default A %(anyone lrs))"}, true},
+		{map[string]string{"News": "0 default anyone\tlrs\t"}, true},
+		{map[string]string{"Ideas": "%(I abcd P default)", "News": "0 default "}, true},
+		{map[string]string{"Iabcd": "%(T e N shared P default)", "Nshared": "%(T e I abcd P default)"}, false},
+		{map[string]string{"AS\x1e": ""}, false},
+		{map[string]string{"A": "0 default ", "Nuser\x1fa": "%(P default)"}, false},
+		{map[string]string{"$RACL": ""}, true},
+		{map[string]string{"user.a": "%(P default)"}, true},
+	} {
+		m := newDisk(t)
+		writeList(t, m, "twoskip", "/conf/mailboxes.db", x.list)
+		l, err := mboxlist.ReadOldList(ctx, m, lock.NewTable(m, nil), "/conf/mailboxes.db")
+		if err != nil || l.Old != x.want {
+			t.Errorf("%q: %+v, %v", x.list, l, err)
+		}
+	}
+}
+
 func FuzzOldList(f *testing.F) {
 	f.Add("user.a", "0 default a\tlrs\t")
 	f.Add("user.a", `(uniqueid x specialuse \Junk \Sent) 17 h!default a`+"\tlrs\t")
 	f.Add("dom!user.a", "%(A %(a lrs) I abcd P default T dc)")
 	f.Fuzz(func(t *testing.T, key, value string) {
 		m := newDisk(t)
-		if key == "" || len(key) > 500 || len(value) > 5000 {
+		if len(key) > 500 || len(value) > 5000 {
 			return
 		}
 		writeList(t, m, "twoskip", "/conf/mailboxes.db", map[string]string{key: value})

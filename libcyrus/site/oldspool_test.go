@@ -105,6 +105,12 @@ func TestOldSample(t *testing.T) {
 	c := sharedConfig(t, data.Unpack(t, data.Old))
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
+	if s, err := Open(c, logger); err == nil || !strings.Contains(err.Error(), "ctl_cyrusdb -r") {
+		if err == nil {
+			s.Close()
+		}
+		t.Errorf("opened before it was taken over: %v", err)
+	}
 	for i := range 2 {
 		done, err := TakeOver(ctx, disk.OS(), c, logger, nil)
 		if err != nil || done != (i == 0) {

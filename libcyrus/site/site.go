@@ -183,6 +183,9 @@ func (s *Site) open() error {
 	s.Server = dbs.Server
 	if s.Server != nil {
 		s.onClose(s.Server.Close)
+	} else if err := s.refuseOld(dbs.Mailboxes); err != nil {
+		dbs.Close()
+		return err
 	}
 	s.checkConversations()
 	s.Quota = quota.New(s.quotaDB(), s.Names.DeletedPrefix, s.Log)
@@ -214,6 +217,16 @@ func (s *Site) open() error {
 	s.List = mboxlist.New(s.listOptions(dbs.Mailboxes))
 	s.onClose(s.List.Close)
 	return nil
+}
+
+// refuseOld is for a Cyrus's list of mailboxes that has not been taken over:
+// all mailboxes would seem to be gone.
+func (s *Site) refuseOld(list cyrusdb.DB) error {
+	old, err := mboxlist.IsOld(context.Background(), list)
+	if err == nil && old {
+		err = fault("the mailbox list is that of a Cyrus before 3.6: run ctl_cyrusdb -r to take it over")
+	}
+	return err
 }
 
 // storeOptions is how mailboxes are kept.
