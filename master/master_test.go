@@ -31,7 +31,9 @@ func TestServe(t *testing.T) {
 		t.Errorf("served by %d, started were %v", c.pid, s.started("imap"))
 	}
 	s.eventually("a third worker", func() bool { return len(s.started("imap")) == 3 })
-	want := `^CYRUS_SERVICE=imap CYRUS_ID=0 CYRUS_MAXCLIENTS=1 SigIgn=0000000000000000 .*0=\S+ 1=\S+ 2=\S+ 3=pipe 4=socket uid=\d+ group=true$`
+	// Signals from 32 on are the C library's affair: whoever runs the test
+	// may ignore them.
+	want := `^CYRUS_SERVICE=imap CYRUS_ID=0 CYRUS_MAXCLIENTS=1 SigIgn=[0-9a-f]{8}[08]0000000 .*0=\S+ 1=\S+ 2=\S+ 3=pipe 4=socket uid=\d+ group=true$`
 	if got := c.ask(t, "about"); !regexp.MustCompile(want).MatchString(got) {
 		t.Errorf("imap worker: %s", got)
 	}

@@ -3,6 +3,7 @@ package cyrusdb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -28,7 +29,7 @@ func OpenAny(fsys disk.FS, locks *lock.Table, path string) (DB, string, error) {
 	}
 	db, err := Open(fsys, locks, kind, path, 0)
 	if err != nil && kind == "flat" && !errors.Is(err, fs.ErrNotExist) {
-		err = errs.New(errs.BadFormat, "cyrusdb.OpenAny", path, errors.New("neither twoskip nor skiplist nor flat"))
+		err = errs.New(errs.BadFormat, "cyrusdb.OpenAny", path, fmt.Errorf("neither twoskip nor skiplist nor flat: %w", err))
 	}
 	if err != nil {
 		return nil, "", err

@@ -42,7 +42,25 @@ type Site struct {
 	tb     testing.TB
 	master *exec.Cmd
 	waited chan struct{}
-	out    bytes.Buffer
+	out    output
+}
+
+// output keeps what a process prints, while it prints.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 var build struct {

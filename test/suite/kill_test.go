@@ -8,11 +8,6 @@ import (
 	"gocyrus/test/server"
 )
 
-// back is how long the service may be away after a kill: it takes a tenth of
-// a second, and not a whole one, but on a machine that is busy with other
-// tests.
-const back = 4 * time.Second
-
 // killed runs writers, calls kill several times with some time in between,
 // and checks that mail flows again soon after each and none is lost.
 func killed(t *testing.T, s *server.Site, times int, kill func(round int)) {
