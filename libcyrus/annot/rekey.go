@@ -50,14 +50,17 @@ func Rekey(ctx context.Context, db cyrusdb.DB, lookup func(scope string) (id, ow
 	return r, err
 }
 
-// AddOwners adds the owner's private value of a mailbox, unless he has one.
-func (r *Rekeyed) AddOwners(mailboxID, entry string, data []byte) {
-	key := Key{entry, ownerToken}.encode(mailboxID)
-	if _, ok := slices.BinarySearchFunc(r.Records, key, byKey); ok {
-		return
+// AddOwners adds the owners' private values of one entry, by the unique ids
+// of their mailboxes, where there is none yet.
+func (r *Rekeyed) AddOwners(entry string, values map[string]string) {
+	known := len(r.Records)
+	for id, data := range values {
+		key := Key{entry, ownerToken}.encode(id)
+		if _, ok := slices.BinarySearchFunc(r.Records[:known], key, byKey); !ok {
+			r.Records = append(r.Records, cyrusdb.KV{Key: key, Value: Value{Data: []byte(data)}.encode()})
+			r.Changed++
+		}
 	}
-	r.Records = append(r.Records, cyrusdb.KV{Key: key, Value: Value{Data: data}.encode()})
-	r.Changed++
 	r.sort()
 }
 

@@ -317,11 +317,13 @@ func (t *TakeOver) rekey(ctx context.Context, p *Plan) (*annot.Rekeyed, error) {
 			return nil, err
 		}
 	}
+	uses := map[string]string{}
 	for _, x := range p.live {
 		if x.Use != "" && x.Name.Owner() != "" {
-			r.AddOwners(x.UniqueID, annot.SpecialUse, []byte(x.Use))
+			uses[x.UniqueID] = x.Use
 		}
 	}
+	r.AddOwners(annot.SpecialUse, uses)
 	return r, nil
 }
 
