@@ -42,7 +42,7 @@ func newCyrus(t *testing.T) *cyrus {
 // tool runs cyr_dbtool.
 func (c *cyrus) tool(input string, args ...string) string {
 	c.t.Helper()
-	if fi, err := os.Stat(c.path); err == nil && fi.Mode()&0o6 == 0 && fi.Sys().(*syscall.Stat_t).Uid == 0 {
+	if fi, err := os.Stat(c.path); err == nil && fi.Mode()&0o6 != 0o6 && fi.Sys().(*syscall.Stat_t).Uid == 0 {
 		os.Chmod(c.path, 0o666)
 	}
 	cmd := exec.Command(dbtool, append([]string{"-C", c.dir + "/imapd.conf", "-n", c.path, "twoskip"}, args...)...)
