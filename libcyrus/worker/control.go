@@ -147,7 +147,7 @@ func (c *control) answer(line string) string {
 		if match != nil {
 			c.process.env.Log.Log(context.Background(), syslog.LevelNotice, "ending sessions", kind, value)
 			return ok(c.process.each(func(s *Conn) bool {
-				yes := match(s)
+				yes := s.ended() == nil && match(s) // one that is on its way out is not ended twice
 				if yes {
 					s.end(&Ending{Text: "Session was ended by the administrator", Graceful: true})
 				}
