@@ -32,6 +32,7 @@ type session struct {
 	r      *bufio.Reader
 	client dbwire.ClientID
 	unsync chan unsynced
+	frozen map[uint64]*pebble.Snapshot // by handle; used by serve's goroutine alone
 
 	mu  sync.Mutex // guards what follows
 	out []byte     // replies that were not written yet
@@ -58,11 +59,15 @@ var commands = map[dbwire.Op]command{
 	dbwire.Clear:      (*session).clear,
 	dbwire.SetEpoch:   (*session).setEpoch,
 	dbwire.Handover:   (*session).handover,
+	dbwire.Freeze:     (*session).freeze,
+	dbwire.ScanFrozen: (*session).scanFrozen,
+	dbwire.Thaw:       (*session).thaw,
 }
 
 // serve answers the client until it goes.
 func (s *session) serve() error {
 	s.r = bufio.NewReaderSize(s.conn, 32<<10)
+	defer s.thawAll()
 	if err := s.greet(); err != nil {
 		return err
 	}
@@ -236,6 +241,11 @@ func (s *session) get(payload, b []byte) (dbwire.Status, []byte) {
 }
 
 func (s *session) scan(payload, b []byte) (dbwire.Status, []byte) {
+	return scanOf(s.srv.store.db, payload, b)
+}
+
+// scanOf answers Scan from the databases, or from what they were.
+func scanOf(of pebble.Reader, payload, b []byte) (dbwire.Status, []byte) {
 	r := dbwire.Reader{B: payload}
 	from, end, limit := r.Bytes(), r.Bytes(), int(r.U32())
 	if r.Bad || len(from) == 0 || from[0] == 0 || bytes.Compare(from, end) > 0 {
@@ -243,7 +253,7 @@ func (s *session) scan(payload, b []byte) (dbwire.Status, []byte) {
 	}
 	at := len(b)
 	b = append(b, 0)
-	out, more, err := s.srv.store.scan(b, from, end, min(limit, maxScan))
+	out, more, err := scanRecords(of, b, from, end, min(limit, maxScan))
 	if err != nil {
 		return done(out[:at], err)
 	}

@@ -324,10 +324,11 @@ func (s *store) check(key, want []byte) error {
 	return nil
 }
 
-// scan appends the records from `from` to before end to b as key, value, …
-// until there are limit octets. More says that there are others after them.
-func (s *store) scan(b, from, end []byte, limit int) (out []byte, more bool, err error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
+// scanRecords appends the records from `from` to before end to b as key,
+// value, … until there are limit octets. More says that there are others
+// after them.
+func scanRecords(of pebble.Reader, b, from, end []byte, limit int) (out []byte, more bool, err error) {
+	it, err := of.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
 	if err != nil {
 		return b, false, err
 	}

@@ -110,17 +110,22 @@ func (d *DB) ScanPrefix(ctx context.Context, prefix []byte, fn kv.ScanFunc) erro
 
 // scan asks for the records from `from` to before end, piece by piece.
 func (d *DB) scan(ctx context.Context, from, end []byte, fn kv.ScanFunc) error {
+	return d.c.scan(ctx, dbwire.Scan, nil, d.name, from, end, fn)
+}
+
+// scan is DB.scan by an operation whose payload begins with head.
+func (c *Client) scan(ctx context.Context, op dbwire.Op, head []byte, name byte, from, end []byte, fn kv.ScanFunc) error {
 	from = bytes.Clone(from)
 	for limit := uint32(firstScan); ; limit = min(4*limit, maxScan) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		status, payload, err := d.c.do(ctx, dbwire.Scan, func(b []byte) []byte {
-			b = dbwire.AppendBytes(dbwire.AppendKey(b, d.name, from), end)
+		status, payload, err := c.do(ctx, op, func(b []byte) []byte {
+			b = dbwire.AppendBytes(dbwire.AppendKey(append(b, head...), name, from), end)
 			return binary.BigEndian.AppendUint32(b, limit)
 		})
 		if err == nil {
-			err = statusError(dbwire.Scan, status, payload)
+			err = statusError(op, status, payload)
 		}
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func TestMessages(t *testing.T) {
 	if !hello2.Decode(hello.Append(nil)) || hello2 != hello {
 		t.Errorf("HelloRequest became %+v", hello2)
 	}
-	reply := HelloReply{1, 4711, true, false, "site", 7}
+	reply := HelloReply{1, FeatureFreeze, 4711, true, false, "site", 7}
 	var reply2 HelloReply
 	if !reply2.Decode(reply.Append(nil)) || reply2 != reply {
 		t.Errorf("HelloReply became %+v", reply2)

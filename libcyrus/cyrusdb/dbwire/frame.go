@@ -49,7 +49,17 @@ const (
 	Handover   Op = 8  // nothing; nothing: a temporary server goes away
 	Clear      Op = 9  // first key, end; nothing: removes all keys between
 	SetEpoch   Op = 10 // u64; nothing: see HelloReply
+	Freeze     Op = 11 // nothing; u64 handle: all databases as they are now, for this connection (FeatureFreeze)
+	ScanFrozen Op = 12 // u64 handle, then as Scan; as Scan, NotFound if the handle is not known
+	Thaw       Op = 13 // u64 handle; nothing
 )
+
+// Features are what one side can do beyond the version of the protocol.
+// Each is a bit in Hello's answer; whoever does not know a bit ignores it.
+type Features uint32
+
+// FeatureFreeze says that Freeze, ScanFrozen and Thaw are there.
+const FeatureFreeze Features = 1 << 0
 
 // Status is how an operation ended.
 type Status uint8
@@ -57,7 +67,7 @@ type Status uint8
 // The statuses. The payload of all but OK and NotFound is a text.
 const (
 	OK       Status = 0
-	NotFound Status = 1 // Get: no such key
+	NotFound Status = 1 // Get: no such key; ScanFrozen: no such handle
 	Conflict Status = 2 // Commit: a condition does not hold
 	DiskFull Status = 3 // nothing can be written until there is room
 	Refused  Status = 4 // the request is wrong, or not allowed

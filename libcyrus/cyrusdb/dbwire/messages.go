@@ -39,6 +39,7 @@ func (h *HelloRequest) Decode(b []byte) bool {
 // HelloReply says who serves.
 type HelloReply struct {
 	Version   uint16
+	Features  Features
 	Pid       uint32
 	Temporary bool   // it leaves when nobody needs it
 	ReadOnly  bool   // it cannot write now
@@ -49,7 +50,7 @@ type HelloReply struct {
 // Append appends the payload.
 func (h HelloReply) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, h.Version)
-	b = binary.BigEndian.AppendUint32(b, 0) // features, none yet
+	b = binary.BigEndian.AppendUint32(b, uint32(h.Features))
 	b = binary.BigEndian.AppendUint32(b, h.Pid)
 	var flags uint8
 	if h.Temporary {
@@ -67,7 +68,7 @@ func (h HelloReply) Append(b []byte) []byte {
 func (h *HelloReply) Decode(b []byte) bool {
 	r := Reader{B: b}
 	h.Version = r.U16()
-	r.U32()
+	h.Features = Features(r.U32())
 	h.Pid = r.U32()
 	flags := r.U8()
 	h.Temporary, h.ReadOnly = flags&1 != 0, flags&2 != 0
