@@ -57,7 +57,7 @@ func (v *server) patience() time.Duration {
 func (v *server) hello() dbwire.HelloReply {
 	return dbwire.HelloReply{
 		Features: dbwire.FeatureFreeze,
-		Pid: uint32(os.Getpid()), Temporary: v.patience() > 0,
+		Pid:      uint32(os.Getpid()), Temporary: v.patience() > 0,
 		ReadOnly: v.store.readOnly || v.store.full.Load(),
 		Site:     v.store.site, Epoch: v.store.epoch.Load(),
 	}
