@@ -118,7 +118,9 @@ func (f *fake) serve() {
 	}
 	w := &fakeWorker{fake: f, places: places}
 	w.room = sync.NewCond(&w.mu)
-	go w.watch()
+	signals := make(chan os.Signal, 1) // before the first client: who is killed by a signal leaves him alone
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
+	go w.watch(signals)
 	go func() {
 		for {
 			p := []unix.PollFd{{Fd: statusFD}}
@@ -167,10 +169,8 @@ func (w *fakeWorker) admit() {
 	w.tell(3)
 }
 
-func (w *fakeWorker) watch() {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGHUP)
-	for s := range c {
+func (w *fakeWorker) watch(signals <-chan os.Signal) {
+	for s := range signals {
 		w.mu.Lock()
 		w.say("signal", s.String())
 		if s == syscall.SIGTERM {

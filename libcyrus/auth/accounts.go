@@ -235,8 +235,9 @@ func checkRecord(record, password string) (bool, error) {
 	if !ok || len(f) != 3 {
 		return false, errors.New("auth: account with an unknown kind of password")
 	}
-	n, err := strconv.Atoi(strings.TrimPrefix(f[0], "i="))
-	if err != nil || n < 1 || n > maxRounds {
+	count, ok := strings.CutPrefix(f[0], "i=")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 || n > maxRounds {
 		return false, errors.New("auth: account with a bad number of rounds")
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(f[1])
