@@ -13,7 +13,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED ?= 0
 
-.PHONY: all build run test test-reference lint bench fuzz install clean docs
+.PHONY: all build run test soak test-reference lint bench fuzz install clean docs
 
 all: build
 
@@ -37,6 +37,12 @@ test-reference: build
 	test/bin/reference-server install
 	test/bin/clients install
 	go test -tags reference -timeout 40m -p 1 ./...
+
+# Ours and the real Cyrus on one spool for TIME, with writers on both.
+TIME ?= 30m
+soak: build
+	test/bin/reference-server install
+	SOAK=$(TIME) go test -tags reference -timeout 0 -v -run 'TestBothAtOnce$$' ./test/reference
 
 lint:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change these" >&2; exit 1; }

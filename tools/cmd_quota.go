@@ -102,7 +102,7 @@ func (r *quotaRun) count(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.eachBox(ctx, r.countBox); err != nil {
+	if err := r.countBoxes(ctx); err != nil {
 		return err
 	}
 	for _, c := range r.roots {
@@ -112,6 +112,57 @@ func (r *quotaRun) count(ctx context.Context) error {
 	}
 	r.roots = slices.DeleteFunc(r.roots, func(c *countedRoot) bool { return c.boxes == 0 && !r.onlyLook })
 	return nil
+}
+
+// countBoxes counts all mailboxes under the roots, again if mailboxes have
+// appeared meanwhile.
+func (r *quotaRun) countBoxes(ctx context.Context) error {
+	for tries := 1; ; tries++ {
+		before, err := r.boxes(ctx)
+		if err == nil {
+			err = r.eachBox(ctx, r.countBox)
+		}
+		for _, c := range r.roots {
+			if err == nil {
+				err = c.count.Passed(ctx)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		now, err := r.boxes(ctx)
+		if err != nil || tries == mboxlist.CountTries || !mboxlist.Appeared(before, now) {
+			return err
+		}
+		for _, c := range r.roots {
+			c.boxes = 0
+			if err := c.count.Again(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// boxes is all mailboxes that the operands choose.
+func (r *quotaRun) boxes(ctx context.Context) (all []*mboxlist.Entry, err error) {
+	err = r.eachPrefix(func(prefix, user string) error {
+		some, err := r.boxesOf(ctx, prefix, user)
+		all = append(all, some...)
+		return err
+	})
+	return all, err
+}
+
+// boxesOf is the mailboxes that one operand chooses.
+func (r *quotaRun) boxesOf(ctx context.Context, prefix, user string) (boxes []*mboxlist.Entry, err error) {
+	err = r.site.List.Scan(ctx, "", func(e *mboxlist.Entry) (bool, error) {
+		mine := strings.HasPrefix(string(e.Name), prefix) && (user == "" || e.Name.Owner() == user)
+		if mine && e.Exists() && !e.Has(mboxlist.Remote) {
+			boxes = append(boxes, e)
+		}
+		return true, nil
+	})
+	return boxes, err
 }
 
 // prefix is what the names that an operand means begin with.
@@ -174,14 +225,7 @@ func (r *quotaRun) eachPrefix(fn func(prefix, user string) error) error {
 // in ascending order of the bytes of their names.
 func (r *quotaRun) eachBox(ctx context.Context, fn func(ctx context.Context, e *mboxlist.Entry) error) error {
 	return r.eachPrefix(func(prefix, user string) error {
-		var boxes []*mboxlist.Entry
-		err := r.site.List.Scan(ctx, "", func(e *mboxlist.Entry) (bool, error) {
-			mine := strings.HasPrefix(string(e.Name), prefix) && (user == "" || e.Name.Owner() == user)
-			if mine && e.Exists() && !e.Has(mboxlist.Remote) {
-				boxes = append(boxes, e)
-			}
-			return true, nil
-		})
+		boxes, err := r.boxesOf(ctx, prefix, user)
 		if err != nil {
 			return err
 		}
@@ -216,6 +260,9 @@ func (r *quotaRun) countBox(ctx context.Context, e *mboxlist.Entry) error {
 		return err
 	}
 	defer box.Close()
+	if still, err := r.site.List.Still(ctx, e); err != nil || !still {
+		return err // it has another name by now
+	}
 	was := box.QuotaRoot()
 	moved := was != root
 	if moved {

@@ -398,7 +398,7 @@ func (b *batch) dropRefused(ctx context.Context) error {
 	if len(ready) == 0 || m.store.o.Quota == nil || m.head.quotaRoot == "" {
 		return nil
 	}
-	_, err := m.updateQuota(ctx, []quotaMove{{m.head.quotaRoot, back.Neg()}})
+	_, err := m.updateQuota(ctx, []quotaMove{{m.head.quotaRoot, m.ref.Name, back.Neg()}})
 	return err
 }
 

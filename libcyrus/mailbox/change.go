@@ -34,6 +34,8 @@ type changes struct {
 	undoQuota  func()
 	newRootUse bool // usage goes to another root than the old one had
 	oldRoot    mboxname.Name
+	renamed    bool          // the mailbox gets another name
+	from       mboxname.Name // which it had before
 
 	// messages are the stored annotations by UID, once read.
 	messages map[uint32][]Annotation

@@ -137,10 +137,11 @@ func (m *Mailbox) committed() {
 	m.box.notify()
 }
 
-// quotaMove is a change of the use of one quota root.
+// quotaMove is a change of the use of one quota root, by a mailbox of that
+// name.
 type quotaMove struct {
-	root mboxname.Name
-	diff quota.Usage
+	root, at mboxname.Name
+	diff     quota.Usage
 }
 
 // quotaMoves says which roots' use changes.
@@ -150,16 +151,20 @@ func (m *Mailbox) quotaMoves() []quotaMove {
 		return nil
 	}
 	var moves []quotaMove
-	add := func(root mboxname.Name, diff quota.Usage) {
+	from, to := m.ref.Name, m.ref.Name
+	if c.renamed {
+		from, to = c.from, m.head.name
+	}
+	add := func(root, at mboxname.Name, diff quota.Usage) {
 		if root != "" && !diff.IsZero() {
-			moves = append(moves, quotaMove{root, diff})
+			moves = append(moves, quotaMove{root, at, diff})
 		}
 	}
 	if c.newRootUse && c.oldRoot != m.head.quotaRoot {
-		add(c.oldRoot, c.old.usage().Neg())
-		add(m.head.quotaRoot, m.hdr.usage())
+		add(c.oldRoot, from, c.old.usage().Neg())
+		add(m.head.quotaRoot, to, m.hdr.usage())
 	} else {
-		add(m.head.quotaRoot, c.usage)
+		add(m.head.quotaRoot, to, c.usage)
 	}
 	return moves
 }
@@ -178,13 +183,13 @@ func (m *Mailbox) updateQuota(ctx context.Context, moves []quotaMove) (undo func
 	var done []quotaMove
 	undo = func() {
 		for _, d := range done {
-			if err := m.store.o.Quota.Update(context.WithoutCancel(ctx), d.root, m.ref.Name, d.diff.Neg()); err != nil {
+			if err := m.store.o.Quota.Update(context.WithoutCancel(ctx), d.root, d.at, d.diff.Neg()); err != nil {
 				m.store.o.Log.Error("use of quota is wrong and must be recounted", "quotaroot", d.root, "mailbox", m.ref.Name, "error", err)
 			}
 		}
 	}
 	for _, d := range moves {
-		if err := m.store.o.Quota.Update(ctx, d.root, m.ref.Name, d.diff); err != nil {
+		if err := m.store.o.Quota.Update(ctx, d.root, d.at, d.diff); err != nil {
 			return undo, err
 		}
 		done = append(done, d)

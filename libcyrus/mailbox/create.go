@@ -266,12 +266,17 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, vali
 		return err
 	}
 	defer m.Close()
-	m.SetName(to.Name)
+	m.begin()
+	if from.Name != to.Name || from.Partition != to.Partition {
+		m.SetName(to.Name)
+	}
+	m.changes.renamed, m.changes.from = from.Name != to.Name, from.Name
 	m.hdr.UIDValidity = max(m.hdr.UIDValidity, validity)
 	if m.head.typ != "" {
 		m.SetType(to.letters())
 	}
-	if m.head.quotaRoot != root {
+	sameRoot := m.head.quotaRoot == root
+	if !sameRoot {
 		m.SetQuotaRoot(root)
 	}
 	if hold == nil {
@@ -285,19 +290,37 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, vali
 		m.ref = to
 		m.BeforeCommit(func(context.Context) error { return hold(m) })
 		defer s.changed(from.Name)
-		return m.Commit(ctx)
+		if err := m.Commit(ctx); err != nil {
+			return err
+		}
+		m.countRenamed(ctx, from.Name, sameRoot)
+		return nil
 	}
 	if err := m.moveFiles(ctx, to, hold); err != nil {
 		return err
 	}
+	m.countRenamed(ctx, from.Name, sameRoot)
 	if from.Partition != to.Partition {
 		s.audit("auditlog: partitionmove sessionid=<%s> mailbox=<%s> uniqueid=<%s> oldpart=<%s> newpart=<%s>",
 			sessionID, to.Name, m.head.uniqueID, from.Partition, to.Partition)
-	} else {
+	} else if from.Name != to.Name {
 		s.audit("auditlog: rename sessionid=<%s> oldmailbox=<%s> newmailbox=<%s> uniqueid=<%s>",
 			sessionID, from.Name, to.Name, m.head.uniqueID)
 	}
 	return nil
+}
+
+// countRenamed tells a count of the quota root that runs just now of a mailbox
+// that has another name and the same root: it may have counted the one, or be
+// past the other.
+func (m *Mailbox) countRenamed(ctx context.Context, from mboxname.Name, sameRoot bool) {
+	to := m.head.name
+	if m.store.o.Quota == nil || from == to || !sameRoot {
+		return
+	}
+	if err := m.store.o.Quota.Renamed(ctx, m.head.quotaRoot, from, to, m.hdr.usage()); err != nil {
+		m.store.o.Log.Error("a count of a quota root misses a mailbox that was renamed", "quotaroot", m.head.quotaRoot, "mailbox", to, "error", err)
+	}
 }
 
 // openPair opens a mailbox Exclusive, or for writing if its files stay,

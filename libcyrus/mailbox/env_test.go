@@ -40,6 +40,10 @@ func (q *fakeQuota) Update(_ context.Context, root, _ mboxname.Name, d quota.Usa
 	return nil
 }
 
+func (q *fakeQuota) Renamed(context.Context, mboxname.Name, mboxname.Name, mboxname.Name, quota.Usage) error {
+	return nil
+}
+
 // env is a Store on some file system with one user.
 type env struct {
 	testing.TB

@@ -24,6 +24,9 @@ type Quota interface {
 	Check(ctx context.Context, root mboxname.Name, diff quota.Usage) error
 	// Update changes what is used of root by diff; it lasts on return.
 	Update(ctx context.Context, root, mailbox mboxname.Name, diff quota.Usage) error
+	// Renamed tells a count of root that runs meanwhile of a mailbox with
+	// another name.
+	Renamed(ctx context.Context, root, from, to mboxname.Name, use quota.Usage) error
 }
 
 // Annotation is the value of one message annotation; one without a value

@@ -210,17 +210,26 @@ func (l *List) deleteData(ctx context.Context, user string, inbox *Entry) error 
 		}
 		l.o.FS.Remove(dir) // stays if something else is in it
 	}
-	roots, err := l.o.Quota.Below(ctx, inbox.Name)
-	failed = errors.Join(failed, err)
-	for _, r := range roots {
-		if err := l.o.Quota.Delete(ctx, r.Name); err != nil && !errs.Is(err, errs.QuotaNotFound) {
-			failed = errors.Join(failed, err)
-		}
-	}
+	failed = errors.Join(failed, l.removeRoots(ctx, inbox.Name))
 	if l.o.UserGone != nil {
 		l.o.UserGone(user)
 	}
 	return failed
+}
+
+// removeRoots removes all quota roots at and below a name, but not while
+// somebody counts: "quota -f" would stop at one that disappears.
+func (l *List) removeRoots(ctx context.Context, n mboxname.Name) error {
+	roots, err := l.o.Quota.Below(ctx, n)
+	if err != nil || len(roots) == 0 {
+		return err
+	}
+	held, err := l.LockQuota(ctx)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	return l.dropRoots(ctx, roots)
 }
 
 // remove removes a file that need not be there.

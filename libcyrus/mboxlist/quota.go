@@ -219,21 +219,58 @@ func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.U
 		return was, is, err
 	}
 	defer held.Release()
-	all, err := l.covered(ctx, root)
-	if err != nil {
-		return was, is, err
-	}
-	slices.SortFunc(all, func(a, b *Entry) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	count, err := l.o.Quota.Recount(ctx, root)
 	if err != nil {
 		return was, is, err
 	}
-	for _, e := range all {
-		if err := l.countBox(ctx, count, e, root); err != nil {
+	for tries := 1; ; tries++ {
+		all, err := l.covered(ctx, root)
+		if err != nil {
+			return was, is, err
+		}
+		slices.SortFunc(all, func(a, b *Entry) int { return strings.Compare(string(a.Name), string(b.Name)) })
+		for _, e := range all {
+			if err := l.countBox(ctx, count, e, root); err != nil {
+				return was, is, err
+			}
+		}
+		if err := count.Passed(ctx); err != nil {
+			return was, is, err
+		}
+		now, err := l.covered(ctx, root)
+		if err != nil {
+			return was, is, err
+		}
+		if tries == CountTries || !Appeared(all, now) {
+			return count.End(ctx)
+		}
+		if err := count.Again(ctx); err != nil {
 			return was, is, err
 		}
 	}
-	return count.End(ctx)
+}
+
+// CountTries is how often a count of a quota root is begun anew because
+// mailboxes appeared meanwhile: one that did so behind the count is in it,
+// one before it, but after the list was read, is not.
+const CountTries = 10
+
+// Appeared reports whether there is a mailbox now that was not there before.
+func Appeared(before, now []*Entry) bool {
+	known := map[mboxname.Name]string{}
+	for _, e := range before {
+		known[e.Name] = e.UniqueID
+	}
+	return slices.ContainsFunc(now, func(e *Entry) bool { return known[e.Name] != e.UniqueID })
+}
+
+// Still reports whether a mailbox that was opened as e has still that name.
+func (l *List) Still(ctx context.Context, e *Entry) (bool, error) {
+	now, err := l.Lookup(ctx, e.Name)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return err == nil && now.UniqueID == e.UniqueID, err
 }
 
 // countBox counts one mailbox if it is the root's.
@@ -250,6 +287,9 @@ func (l *List) countBox(ctx context.Context, count *quota.Recount, e *Entry, roo
 		return err
 	}
 	defer box.Close()
+	if still, err := l.Still(ctx, e); err != nil || !still {
+		return err
+	}
 	if box.QuotaRoot() == root && right == root {
 		return count.Add(ctx, e.Name, boxUse(box))
 	}

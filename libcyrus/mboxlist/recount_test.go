@@ -1,8 +1,12 @@
 package mboxlist_test
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
 )
 
@@ -47,5 +51,54 @@ func TestRecountSoon(t *testing.T) {
 	held.Release()
 	if got := used(); got != right {
 		t.Errorf("released: %v, want %v", got, right)
+	}
+}
+
+// TestRecountTogether counts a root again and again while mailboxes below it
+// come, get other names and go: at the end its use is right.
+func TestRecountTogether(t *testing.T) {
+	s := newSite(t, "")
+	if err := s.List.SetQuota(ctx, admin, "user.alice", quota.NoLimits(), false); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 3 {
+		all.Go(func() {
+			d := &dialog{t: t, s: s, who: user("alice")}
+			for n := range 6 {
+				// c is before and x behind what has this name in between
+				from, to := mboxname.Name(fmt.Sprintf("user.alice.x%d-%d", i, n)), mboxname.Name(fmt.Sprintf("user.alice.c%d-%d", i, n))
+				if n%2 == 0 {
+					from, to = to, from
+				}
+				create(t, s, user("alice"), from)
+				err := d.append(from)
+				if err == nil {
+					err = s.List.Rename(ctx, user("alice"), from, to, mboxlist.RenameOptions{})
+				}
+				if err == nil && n%3 == 0 {
+					err = s.List.Delete(ctx, user("alice"), to, mboxlist.DeleteOptions{})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	for counting := true; counting; {
+		select {
+		case <-done:
+			counting = false
+		default:
+			if _, _, err := s.List.Recount(ctx, "user.alice"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	r, err := s.Quota.Get(ctx, "user.alice")
+	if want := (quota.Usage{12 * 20, 12, 0, 13}); err != nil || r.Used != want {
+		t.Errorf("use %v, %v; want %v", r.Used, err, want)
 	}
 }

@@ -156,6 +156,33 @@ func (s *Store) Update(ctx context.Context, root, mailbox mboxname.Name, diff Us
 	return err
 }
 
+// Renamed tells a Recount that runs meanwhile that a mailbox of the root got
+// another name and so may be counted twice, or not at all. The caller has it
+// locked. Use is what the mailbox uses.
+func (s *Store) Renamed(ctx context.Context, root, from, to mboxname.Name, use Usage) error {
+	if root == "" {
+		return nil
+	}
+	r, err := s.Get(ctx, root)
+	if errs.Is(err, errs.QuotaNotFound) || err == nil && r.scan == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, root, func(r *Root) {
+		if r.scan == nil {
+			return
+		}
+		if string(from) <= r.scan.Mailbox {
+			r.scan.Used.use(use.Neg())
+		}
+		if string(to) <= r.scan.Mailbox {
+			r.scan.Used.use(use)
+		}
+	})
+}
+
 // change reads a root, lets fn change it and stores it, as one step.
 func (s *Store) change(ctx context.Context, root mboxname.Name, fn func(*Root)) error {
 	return s.retry(ctx, root, func() error {
