@@ -51,6 +51,7 @@ var commands = []command{
 	{"ctl_deliver", "print which mails were delivered", ctlDeliver},
 	{"ctl_mboxlist", "print, load and verify the list of mailboxes", ctlMboxlist},
 	{"cvt_cyrusdb", "copy a database into one of another kind", cvtCyrusdb},
+	{"cvt_xlist_specialuse", "turn xlist-* options into special uses", cvtXlistSpecialuse},
 	{"cyr_buildinfo", "tell what this build can do", buildinfo},
 	{"cyr_dbtool", "show and change databases", cyrDbtool},
 	{"cyr_deny", "forbid users the use of services", cyrDeny},
@@ -58,16 +59,21 @@ var commands = []command{
 	{"cyr_expire", "remove old mail and old entries of databases", cyrExpire},
 	{"cyr_info", "show configuration and sessions", info},
 	{"cyr_ls", "list mailboxes like files", cyrLs},
+	{"cyr_pwd", "print the mailbox of the working directory", cyrPwd},
 	{"cyr_userseen", "list what users have seen of their own mailboxes", cyrUserseen},
+	{"cyrdump", "print mailboxes as multipart messages", cyrdump},
 	{"handback", "give the databases back to Cyrus", handback},
 	{"ipurge", "expunge messages by age or size", ipurge},
 	{"makedirs", "make the directories that imapd.conf names", makedirs},
 	{"mbexamine", "print what index and cache of mailboxes hold", mbexamine},
 	{"mbpath", "turn mailbox names into paths", mbpath},
+	{"mbtool", "correct internal dates, give new unique ids", mbtool},
 	{"mkimap", "the same as makedirs", makedirs},
 	{"passwd", "set passwords of the built-in account list", passwd},
 	{"quota", "report what is used of quota roots, and count it anew", quotaCommand},
 	{"reconstruct", "compare mailboxes with their files and repair them", reconstruct},
+	{"rehash", "move directories to where hashing wants them", rehash},
+	{"relocate_by_id", "move mailboxes to directories by unique id", relocateByID},
 	{"takeover", "say what taking over a site of Cyrus will do", takeover},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
 	{"unexpunge", "list expunged messages and bring them back", unexpunge},
@@ -139,7 +145,7 @@ func find(name string) *command {
 func usage(w io.Writer) int {
 	fmt.Fprintf(w, "usage: cyrus COMMAND [ARGS]\n\nThe commands are:\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "   %-15s %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "   %-20s %s\n", c.name, c.summary)
 	}
 	fmt.Fprintf(w, "\ncyr_ and ctl_ may be left out. Each has a manual page: man 8 cyrus-NAME\n")
 	return exFailure

@@ -1,0 +1,22 @@
+package mailbox
+
+// SetInternalDate changes when a message arrived. The record gets the next
+// modseq, and r has both afterwards. The time of the message file stays. Mode
+// Write.
+//
+// Source: mailbox_rewrite_index_record in Cyrus imap/mailbox.c.
+func (m *Mailbox) SetInternalDate(r *Record, t Stamp) error {
+	if err := m.Rewrite(r); err != nil {
+		return err
+	}
+	rw := m.changes.records.get(r.Recno)
+	if r.Live() {
+		m.countFlags(&rw.new, -1)
+	}
+	rw.new.InternalDate = t
+	if r.Live() {
+		m.countFlags(&rw.new, 1)
+	}
+	*r = rw.new
+	return nil
+}
