@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/annot"
@@ -48,6 +49,7 @@ type Site struct {
 	UserDeny  *userdeny.Store
 	Server    *dbd.Client // cyrusdbd in own mode, nil in shared mode
 
+	still   bool // nobody changes what is there: see OpenCopy
 	status  *statusCache
 	closers []func() error
 }
@@ -59,10 +61,21 @@ func Open(c *config.Config, log *slog.Logger) (*Site, error) { return OpenOn(dis
 
 // OpenOn is Open on any file system.
 func OpenOn(fsys disk.FS, c *config.Config, log *slog.Logger) (*Site, error) {
+	return openOn(fsys, c, log, false)
+}
+
+// OpenCopy opens a copy of a mail store that nobody changes, in shared mode:
+// its mailboxes are not looked at after an unclean boot.
+func OpenCopy(fsys disk.FS, c *config.Config, log *slog.Logger) (*Site, error) {
+	return openOn(fsys, c, log, true)
+}
+
+func openOn(fsys disk.FS, c *config.Config, log *slog.Logger, still bool) (*Site, error) {
 	if log == nil {
 		log = slog.Default()
 	}
 	s := &Site{
+		still:  still,
 		Config: c, Log: log, FS: fsys,
 		Locks:  lock.NewTable(fsys, log),
 		Names:  mboxname.RulesFrom(c),
@@ -248,6 +261,9 @@ func (s *Site) storeOptions() mailbox.Options {
 			string(mboxlist.Calendar):    limit(config.MailboxMaxmessagesCalendar.In(c)),
 			string(mboxlist.AddressBook): limit(config.MailboxMaxmessagesAddressbook.In(c)),
 		},
+	}
+	if s.still {
+		o.UncleanBoot = time.Time{}
 	}
 	if s.Server == nil { // in own mode no Cyrus can be there
 		o.Changed = s.status.forget
