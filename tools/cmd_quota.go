@@ -38,7 +38,8 @@ type quotaRun struct {
 type countedRoot struct {
 	name  mboxname.Name
 	count *quota.Recount
-	boxes int // mailboxes under it
+	boxes int  // mailboxes under it
+	done  bool // counted
 }
 
 // quotaCommand reports what is used of quota roots, and counts it anew.
@@ -105,42 +106,37 @@ func (r *quotaRun) count(ctx context.Context) error {
 	if err := r.countBoxes(ctx); err != nil {
 		return err
 	}
-	for _, c := range r.roots {
-		if err := r.finish(ctx, c); err != nil {
-			return err
-		}
-	}
 	r.roots = slices.DeleteFunc(r.roots, func(c *countedRoot) bool { return c.boxes == 0 && !r.onlyLook })
 	return nil
 }
 
-// countBoxes counts all mailboxes under the roots, again if mailboxes have
-// appeared meanwhile.
+// countBoxes counts all mailboxes under the roots, those of some roots again
+// if mailboxes have appeared there meanwhile.
 func (r *quotaRun) countBoxes(ctx context.Context) error {
-	for tries := 1; ; tries++ {
+	for tries, done := 1, false; !done; tries++ {
 		before, err := r.boxes(ctx)
 		if err == nil {
 			err = r.eachBox(ctx, r.countBox)
 		}
-		for _, c := range r.roots {
-			if err == nil {
-				err = c.count.Passed(ctx)
-			}
-		}
 		if err != nil {
 			return err
 		}
-		now, err := r.boxes(ctx)
-		if err != nil || tries == mboxlist.CountTries || !mboxlist.Appeared(before, now) {
-			return err
-		}
+		done = true
 		for _, c := range r.roots {
-			c.boxes = 0
-			if err := c.count.Again(ctx); err != nil {
+			if c.done {
+				continue
+			}
+			c.done, err = r.site.List.Settle(ctx, c.count, c.name, before, tries == mboxlist.CountTries,
+				func() error { return r.finish(ctx, c) })
+			if err != nil {
 				return err
+			}
+			if !c.done {
+				c.boxes, done = 0, false
 			}
 		}
 	}
+	return nil
 }
 
 // boxes is all mailboxes that the operands choose.
@@ -277,7 +273,7 @@ func (r *quotaRun) countBox(ctx context.Context, e *mboxlist.Entry) error {
 		use = quota.Usage{} // Commit counts it, once it is known to be under this root
 	}
 	for _, c := range r.roots {
-		if c.name == root {
+		if c.name == root && !c.done {
 			c.boxes++
 			if err := c.count.Add(ctx, e.Name, use); err != nil {
 				return err

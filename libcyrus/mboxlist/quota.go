@@ -234,20 +234,36 @@ func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.U
 				return was, is, err
 			}
 		}
-		if err := count.Passed(ctx); err != nil {
-			return was, is, err
-		}
-		now, err := l.covered(ctx, root)
-		if err != nil {
-			return was, is, err
-		}
-		if tries == CountTries || !Appeared(all, now) {
-			return count.End(ctx)
-		}
-		if err := count.Again(ctx); err != nil {
+		done, err := l.Settle(ctx, count, root, all, tries == CountTries, func() (err error) {
+			was, is, err = count.End(ctx)
+			return err
+		})
+		if done || err != nil {
 			return was, is, err
 		}
 	}
+}
+
+// Settle ends the count of a root by calling end while nobody can make, rename
+// or delete a mailbox of its owner. If mailboxes have appeared since those of
+// before were read, it begins the count anew and returns false, but with force
+// it ends it nevertheless. The caller has the quota lock.
+func (l *List) Settle(ctx context.Context, count *quota.Recount, root mboxname.Name, before []*Entry, force bool, end func() error) (done bool, err error) {
+	held, err := l.o.Locks.Name(ctx, l.o.Layout.LockPath(l.o.Layout.NamespaceLock(root)), lock.Exclusive)
+	if err != nil {
+		return false, err
+	}
+	defer held.Release()
+	if !force {
+		now, err := l.covered(ctx, root)
+		if err != nil {
+			return false, err
+		}
+		if appeared(before, now) {
+			return false, count.Again(ctx)
+		}
+	}
+	return true, end()
 }
 
 // CountTries is how often a count of a quota root is begun anew because
@@ -255,8 +271,8 @@ func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.U
 // one before it, but after the list was read, is not.
 const CountTries = 10
 
-// Appeared reports whether there is a mailbox now that was not there before.
-func Appeared(before, now []*Entry) bool {
+// appeared reports whether there is a mailbox now that was not there before.
+func appeared(before, now []*Entry) bool {
 	known := map[mboxname.Name]string{}
 	for _, e := range before {
 		known[e.Name] = e.UniqueID

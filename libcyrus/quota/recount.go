@@ -43,10 +43,6 @@ func (c *Recount) Again(ctx context.Context) error {
 	return c.s.change(ctx, c.root, func(r *Root) { r.scan = &scan{} })
 }
 
-// Passed says that all mailboxes were counted: from now on every change is
-// one of a mailbox that was.
-func (c *Recount) Passed(ctx context.Context) error { return c.Add(ctx, "\xff", Usage{}) }
-
 // End replaces what was thought to be used by what was counted.
 func (c *Recount) End(ctx context.Context) (was, is Usage, err error) { return c.end(ctx, true) }
 
