@@ -93,6 +93,27 @@ func (s *Store) Set(ctx context.Context, sc Scope, k Key, data []byte) (delta in
 	return delta, err
 }
 
+// SetAll stores values of one scope, or removes those that are nil, all in
+// one transaction that lasts on return.
+func (s *Store) SetAll(ctx context.Context, sc Scope, rows []Row) error {
+	var tx cyrusdb.Tx
+	for _, r := range rows {
+		if err := r.check(); err != nil {
+			return err
+		}
+		k := r.owned(sc.Owner).encode(sc.MailboxID)
+		if r.Value == nil {
+			tx.Delete(k)
+			continue
+		}
+		tx.Put(k, Value{Data: r.Value}.encode())
+	}
+	if len(tx.Set) == 0 {
+		return nil
+	}
+	return s.o.DB.Commit(ctx, tx)
+}
+
 // size is the number of octets of a stored value.
 func size(value []byte) int64 {
 	v, err := decode(value)

@@ -235,13 +235,13 @@ func TestMessages(t *testing.T) {
 		t.Error("annotations out of nothing")
 	}
 	delta, err := s.MessageSet(ctx, m, 5, []Message{
-		{1, Key{Comment, "alice"}, []byte("one")}, {11, Key{Comment, ""}, []byte("two")}, {1, Key{Comment, "alice"}, []byte("onemore")},
-		{2, Key{Comment, ""}, nil},
+		{UID: 1, Key: Key{Comment, "alice"}, Value: []byte("one")}, {UID: 11, Key: Key{Comment, ""}, Value: []byte("two")}, {UID: 1, Key: Key{Comment, "alice"}, Value: []byte("onemore")},
+		{UID: 2, Key: Key{Comment, ""}, Value: nil},
 	})
 	if err != nil || delta != 10 || each(0) != 2 || each(1) != 1 || each(2) != 0 {
 		t.Errorf("%d, %v: %d", delta, err, each(0))
 	}
-	if delta, err = s.MessageSet(ctx, m, 6, []Message{{1, Key{Comment, "alice"}, nil}}); err != nil || delta != -7 || each(0) != 1 {
+	if delta, err = s.MessageSet(ctx, m, 6, []Message{{UID: 1, Key: Key{Comment, "alice"}, Value: nil}}); err != nil || delta != -7 || each(0) != 1 {
 		t.Errorf("%d, %v", delta, err)
 	}
 	marks := 0
@@ -278,7 +278,7 @@ func TestMessages(t *testing.T) {
 func TestFaults(t *testing.T) {
 	m := Messages{"/conf/cyrus.annotations", ""}
 	set := func(s *Store, v string) error {
-		_, err := s.MessageSet(ctx, m, 1, []Message{{1, Key{Comment, ""}, []byte(v)}, {2, Key{Comment, ""}, []byte(v)}})
+		_, err := s.MessageSet(ctx, m, 1, []Message{{UID: 1, Key: Key{Comment, ""}, Value: []byte(v)}, {UID: 2, Key: Key{Comment, ""}, Value: []byte(v)}})
 		return err
 	}
 	for i := 0; ; i++ {

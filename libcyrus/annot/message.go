@@ -1,6 +1,7 @@
 package annot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -13,7 +14,8 @@ import (
 type Message struct {
 	UID uint32
 	Key
-	Value []byte // nil removes it
+	Value  []byte // nil removes it
+	Modseq uint64 // 0: that of MessageSet
 }
 
 // Messages says which mailbox's database is meant.
@@ -44,7 +46,7 @@ func (s *Store) MessageEach(ctx context.Context, m Messages, uid uint32, fn func
 			if v.Deleted {
 				return true, nil
 			}
-			return true, fn(Message{uint32(n), k.real(m.Owner), v.Data}, v.Modseq)
+			return true, fn(Message{uint32(n), k.real(m.Owner), v.Data, v.Modseq}, v.Modseq)
 		})
 	})
 }
@@ -78,7 +80,7 @@ func (s *Store) MessageSet(ctx context.Context, m Messages, modseq uint64, set [
 			}
 			delta += int64(len(a.Value)) - old
 			seen[string(key)] = int64(len(a.Value))
-			tx.Put(key, Value{Data: a.Value, Modseq: modseq, Deleted: a.Value == nil}.encode())
+			tx.Put(key, Value{Data: a.Value, Modseq: cmp.Or(a.Modseq, modseq), Deleted: a.Value == nil}.encode())
 		}
 		if len(tx.Set) == 0 {
 			return nil

@@ -26,6 +26,8 @@ type changes struct {
 	usage      quota.Usage // of the quota root
 	annots     []Annotation
 	annotsMod  uint64
+	box        []annot.Row // changed annotations of the mailbox itself
+	stored     bool        // some annotations are, or may be, in their databases
 	before     []func(context.Context) error
 	audit      []string
 	expunged   int  // messages

@@ -64,7 +64,7 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	c := &m.changes
 	c.undoQuota = func() {}
 	moves := m.quotaMoves()
-	if len(moves) > 0 || len(c.annots) > 0 {
+	if len(moves) > 0 || len(c.annots) > 0 || len(c.box) > 0 {
 		// The index counts annotations: whoever finds them there while the
 		// index does not know them counts again.
 		if err := m.setMark(); err != nil {
@@ -84,6 +84,10 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 			return err
 		})
 	}
+	if len(c.box) > 0 {
+		tasks = append(tasks, func() error { return m.store.o.Annotations.SetAll(ctx, m.annotScope(), c.box) })
+	}
+	c.stored = len(c.box) > 0 || len(c.annots) > 0
 	if c.head {
 		data := m.head.encode()
 		m.head.crc = checksum(data)
@@ -329,7 +333,11 @@ func (m *Mailbox) undoIndex() {
 		}
 	}
 	if err == nil {
-		_, err = m.file.WriteAt(c.old.encode(), 0)
+		old := c.old
+		if c.stored {
+			old.Options |= optDirty // annotations may have changed: they are counted anew
+		}
+		_, err = m.file.WriteAt(old.encode(), 0)
 	}
 	if err == nil {
 		err = m.file.Sync()

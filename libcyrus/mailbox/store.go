@@ -38,6 +38,7 @@ type Annotations interface {
 	Each(ctx context.Context, of annot.Scope, fn func(annot.Key, []byte) error) error
 	MessageEach(ctx context.Context, m annot.Messages, uid uint32, fn func(a annot.Message, modseq uint64) error) error
 	MessageSet(ctx context.Context, m annot.Messages, modseq uint64, set []annot.Message) (delta int64, err error)
+	SetAll(ctx context.Context, of annot.Scope, rows []annot.Row) error
 	MessageDrop(ctx context.Context, m annot.Messages, uids []uint32) error
 }
 
