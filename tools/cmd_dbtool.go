@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gocyrus/libcyrus/config"
@@ -25,8 +26,10 @@ Actions:
 * get <key>
 * set <key> <value>
 * delete <key>
+* dump - internal format dump
 * consistent - check consistency
 * repack - repack/checkpoint the DB (if supported)
+* damage - start a commit then die during
 * batch - read from stdin and execute commands
 You may omit key or key/value and specify one per line on stdin
 keys are terminated by tab or newline, values are terminated by newline
@@ -50,10 +53,14 @@ const maxRecordTyped = 64000
 // dbtool is one run of cyr_dbtool.
 type dbtool struct {
 	*program
+	conf     *config.Config
 	db       cyrusdb.DB
+	kind     string   // of what is there: the operand, or "pebble" behind a marker
 	operands []string // path, backend, action, key, value
 	create   bool
 	together bool // -T
+	convert  bool // -c
+	unsorted bool // -M
 }
 
 // cyrDbtool shows and changes databases. Where a site's marker lies it works
@@ -77,8 +84,10 @@ func (d *dbtool) run(ctx context.Context) error {
 			d.create = true
 		case 'T':
 			d.together = true
-		case 'M', 'c':
-			return fatal(exUsage, "-%c is not supported; cvt_cyrusdb converts databases", o.Letter)
+		case 'c':
+			d.convert = true
+		case 'M':
+			d.unsorted = true
 		}
 	}
 	if len(operands) < 3 {
@@ -89,19 +98,58 @@ func (d *dbtool) run(ctx context.Context) error {
 		return &exit{exOSErr, nil}
 	}
 	d.operands = operands
-	c, err := d.configure(conf)
-	if err != nil {
+	if action := operands[2]; d.unsorted && !slices.Contains([]string{"show", "dump", "repack", "damage"}, action) {
+		return fatal(exUsage, "-M: in a database with the order of old mailbox lists nothing can be looked up here")
+	}
+	if d.conf, err = d.configure(conf); err != nil {
 		return err
 	}
-	if d.db, err = d.openDB(c, operands[1], operands[0], d.create); err != nil {
+	if err := d.find(ctx); err != nil {
+		return err
+	}
+	if operands[2] == "damage" {
+		return d.damage(ctx)
+	}
+	if d.db, err = d.openOn(disk.OS()); err != nil {
 		return err
 	}
 	defer d.db.Close()
 	return d.act(ctx, operands[2])
 }
 
+// find says what is there, and with -c makes it what the operand says.
+// Skiplist is not written; it stays what it is.
+func (d *dbtool) find(ctx context.Context) error {
+	fsys, path := disk.OS(), d.operands[0]
+	d.kind = d.operands[1]
+	if marker, err := cyrusdb.IsMarker(fsys, path); err == nil && marker {
+		d.kind = "pebble"
+		return nil
+	}
+	is, err := cyrusdb.Detect(fsys, path)
+	if err != nil || is == "" || is == d.kind || !slices.Contains([]string{"twoskip", "flat"}, d.kind) || !d.convert {
+		return nil // whether it is there is seen when it is opened
+	}
+	d.notice("cyrusdb: converting %s from %s to %s", path, is, d.kind)
+	old, err := cyrusdb.Open(fsys, lock.NewTable(fsys, d.log), is, path, 0)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	return cyrusdb.WriteFile(ctx, fsys, d.kind, path, func(fn cyrusdb.ScanFunc) error { return old.Scan(ctx, nil, fn) })
+}
+
+// openOn opens the database that the operands name.
+func (d *dbtool) openOn(fsys disk.FS) (cyrusdb.DB, error) {
+	return d.openFile(fsys, d.conf, d.operands[1], d.operands[0], d.create)
+}
+
 // openDB opens a database that somebody has named.
 func (p *program) openDB(c *config.Config, backend, path string, create bool) (cyrusdb.DB, error) {
+	return p.openFile(disk.OS(), c, backend, path, create)
+}
+
+func (p *program) openFile(fsys disk.FS, c *config.Config, backend, path string, create bool) (cyrusdb.DB, error) {
 	if !slices.Contains(backends, backend) {
 		return nil, fatal(exConfig, "cyrusdb backend %s not supported", backend)
 	}
@@ -109,7 +157,7 @@ func (p *program) openDB(c *config.Config, backend, path string, create bool) (c
 	if create {
 		flags = cyrusdb.Create
 	}
-	db, err := cyrusdb.OpenBehind(c, disk.OS(), lock.NewTable(disk.OS(), p.log), p.log, backend, path, flags)
+	db, err := cyrusdb.OpenBehind(c, fsys, lock.NewTable(fsys, p.log), p.log, backend, path, flags)
 	if e, ok := errors.AsType[*config.Error](err); ok {
 		return nil, &exit{exConfig, e}
 	}
@@ -147,10 +195,28 @@ func (d *dbtool) act(ctx context.Context, action string) error {
 				fmt.Fprintln(d.out, "Failed to repack")
 			}
 		}
-	case "dump", "damage":
-		return fatal(exUnavailable, "action %s is not supported", action)
+	case "dump":
+		return d.dump(ctx)
 	default:
 		fmt.Fprintf(d.out, "Unknown action %s\n", action)
+	}
+	return nil
+}
+
+// dump prints how the records lie in the file, with the operand 3 also their
+// values.
+func (d *dbtool) dump(ctx context.Context) error {
+	if d.kind != "twoskip" && d.kind != "skiplist" {
+		return nil // nothing to print, as in Cyrus
+	}
+	detail := 0
+	if len(d.operands) > 3 {
+		detail, _ = strconv.Atoi(d.operands[3]) // what is no number is 0
+	}
+	w := bufio.NewWriter(d.out)
+	defer w.Flush()
+	if err := cyrusdb.Dump(ctx, disk.OS(), lock.NewTable(disk.OS(), d.log), d.operands[0], w, detail > 2); err != nil {
+		d.log.Error(err.Error())
 	}
 	return nil
 }

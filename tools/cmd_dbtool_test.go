@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,9 +20,7 @@ func TestDbtoolRefuses(t *testing.T) {
 	path, dir := conf(t, shared)
 	db := filepath.Join(dir, "x.db")
 	for args, want := range map[string]string{
-		"cyr_dbtool -n DB twoskip dump":        "fatal error: action dump is not supported\n",
-		"cyr_dbtool -n DB twoskip damage":      "fatal error: action damage is not supported\n",
-		"cyr_dbtool -c DB twoskip show":        "fatal error: -c is not supported; cvt_cyrusdb converts databases\n",
+		"cyr_dbtool -M -n DB twoskip get k":    "fatal error: -M: in a database with the order of old mailbox lists nothing can be looked up here\n",
 		"cyr_dbtool -n DB pebble show":         "fatal error: can't open database\n",
 		"cyr_dbtool DB sql show":               "fatal error: cyrusdb backend sql not supported\n",
 		"cyr_dbtool -n DB twoskip set k":       strings.ReplaceAll(dbtoolUse, "%s", "cyr_dbtool"),
@@ -53,5 +53,57 @@ func TestBatchTransaction(t *testing.T) {
 	long := strings.Repeat("x", maxRecordTyped+1) + "\n"
 	if r := call(long, "cyr_dbtool", "-C", path, filepath.Join(dir, "x.db"), "twoskip", "set"); r.status != exDataErr {
 		t.Errorf("long line: %+v", r)
+	}
+}
+
+func TestDump(t *testing.T) { (&recording{t: t, sample: data.ByID}).replay("cyr_dbtool_dump") }
+
+// TestDamage leaves each kind of file as a writer does who dies, and checks
+// that nothing is lost and nothing there that was not stored.
+func TestDamage(t *testing.T) {
+	path, dir := conf(t, shared)
+	for _, kind := range []string{"twoskip", "flat"} {
+		db := filepath.Join(dir, kind)
+		run := func(args ...string) result {
+			return call("a\t1\nb\t2\n", append([]string{"cyr_dbtool", "-C", path, "-n", db, kind}, args...)...)
+		}
+		run("set")
+		before, err := os.ReadFile(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := run("damage"); r.status != exSoftware {
+			t.Fatalf("%s: %+v", kind, r)
+		}
+		after, _ := os.ReadFile(db)
+		if left, _ := filepath.Glob(db + ".*"); bytes.Equal(before, after) && len(left) == 0 {
+			t.Errorf("%s: nothing is damaged", kind)
+		}
+		if r := run("show"); r.out != "a\t1\nb\t2\n" {
+			t.Errorf("%s: %+v", kind, r)
+		}
+		if r := run("consistent"); r.out != "Yes, consistent\n" {
+			t.Errorf("%s: %+v", kind, r)
+		}
+	}
+}
+
+// TestConvertOpening is -c.
+func TestConvertOpening(t *testing.T) {
+	conf, root := sampleConf(t, data.Legacy, shared)
+	db := filepath.Join(root, "conf/user/L/alice.conversations")
+	is := func() string {
+		b, err := os.ReadFile(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[4:12])
+	}
+	shown := call("", "cyr_dbtool", "-C", conf, db, "twoskip", "show").out
+	if is() != "skiplist" || shown == "" {
+		t.Fatalf("%s: %s", is(), shown)
+	}
+	if r := call("", "cyr_dbtool", "-C", conf, "-c", db, "twoskip", "show"); r.out != shown || is() != "twoskip " {
+		t.Errorf("now %s: %+v", is(), r)
 	}
 }
