@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"libcyrus/mboxname", "libcyrus/imapwire", "libcyrus/linewire", "libcyrus/message"},
 	{"libcyrus/cyrusdb"},
 	{"libcyrus/acl"},
-	{"libcyrus/seen", "libcyrus/subs", "libcyrus/annot", "libcyrus/quota", "libcyrus/duplicate", "libcyrus/userdeny"},
+	{"libcyrus/seen", "libcyrus/subs", "libcyrus/annot", "libcyrus/quota", "libcyrus/duplicate", "libcyrus/userdeny", "libcyrus/counters", "libcyrus/conversations"},
 	{"libcyrus/mailbox"},
 	{"libcyrus/mboxlist"},
 	{"libcyrus/site"},
