@@ -93,7 +93,7 @@ func (s *session) carry(t view.Targets, dst *mboxlist.Entry, how transfer) (uint
 	if !own && o.Flags&mailbox.Seen != 0 {
 		o.Flags &^= mailbox.Seen
 		q := imapwire.Search{Key: imapwire.SearchKey{Op: imapwire.SearchFlag, Flag: imapwire.FlagSeen}}
-		if err := s.view.Search(s.ctx, &q, func(_, uid uint32) { saw[uid] = true }); err != nil {
+		if err := s.view.Search(s.ctx, &q, func(f view.Found) { saw[f.UID] = true }); err != nil {
 			return 0, nil, err
 		}
 	}

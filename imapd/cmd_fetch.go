@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
-	"gocyrus/libcyrus/view"
 )
 
 // fetchArgs is the arguments of FETCH.
@@ -25,9 +25,54 @@ func parseFetch(r *imapwire.Reader) (a fetchArgs, err error) {
 	}
 	inner(r, "Fetch")
 	if a.items, err = r.Fetch(); err == nil && r.Space() {
-		err = imapwire.SyntaxError("Missing required open parenthesis in " + r.Command + " modifiers")
+		if !r.Accept('(') {
+			return a, orWrong(r, nil, imapwire.SyntaxError("Missing required open parenthesis in "+r.Command+" modifiers"))
+		}
+		err = parseFetchModifiers(r, &a)
 	}
 	return a, err
+}
+
+// parseFetchModifiers reads what follows the parenthesis behind the items
+// (RFC 7162 sections 3.1.4.1 and 3.2.6).
+func parseFetchModifiers(r *imapwire.Reader, a *fetchArgs) (err error) {
+	for {
+		switch word := strings.ToUpper(r.Word()); {
+		case word == "CHANGEDSINCE":
+			if a.items.ChangedSince, err = parseModseq(r, word); err != nil {
+				return err
+			}
+			a.items.Items |= imapwire.FetchModseq
+		case word == "VANISHED" && strings.HasPrefix(r.Command, "UID "):
+			a.items.Vanished = true
+		default:
+			return badModifier(r, word)
+		}
+		if !r.Space() {
+			break
+		}
+	}
+	if !r.Accept(')') {
+		return orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
+	}
+	return nil
+}
+
+// badModifier is the error of a modifier that is not known, or not now.
+func badModifier(r *imapwire.Reader, word string) error {
+	return orWrong(r, nil, imapwire.SyntaxError("Invalid "+r.Command+" modifier "+word))
+}
+
+// parseModseq reads a blank and the number after a modifier.
+func parseModseq(r *imapwire.Reader, modifier string) (uint64, error) {
+	if !r.Space() {
+		return 0, orWrong(r, nil, imapwire.SyntaxError("Missing required argument to "+r.Command+" "+modifier))
+	}
+	n, err := r.Modseq()
+	if err != nil {
+		return 0, orWrong(r, nil, imapwire.SyntaxError("Invalid argument to "+r.Command+" "+modifier))
+	}
+	return n, nil
 }
 
 // inner changes the name of a command in texts: behind the sequence set
@@ -40,20 +85,29 @@ func inner(r *imapwire.Reader, name string) {
 
 // fetch sends data of messages by sequence number.
 func (s *session) fetch(a fetchArgs) (string, error) {
-	return s.send(s.view.BySequence(a.set), &a.items, false)
+	return s.send(&a, false)
 }
 
 // uidFetch sends data of messages by UID.
 func (s *session) uidFetch(a fetchArgs) (string, error) {
-	return s.send(s.view.ByUID(a.set), &a.items, true)
+	return s.send(&a, true)
 }
 
 // send answers a FETCH.
 //
 // Source: cmd_fetch in Cyrus imap/imapd.c.
-func (s *session) send(t view.Targets, items *imapwire.Fetch, uid bool) (string, error) {
+func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 	start := time.Now()
-	err := s.view.Fetch(s.ctx, s.w, t, items, uid)
+	switch {
+	case a.items.Vanished && !s.client.QResync:
+		return "", imapwire.SyntaxError("Invalid UID Fetch modifier VANISHED")
+	case a.items.Vanished && a.items.ChangedSince == 0:
+		return "", s.r.Missing()
+	}
+	if a.items.Items&imapwire.FetchModseq != 0 {
+		s.useCondstore("MODSEQ fetch")
+	}
+	found, err := s.view.Fetch(s.ctx, s.w, a.set, &a.items, uid)
 	if s.view.Deleted() {
 		return "", refusal(codes[errs.NotFound] + errs.NotFound.String() + took(start))
 	}
@@ -63,7 +117,7 @@ func (s *session) send(t view.Targets, items *imapwire.Fetch, uid bool) (string,
 	if err := s.refresh(uid, uid); err != nil {
 		return "", err
 	}
-	if len(t) == 0 && !uid {
+	if !found && !uid {
 		return "", refusal("No matching messages" + took(start))
 	}
 	return "Completed" + took(start), nil

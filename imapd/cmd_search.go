@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/view"
 )
 
@@ -26,19 +26,21 @@ func (s *session) uidSearch(a imapwire.Search) (string, error) { return s.find(&
 // find sends the numbers of the messages that fit.
 func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
 	start := time.Now()
-	if err := s.refresh(false, uid); err != nil {
+	if a.Charset != "" && !message.KnownCharset(a.Charset) {
+		return "", imapwire.SyntaxError("Unrecognized character set")
+	}
+	if err := s.refresh(false, false); err != nil {
 		return "", err
 	}
 	var found []uint32
-	err := s.view.Search(s.ctx, a, func(seq, u uint32) {
+	highest := uint64(1) // what Cyrus says if it finds nothing
+	err := s.view.Search(s.ctx, a, func(f view.Found) {
 		if uid {
-			seq = u
+			f.Seq = f.UID
 		}
-		found = append(found, seq)
+		found = append(found, f.Seq)
+		highest = max(highest, f.Modseq)
 	})
-	if errors.Is(err, view.ErrCharset) {
-		return "", imapwire.SyntaxError("Unrecognized character set")
-	}
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +48,10 @@ func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
 	for _, n := range found {
 		b = imapwire.AppendUint(append(b, ' '), n)
 	}
+	if a.Modseq {
+		b = append(imapwire.AppendUint(append(b, " (MODSEQ "...), highest), ')')
+	}
 	s.w.SetBuffer(append(b, "\r\n"...))
-	s.view.Report(s.w, false, uid)
+	s.view.Report(s.w, false, false)
 	return fmt.Sprintf("Completed (%d msgs in %.3f secs)", len(found), time.Since(start).Seconds()), nil
 }

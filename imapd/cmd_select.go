@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
@@ -12,27 +13,106 @@ import (
 	"gocyrus/libcyrus/view"
 )
 
-// parseSelect reads the name of a mailbox; there are no modifiers yet
-// (RFC 4466 section 2.1).
-func parseSelect(r *imapwire.Reader) (string, error) {
-	name, err := argument(r)
-	if err == nil && r.Space() {
-		err = imapwire.SyntaxError("Invalid modifier list in " + r.Command)
+// selectArgs is the arguments of SELECT.
+type selectArgs struct {
+	mailbox   string
+	condstore bool
+	resync    *view.Resync // nil: not asked for
+}
+
+// parseSelect reads the name of a mailbox and modifiers (RFC 4466 section
+// 2.1, RFC 7162 sections 3.1.8 and 3.2.5).
+func parseSelect(r *imapwire.Reader) (a selectArgs, err error) {
+	if a.mailbox, err = argument(r); err != nil || !r.Space() {
+		return a, err
 	}
-	return name, err
+	bad := imapwire.SyntaxError("Invalid modifier list in " + r.Command)
+	if !r.Accept('(') {
+		return a, orWrong(r, nil, bad)
+	}
+	for {
+		switch word := strings.ToUpper(r.Word()); word {
+		case "":
+			return a, orWrong(r, nil, bad)
+		case "CONDSTORE":
+			a.condstore = true
+		case "QRESYNC":
+			a.resync = &view.Resync{}
+			if !parseResync(r, a.resync) {
+				return a, orWrong(r, nil, imapwire.SyntaxError("Invalid QRESYNC parameter list in "+r.Command))
+			}
+		default:
+			return a, badModifier(r, word)
+		}
+		if !r.Space() {
+			break
+		}
+	}
+	if !r.Accept(')') {
+		return a, orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
+	}
+	return a, nil
+}
+
+// parseResync reads the parameters of QRESYNC, with the blank before them.
+//
+// Source: parse_qresync_param in Cyrus imap/imapd.c.
+func parseResync(r *imapwire.Reader, p *view.Resync) bool {
+	if !r.Space() || !r.Accept('(') {
+		return false
+	}
+	var err error
+	if p.UIDValidity, err = r.Number(); err != nil || p.UIDValidity == 0 || !r.Space() {
+		return false
+	}
+	if p.Modseq, err = r.Modseq(); err != nil {
+		return false
+	}
+	more := r.Space()
+	if c, _ := r.Peek(); more && c != '(' {
+		var ok bool
+		if p.Known, ok = imapwire.ParseSeqSet(r.Word()); !ok {
+			return false
+		}
+		more = r.Space()
+	}
+	if more && !parseMatch(r, p) {
+		return false
+	}
+	return r.Accept(')')
+}
+
+// parseMatch reads sequence numbers and their UIDs in parentheses.
+func parseMatch(r *imapwire.Reader, p *view.Resync) bool {
+	if !r.Accept('(') {
+		return false
+	}
+	var ok bool
+	if p.MatchSeq, ok = imapwire.ParseSeqSet(r.Word()); !ok || !r.Space() {
+		return false
+	}
+	if p.MatchUIDs, ok = imapwire.ParseSeqSet(r.Word()); !ok {
+		return false
+	}
+	return r.Accept(')')
 }
 
 // selectMailbox selects a mailbox (RFC 3501 section 6.3.1).
-func (s *session) selectMailbox(name string) (string, error) { return s.open(name, false) }
+func (s *session) selectMailbox(a selectArgs) (string, error) { return s.open(&a, false) }
 
 // examine selects a mailbox without changing anything (RFC 3501 section
 // 6.3.2).
-func (s *session) examine(name string) (string, error) { return s.open(name, true) }
+func (s *session) examine(a selectArgs) (string, error) { return s.open(&a, true) }
 
 // open selects a mailbox. Another one that was selected is left in any case.
 //
 // Source: cmd_select in Cyrus imap/imapd.c.
-func (s *session) open(external string, examine bool) (string, error) {
+func (s *session) open(a *selectArgs, examine bool) (string, error) {
+	external := a.mailbox
+	if a.resync != nil && !s.client.QResync {
+		return "", imapwire.SyntaxError("Invalid " + s.r.Command + " modifier QRESYNC")
+	}
+	s.client.Condstore = s.client.Condstore || a.condstore
 	if s.view != nil {
 		s.leave()
 		s.w.Line("* OK [CLOSED] Ok")
@@ -61,6 +141,12 @@ func (s *session) open(external string, examine bool) (string, error) {
 		s.warnQuota(n)
 	}
 	s.describe(sel)
+	if a.resync != nil {
+		if err := v.Resync(s.ctx, s.w, a.resync); err != nil {
+			s.leave()
+			return "", err
+		}
+	}
 	if v.ReadOnly() {
 		return "[READ-ONLY] Completed", nil
 	}
@@ -75,6 +161,7 @@ func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 		User:    s.who.User,
 		Rights:  s.rightsOn(e),
 		Examine: examine,
+		Client:  &s.client,
 		Folding: message.Folding{
 			Whitespace:     whitespace[config.SearchWhitespace.In(s.conf)],
 			KeepDiacritics: !config.SearchSkipdiacrit.In(s.conf),

@@ -32,6 +32,14 @@ func parseStore(r *imapwire.Reader) (a storeArgs, err error) {
 	if !r.Space() {
 		return a, r.Missing()
 	}
+	if r.Accept('(') {
+		if err = parseStoreModifiers(r, &a.change); err != nil {
+			return a, err
+		}
+		if !r.Space() {
+			return a, r.Missing()
+		}
+	}
 	var ok bool
 	if a.change.Operation, ok = storeOperations[strings.ToUpper(r.Word())]; !ok {
 		return a, orWrong(r, nil, imapwire.SyntaxError("Invalid "+r.Command+" attribute"))
@@ -40,6 +48,28 @@ func parseStore(r *imapwire.Reader) (a storeArgs, err error) {
 		return a, r.Missing()
 	}
 	return a, parseStoreFlags(r, &a.change)
+}
+
+// parseStoreModifiers reads what follows the parenthesis before the item (RFC
+// 7162 section 3.1.3).
+func parseStoreModifiers(r *imapwire.Reader, c *view.FlagChange) (err error) {
+	for {
+		word := strings.ToUpper(r.Word())
+		if word != "UNCHANGEDSINCE" {
+			return badModifier(r, word)
+		}
+		if c.UnchangedSince, err = parseModseq(r, word); err != nil {
+			return err
+		}
+		c.Conditional = true
+		if !r.Space() {
+			break
+		}
+	}
+	if !r.Accept(')') {
+		return orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
+	}
+	return nil
 }
 
 // parseStoreSet reads the sequence set; at the end of the line its error is
@@ -90,19 +120,26 @@ const errMissing = refusal("missing")
 
 // store changes flags of messages by sequence number.
 func (s *session) store(a storeArgs) (string, error) {
-	return s.changeFlags(s.view.BySequence(a.set), &a, false)
+	return s.changeFlags(&a, false)
 }
 
 // uidStore changes flags of messages by UID.
 func (s *session) uidStore(a storeArgs) (string, error) {
-	return s.changeFlags(s.view.ByUID(a.set), &a, true)
+	return s.changeFlags(&a, true)
 }
 
 // changeFlags does a STORE and tells the client what the flags are now.
-func (s *session) changeFlags(t view.Targets, a *storeArgs, uid bool) (string, error) {
-	if err := s.view.Store(s.ctx, t, a.change); err != nil {
+func (s *session) changeFlags(a *storeArgs, uid bool) (string, error) {
+	if a.change.Conditional {
+		s.useCondstore("UNCHANGEDSINCE")
+	}
+	modified, err := s.view.Store(s.ctx, a.set, uid, a.change)
+	if err != nil {
 		return "", err
 	}
 	s.view.Report(s.w, uid, uid)
+	if len(modified) > 0 {
+		return "[MODIFIED " + modified.String() + "] Completed", nil
+	}
 	return "", nil
 }

@@ -53,7 +53,9 @@ func parsed(command, line string) string {
 // TestParse has the texts of Cyrus 3.6.1.
 func TestParse(t *testing.T) {
 	for _, c := range []struct{ command, line, want string }{
-		{"Select", " INBOX", "INBOX"},
+		{"Select", " INBOX", "{mailbox:INBOX condstore:false resync:<nil>}"},
+		{"Select", " INBOX (CONDSTORE QRESYNC (1 2 1:5 (1 2)) x)", "Invalid Select modifier X"},
+		{"Select", " INBOX (QRESYNC (1 2 1:5 (1)))", "Invalid QRESYNC parameter list in Select"},
 		{"Select", "", "Missing required argument to Select"},
 		{"Select", " INBOX x", "Invalid modifier list in Select"},
 		{"Create", " {3+}\r\nabc part", "{mailbox:abc partition:part uses:[] kind:}"},

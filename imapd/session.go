@@ -34,10 +34,11 @@ type session struct {
 	who     mboxlist.Actor
 	ns      *mboxname.Namespace
 	view    *view.View // the selected mailbox, or nil
-	tag     string     // of the running command
-	command string     // the running command as the list of sessions shows it
-	saidID  bool       // the client has sent ID
-	done    bool       // no further command is read
+	client  view.Client
+	tag     string // of the running command
+	command string // the running command as the list of sessions shows it
+	saidID  bool   // the client has sent ID
+	done    bool   // no further command is read
 }
 
 // Serve talks to one client.

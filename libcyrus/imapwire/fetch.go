@@ -15,6 +15,7 @@ const (
 	FetchFlags FetchItem = 1 << iota
 	FetchUID
 	FetchInternalDate
+	FetchModseq // RFC 7162
 	FetchSize
 	FetchEmailID  // RFC 8474
 	FetchThreadID // RFC 8474
@@ -43,6 +44,7 @@ var fetchMacros = map[string]FetchItem{"FAST": fetchFast, "ALL": fetchAll, "FULL
 var fetchWords = map[string]FetchItem{
 	"FLAGS":            FetchFlags,
 	"UID":              FetchUID,
+	"MODSEQ":           FetchModseq,
 	"INTERNALDATE":     FetchInternalDate,
 	"RFC822.SIZE":      FetchSize,
 	"EMAILID":          FetchEmailID,
@@ -99,6 +101,14 @@ type Section struct {
 type Fetch struct {
 	Items    FetchItem
 	Sections []Section
+	// ChangedSince leaves out messages with this modseq or a lower one; 0
+	// leaves out none (RFC 7162 section 3.1.4.1).
+	ChangedSince uint64
+	// Vanished asks for the UIDs that were expunged after ChangedSince (RFC
+	// 7162 section 3.2.6). Match is what a client that selects a mailbox knows
+	// of it: sequence numbers and their UIDs.
+	Vanished bool
+	Match    [2]SeqSet
 }
 
 // Fetch takes the items of a FETCH command: one, a macro, or a list. Errors

@@ -31,6 +31,7 @@ const (
 	SearchAge                      // at least From and less than To seconds old (RFC 5032)
 	SearchEmailID                  // Text is the EMAILID (RFC 8474)
 	SearchThreadID                 // Text is the THREADID
+	SearchModseq                   // at least Modseq (RFC 7162)
 )
 
 // A SearchFlagName is a system flag that SEARCH can ask for.
@@ -55,12 +56,16 @@ type SearchKey struct {
 	Text     string // in the charset of the command
 	From, To int64  // seconds since 1970, To exclusive
 	Size     uint32
+	Modseq   uint64
 }
 
 // Search is the arguments of SEARCH.
 type Search struct {
 	Charset string // as the client wrote it; "" is US-ASCII
 	Key     SearchKey
+	// Modseq says that the answer has the highest modseq of what is found
+	// (RFC 7162 section 3.1.5).
+	Modseq bool
 }
 
 // errBadSearch is what the client is told of most errors in a search.
@@ -74,6 +79,8 @@ type searchParser struct {
 	word  string
 	depth int
 	keys  int // so far
+
+	modseq bool // there is a key MODSEQ
 }
 
 // maxSearchKeys bounds the keys of one search.
@@ -104,6 +111,7 @@ func (r *Reader) Search(loc *time.Location) (Search, error) {
 	if err := p.list(&s.Key, word); err != nil {
 		return s, err
 	}
+	s.Modseq = p.modseq
 	return s, r.Err()
 }
 
@@ -258,6 +266,8 @@ func argumentKey(word string) func(*searchParser) (SearchKey, error) {
 		return func(p *searchParser) (SearchKey, error) { return p.size(SearchLarger) }
 	case "smaller":
 		return func(p *searchParser) (SearchKey, error) { return p.size(SearchSmaller) }
+	case "modseq":
+		return (*searchParser).modSeq
 	case "not":
 		return (*searchParser).not
 	case "or":
@@ -351,6 +361,25 @@ func (p *searchParser) size(op SearchOp) (SearchKey, error) {
 		return SearchKey{}, p.r.orSyntax(err, "Invalid number in Search command")
 	}
 	return SearchKey{Op: op, Size: n}, nil
+}
+
+// modSeq takes a modification sequence number. The name and kind of an entry
+// that may stand before it say nothing, as there is one number for all.
+func (p *searchParser) modSeq() (SearchKey, error) {
+	p.modseq = true
+	if c, _ := p.r.Peek(); c == '"' {
+		if _, err := p.r.String(); err != nil || !p.r.Space() {
+			return SearchKey{}, p.argument(err)
+		}
+		if p.r.Word(); !p.r.Space() {
+			return SearchKey{}, p.missing()
+		}
+	}
+	n, err := p.r.Modseq()
+	if err != nil {
+		return SearchKey{}, p.r.orSyntax(nil, "Invalid number in Search command")
+	}
+	return SearchKey{Op: SearchModseq, Modseq: n}, nil
 }
 
 // age takes a number of seconds: the bound of k that is not set.

@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -126,6 +127,16 @@ func (s SeqSet) Contains(n uint32) bool {
 		return 0
 	})
 	return found && i < len(s)
+}
+
+// Within returns the part of a resolved set from first to last.
+func (s SeqSet) Within(first, last uint32) SeqSet {
+	i, _ := slices.BinarySearchFunc(s, first, func(g SeqRange, n uint32) int { return cmp.Compare(g.Last, n) })
+	var out SeqSet
+	for ; i < len(s) && s[i].First <= last; i++ {
+		out = append(out, SeqRange{max(s[i].First, first), min(s[i].Last, last)})
+	}
+	return out
 }
 
 // Add puts n, which must be larger than all numbers before, at the end.

@@ -246,6 +246,29 @@ func (r *Reader) Number() (uint32, error) {
 	return uint32(n), err
 }
 
+// Modseq takes a modification sequence number (RFC 7162 section 7). One that
+// is too large counts as the largest.
+func (r *Reader) Modseq() (uint64, error) {
+	b := make([]byte, 0, 20)
+	for {
+		c, ok := r.Peek()
+		if !ok {
+			return 0, r.err
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		r.skip()
+		if len(b) < cap(b) {
+			b = append(b, c)
+		}
+	}
+	if n, ok := parseSize(string(b)); ok {
+		return uint64(n), nil
+	}
+	return 0, errNotNumber
+}
+
 // Number64 takes an unsigned 63-bit number.
 func (r *Reader) Number64() (int64, error) {
 	b := make([]byte, 0, 20)

@@ -27,6 +27,10 @@ type FlagChange struct {
 	Operation Operation
 	Flags     mailbox.Flags // system flags
 	Keywords  []string      // user flags
+	// UnchangedSince leaves messages alone that have a higher modseq (RFC
+	// 7162 section 3.1.3), if Conditional.
+	UnchangedSince uint64
+	Conditional    bool
 }
 
 // allowed reports whether the user has the right to every flag named.
@@ -44,21 +48,27 @@ func (v *View) allowed(c *FlagChange) bool {
 	return len(c.Keywords) == 0 || v.rights.Has(acl.Write)
 }
 
-// Store changes flags of messages. The client is told by Report.
-func (v *View) Store(ctx context.Context, t Targets, c FlagChange) error {
+// Store changes flags of messages. It returns those (by UID with uid, else
+// by sequence number) that were not, because of UnchangedSince. The client is
+// told by Report.
+func (v *View) Store(ctx context.Context, set imapwire.SeqSet, uid bool, c FlagChange) (modified imapwire.SeqSet, err error) {
 	if !v.allowed(&c) {
-		return errs.New(errs.Denied, "view.Store", string(v.ref.Name), nil)
+		return nil, errs.New(errs.Denied, "view.Store", string(v.ref.Name), nil)
 	}
-	return v.change(ctx, t, &c)
+	return v.change(ctx, set, uid, &c)
 }
 
 // markSeen sets \Seen of messages. Nothing is written if all have it.
-func (v *View) markSeen(ctx context.Context, t Targets) error {
+func (v *View) markSeen(ctx context.Context, set imapwire.SeqSet, uid bool) error {
 	m, err := v.opened(ctx, mailbox.Read)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	if err := v.sync(ctx, m); err != nil {
+		return err
+	}
+	t := v.resolve(set, uid, len(v.uids))
 	unseen := false
 	err = v.walk(m, t, func(_ uint32, r *mailbox.Record) bool {
 		unseen = r.Live() && !v.isSeen(r)
@@ -68,34 +78,35 @@ func (v *View) markSeen(ctx context.Context, t Targets) error {
 	if err != nil || !unseen {
 		return err
 	}
-	return v.change(ctx, t, &FlagChange{Operation: Add, Flags: mailbox.Seen})
+	_, err = v.change(ctx, set, uid, &FlagChange{Operation: Add, Flags: mailbox.Seen})
+	return err
 }
 
 // change does a FlagChange in one step.
-func (v *View) change(ctx context.Context, t Targets, c *FlagChange) error {
+func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *FlagChange) (imapwire.SeqSet, error) {
 	m, err := v.opened(ctx, mailbox.Write)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer m.Close()
 	if err := v.sync(ctx, m); err != nil {
-		return err
+		return nil, err
 	}
-	e := editor{v: v, m: m, c: c}
+	e := editor{v: v, m: m, c: c, uid: uid}
 	if err := e.keywords(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := v.walk(m, t, e.record); err != nil || e.err != nil {
-		return firstError(err, e.err)
+	if err := v.walk(m, v.resolve(set, uid, len(v.uids)), e.record); err != nil || e.err != nil {
+		return nil, firstError(err, e.err)
 	}
 	if len(e.changed) == 0 && slices.Equal(m.Flags(), v.names) {
-		return nil
+		return e.modified, nil
 	}
 	if e.nowSeen != nil {
 		m.BeforeCommit(e.storeSeen)
 	}
 	if err := m.Commit(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if e.nowSeen != nil {
 		v.seen = e.seenUIDs()
@@ -103,7 +114,7 @@ func (v *View) change(ctx context.Context, t Targets, c *FlagChange) error {
 	v.addChanges(e.changed)
 	h := m.Header()
 	v.note(m, &h)
-	return nil
+	return e.modified, nil
 }
 
 // firstError returns a, or b if a is nil.
@@ -116,14 +127,16 @@ func firstError(a, b error) error {
 
 // editor changes the flags of messages of an open mailbox.
 type editor struct {
-	v       *View
-	m       *mailbox.Mailbox
-	c       *FlagChange
-	user    mailbox.UserFlags // the keywords of c
-	mask    mailbox.Flags     // system flags that a Replace may touch
-	changed []change
-	nowSeen map[uint32]bool // \Seen of readers who do not keep it in the index
-	err     error
+	v        *View
+	m        *mailbox.Mailbox
+	c        *FlagChange
+	uid      bool // modified has UIDs
+	modified imapwire.SeqSet
+	user     mailbox.UserFlags // the keywords of c
+	mask     mailbox.Flags     // system flags that a Replace may touch
+	changed  []change
+	nowSeen  map[uint32]bool // \Seen of readers who do not keep it in the index
+	err      error
 }
 
 // keywords finds or makes the numbers of the user flags. As in Cyrus one that
@@ -145,8 +158,15 @@ func (e *editor) keywords() error {
 }
 
 // record changes one message; false stops after an error.
-func (e *editor) record(_ uint32, r *mailbox.Record) bool {
+func (e *editor) record(seq uint32, r *mailbox.Record) bool {
 	if !r.Live() {
+		return true
+	}
+	if e.c.Conditional && r.Modseq > e.c.UnchangedSince {
+		if e.uid {
+			seq = r.UID
+		}
+		e.modified = e.modified.Add(seq)
 		return true
 	}
 	old, oldUser := e.v.flags(r), r.User
@@ -169,7 +189,7 @@ func (e *editor) record(_ uint32, r *mailbox.Record) bool {
 	if e.err = e.m.Rewrite(r); e.err != nil {
 		return false
 	}
-	e.changed = append(e.changed, change{r.UID, flags, user})
+	e.changed = append(e.changed, change{r.UID, flags, user, r.Modseq})
 	return true
 }
 
@@ -247,6 +267,7 @@ func (v *View) Expunge(ctx context.Context, uids imapwire.SeqSet) (n int, modseq
 			return true
 		}
 		failed = m.Expunge(r, v.o.SessionID)
+		v.delay(r.Modseq)
 		s.gone = append(s.gone, r.UID)
 		return failed == nil
 	})

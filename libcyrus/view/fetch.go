@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -36,46 +37,103 @@ const (
 type plan struct {
 	*imapwire.Fetch
 	uid    bool                      // print UIDs, also if not asked for
-	marked imapwire.SeqSet           // messages that got \Seen by this FETCH: their flags are printed
+	byUID  bool                      // it is UID FETCH
+	set    imapwire.SeqSet           // what was asked for
+	t      Targets                   // what of it is left to do
+	found  bool                      // the client asked for some message
+	marked imapwire.SeqSet           // messages whose flags others have changed: they are printed
+	others []other                   // changes of messages that were not asked for, to be told between those that were
 	cache  bool                      // the cache record is needed
 	file   func(version uint16) bool // the message file is needed, for cache records of this version
 }
 
-// Fetch sends what was asked for of the messages. With uid it is UID FETCH.
+// Fetch sends what was asked for of the messages in a set of sequence
+// numbers, or, with uid, of UIDs. Changes by others are told first, or in
+// between. It returns whether there was any message in the set.
 //
 // Source: index_fetch in Cyrus imap/index.c.
-func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, t Targets, f *imapwire.Fetch, uid bool) error {
-	p := plan{Fetch: f, uid: uid || f.Items&imapwire.FetchUID != 0}
+func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSet, f *imapwire.Fetch, uid bool) (found bool, err error) {
+	p := plan{Fetch: f, uid: uid || f.Items&imapwire.FetchUID != 0, byUID: uid, set: set}
 	if f.Items&imapwire.FetchSetSeen != 0 && !v.o.Examine && v.rights.Has(acl.Seen) {
-		if err := v.markSeen(ctx, t); err != nil {
-			return err
+		if err := v.markSeen(ctx, set, uid); err != nil {
+			return false, err
 		}
 	}
 	p.cache, p.file = needs(f)
-	for first := true; len(t) > 0 && w.Err() == nil; first = false {
+	for first := true; (first || len(p.t) > 0) && w.Err() == nil; first = false {
 		if err := ctx.Err(); err != nil {
-			return err
+			return p.found, err
 		}
-		last, err := v.fetchBatch(ctx, w, t, &p, first)
-		if err != nil {
-			return err
+		if err := v.fetchBatch(ctx, w, &p, first); err != nil {
+			return p.found, err
 		}
-		t = after(t, last)
 	}
-	return nil
+	w.SetBuffer(v.appendOthers(w.Buffer(), &p, math.MaxUint32))
+	return p.found, nil
 }
 
-// takeChanged returns which of the messages have changes that the client
-// has not been told of; FETCH tells them now.
-func (v *View) takeChanged(t Targets) (marked imapwire.SeqSet) {
+// other is a change of a message that was not asked for.
+type other struct {
+	seq uint32
+	change
+}
+
+// begin is the first look at the mailbox: what it finds new is printed to b,
+// and p gets its messages.
+//
+// Source: index_fetchresponses in Cyrus imap/index.c.
+func (v *View) begin(ctx context.Context, m *mailbox.Mailbox, b []byte, p *plan) ([]byte, error) {
+	if err := v.sync(ctx, m); err != nil {
+		return b, err
+	}
+	if v.newNames {
+		b = v.appendFlagNames(b)
+	}
+	if p.Vanished {
+		set, err := v.vanished(m, p.set, p.Fetch)
+		if err != nil {
+			return b, err
+		}
+		if len(set) > 0 {
+			b = append(imapwire.AppendSeqSet(append(b, "* VANISHED (EARLIER) "...), set), "\r\n"...)
+		}
+	}
+	b = v.appendExists(b)
+	p.t = v.resolve(p.set, p.byUID, v.told)
+	p.found = len(p.t) > 0
+	v.takeChanged(p)
+	return b, nil
+}
+
+// takeChanged takes the changes that the client has not been told of, as
+// FETCH tells them.
+func (v *View) takeChanged(p *plan) {
 	v.changed = slices.DeleteFunc(v.changed, func(c change) bool {
 		i, ok := slices.BinarySearch(v.uids, c.uid)
-		if ok = ok && t.Contains(uint32(i+1)); ok {
-			marked = marked.Add(uint32(i + 1))
+		seq := uint32(i + 1)
+		switch {
+		case !ok:
+			return false
+		case !p.t.Contains(seq):
+			p.others = append(p.others, other{seq, c})
+		case c.modseq <= p.ChangedSince:
+			return false
+		default:
+			p.marked = p.marked.Add(seq)
 		}
-		return ok
+		return true
 	})
-	return marked
+}
+
+// appendOthers prints the changes of messages below seq that were not asked
+// for.
+func (v *View) appendOthers(b []byte, p *plan, seq uint32) []byte {
+	for len(p.others) > 0 && p.others[0].seq < seq {
+		o := &p.others[0]
+		b = v.appendChange(b, o.seq, &o.change, p.byUID)
+		p.others = p.others[1:]
+	}
+	return b
 }
 
 // needs says what a FETCH has to read besides the index.
@@ -108,43 +166,43 @@ func needs(f *imapwire.Fetch) (cache bool, file func(version uint16) bool) {
 // buffers holds the answers of a batch.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
 
-// fetchBatch answers for the first of the messages and returns the sequence
-// number of the last one that it looked at. Small messages are read while
-// the mailbox is open; a large one ends the batch and is sent after it is
-// closed. The first batch begins with a look at what has changed.
-func (v *View) fetchBatch(ctx context.Context, w *imapwire.Writer, t Targets, p *plan, first bool) (last uint32, err error) {
+// fetchBatch answers for the first of the messages and takes them out of the
+// plan. Small messages are read while the mailbox is open; a large one ends
+// the batch and is sent after it is closed. The first batch begins with a
+// look at what has changed.
+func (v *View) fetchBatch(ctx context.Context, w *imapwire.Writer, p *plan, first bool) (err error) {
 	m, err := v.opened(ctx, mailbox.Read)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer m.Close() // also if a message makes us panic
-	if first {
-		if err := v.sync(ctx, m); err != nil {
-			return 0, err
-		}
-		p.marked = v.takeChanged(t)
-	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	b := batch{v: v, m: m, p: p, out: out{b: (*buf)[:0]}}
-	last = t[len(t)-1].Last
-	err = v.walk(m, t, func(seq uint32, r *mailbox.Record) bool {
+	if first {
+		if b.out.b, err = v.begin(ctx, m, b.out.b, p); err != nil {
+			return err
+		}
+	}
+	var last uint32
+	if len(p.t) > 0 {
+		last = p.t[len(p.t)-1].Last
+	}
+	err = v.walk(m, p.t, func(seq uint32, r *mailbox.Record) bool {
 		last = seq
 		return b.message(seq, r)
 	})
 	m.Close()
+	p.t = after(p.t, last)
 	*buf = b.out.b[:0]
 	w.Append(b.out.b)
 	if b.large != nil {
 		defer b.large.file.Close()
 		if err == nil && b.err == nil {
-			return last, b.large.send(w, v, p)
+			return b.large.send(w, v, p)
 		}
 	}
-	if err == nil {
-		err = b.err
-	}
-	return last, err
+	return firstError(err, b.err)
 }
 
 // batch is the work of fetchBatch.
@@ -160,6 +218,11 @@ type batch struct {
 
 // message answers for one message; false ends the batch.
 func (b *batch) message(seq uint32, r *mailbox.Record) bool {
+	if b.p.ChangedSince > 0 && r.Modseq <= b.p.ChangedSince {
+		b.n++
+		return b.n < batchMessages
+	}
+	b.out.b = b.v.appendOthers(b.out.b, b.p, seq)
 	d := data{seq: seq, record: r}
 	if b.p.cache {
 		d.cache, b.err = b.m.Cache(r, &b.v.cache)
@@ -251,15 +314,19 @@ func (o *out) message(v *View, p *plan, d *data) error {
 	o.b = imapwire.AppendUint(append(o.b, "* "...), d.seq)
 	o.b = append(o.b, " FETCH ("...)
 	start := len(o.b)
-	if p.Items&imapwire.FetchFlags != 0 || (p.marked != nil && p.marked.Contains(d.seq)) {
+	changed := p.marked != nil && p.marked.Contains(d.seq)
+	if changed || p.Items&imapwire.FetchFlags != 0 {
 		o.b = append(v.appendFlags(o.b, r.UID, v.flags(r), &r.User), ' ')
 	}
-	if p.uid {
+	if p.uid || changed && v.o.Client.QResync {
 		o.b = append(imapwire.AppendUint(append(o.b, "UID "...), r.UID), ' ')
 	}
 	if p.Items&imapwire.FetchInternalDate != 0 {
 		o.b = append(o.b, "INTERNALDATE "...)
 		o.b = append(imapwire.AppendDateTime(o.b, r.InternalDate.Time().In(time.Local)), ' ')
+	}
+	if p.Items&imapwire.FetchModseq != 0 || changed && v.o.Client.Condstore {
+		o.b = append(imapwire.AppendUint(append(o.b, "MODSEQ ("...), r.Modseq), ") "...)
 	}
 	if p.Items&imapwire.FetchSize != 0 {
 		o.b = append(imapwire.AppendUint(append(o.b, "RFC822.SIZE "...), r.Size), ' ')

@@ -244,7 +244,7 @@ func BenchmarkFetchFlags(b *testing.B) {
 	f := imapwire.Fetch{Items: imapwire.FetchFlags | imapwire.FetchUID}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Fetch(ctx, s.w, s.All(), &f, false); err != nil {
+		if _, err := s.Fetch(ctx, s.w, s.All(), &f, false); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -256,7 +256,7 @@ func BenchmarkFetchEnvelope(b *testing.B) {
 	f := imapwire.Fetch{Items: imapwire.FetchFlags | imapwire.FetchUID | imapwire.FetchEnvelope}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Fetch(ctx, s.w, s.All(), &f, false); err != nil {
+		if _, err := s.Fetch(ctx, s.w, s.All(), &f, false); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -275,7 +275,7 @@ func BenchmarkSearchFlags(b *testing.B) {
 	q := imapwire.Search{Key: imapwire.SearchKey{Op: imapwire.SearchFlag, Flag: imapwire.FlagSeen}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Search(ctx, &q, func(seq, uid uint32) {}); err != nil {
+		if err := s.Search(ctx, &q, func(Found) {}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -287,7 +287,7 @@ func BenchmarkStore(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		c := FlagChange{Operation: Operation(1 + i%2), Flags: mailbox.Flagged}
-		if err := s.Store(ctx, s.All(), c); err != nil {
+		if _, err := s.Store(ctx, s.All(), false, c); err != nil {
 			b.Fatal(err)
 		}
 		s.Report(s.w, false, false)
@@ -318,7 +318,7 @@ func TestFetchManyTimes(t *testing.T) {
 		}
 		var c counter
 		w := imapwire.NewWriter(&c)
-		if err := a.Fetch(ctx, w, a.BySequence(set("1")), &f, false); err != nil {
+		if _, err := a.Fetch(ctx, w, set("1"), &f, false); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Flush(); err != nil {

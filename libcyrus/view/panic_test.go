@@ -21,8 +21,8 @@ func TestPanicReleasesLocks(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		p := plan{Fetch: &imapwire.Fetch{}, file: func(uint16) bool { panic("test") }}
-		_, _ = a.fetchBatch(ctx, a.w, a.BySequence(set("1")), &p, true)
+		p := plan{Fetch: &imapwire.Fetch{}, set: set("1"), file: func(uint16) bool { panic("test") }}
+		_ = a.fetchBatch(ctx, a.w, &p, true)
 	}()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

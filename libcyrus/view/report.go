@@ -30,15 +30,19 @@ func (v *View) Report(w *imapwire.Writer, expunges, uid bool) {
 	if expunges {
 		v.reportGone(w)
 	}
-	v.reportExists(w)
+	w.SetBuffer(v.appendExists(w.Buffer()))
 	v.reportNames(w)
 	v.reportFlags(w, uid)
 }
 
-// reportGone sends EXPUNGE for each message that is gone.
+// reportGone sends EXPUNGE for each message that is gone, or one VANISHED
+// for all.
 func (v *View) reportGone(w *imapwire.Writer) {
 	if len(v.gone) == 0 {
 		return
+	}
+	if v.o.Client.QResync {
+		v.reportVanished(w)
 	}
 	next, kept, lost := 0, 0, 0
 	v.uids = slices.Clone(v.uids) // others may have the same array
@@ -49,14 +53,42 @@ func (v *View) reportGone(w *imapwire.Writer) {
 			continue
 		}
 		next++
-		if i < v.told {
-			lost++
+		if i >= v.told {
+			continue
+		}
+		lost++
+		if !v.o.Client.QResync {
 			w.SetBuffer(append(imapwire.AppendUint(append(w.Buffer(), "* "...), kept+1), " EXPUNGE\r\n"...))
 		}
 	}
 	v.uids = v.uids[:kept]
 	v.told -= lost
 	v.forget()
+}
+
+// reportVanished sends the UIDs of the messages that are gone. Of a mailbox
+// that is gone these are all it can ever have had.
+func (v *View) reportVanished(w *imapwire.Writer) {
+	var set imapwire.SeqSet
+	if v.deleted {
+		set = imapwire.SeqSet{{First: 1, Last: v.lastUID}}
+	} else {
+		for _, uid := range v.gone {
+			if i, _ := slices.BinarySearch(v.uids, uid); i < v.told {
+				set = set.Add(uid)
+			}
+		}
+	}
+	if len(set) == 0 {
+		return
+	}
+	b := append(w.Buffer(), "* VANISHED "...)
+	if v.deleted {
+		b = imapwire.AppendUint(append(b, "1:"...), v.lastUID)
+	} else {
+		b = imapwire.AppendSeqSet(b, set)
+	}
+	w.SetBuffer(append(b, "\r\n"...))
 }
 
 // forget drops what was known of the messages in gone.
@@ -75,20 +107,20 @@ func (v *View) forget() {
 		}
 	}
 	v.recent = recent
-	v.gone = nil
+	v.gone, v.delayed = nil, 0
 }
 
-// reportExists sends EXISTS and RECENT if there are new messages.
-func (v *View) reportExists(w *imapwire.Writer) {
+// appendExists prints EXISTS and RECENT if there are new messages.
+func (v *View) appendExists(b []byte) []byte {
 	if len(v.uids) == v.told {
-		return
+		return b
 	}
 	v.told = len(v.uids)
-	b := append(w.Buffer(), "* "...)
+	b = append(b, "* "...)
 	b = imapwire.AppendUint(b, v.told)
 	b = append(b, " EXISTS\r\n* "...)
 	b = imapwire.AppendUint(b, v.recent.Count())
-	w.SetBuffer(append(b, " RECENT\r\n"...))
+	return append(b, " RECENT\r\n"...)
 }
 
 // reportNames sends the names of flags if there are other ones.
@@ -101,9 +133,11 @@ func (v *View) reportNames(w *imapwire.Writer) {
 // WriteFlags sends FLAGS and PERMANENTFLAGS.
 //
 // Source: index_checkflags in Cyrus imap/index.c.
-func (v *View) WriteFlags(w *imapwire.Writer) {
+func (v *View) WriteFlags(w *imapwire.Writer) { w.SetBuffer(v.appendFlagNames(w.Buffer())) }
+
+func (v *View) appendFlagNames(b []byte) []byte {
 	v.newNames = false
-	b := append(w.Buffer(), "* FLAGS ("...)
+	b = append(b, "* FLAGS ("...)
 	for i, f := range systemFlags {
 		if i > 0 {
 			b = append(b, ' ')
@@ -115,7 +149,7 @@ func (v *View) WriteFlags(w *imapwire.Writer) {
 	if !v.o.Examine {
 		b = v.appendPermanent(b)
 	}
-	w.SetBuffer(append(b, ")] Ok\r\n"...))
+	return append(b, ")] Ok\r\n"...)
 }
 
 // appendNames prints the user flags, each with a blank before it.
@@ -159,25 +193,34 @@ func (v *View) freeNames() bool {
 	return n < mailbox.ClientUserFlags
 }
 
-// reportFlags sends FETCH for messages whose flags others have changed.
+// reportFlags sends FETCH for messages whose flags have changed, also of
+// expunged ones that the client still has numbers for.
 func (v *View) reportFlags(w *imapwire.Writer, uid bool) {
 	for i := range v.changed {
 		c := &v.changed[i]
-		n, ok := slices.BinarySearch(v.uids, c.uid)
-		if _, gone := slices.BinarySearch(v.gone, c.uid); !ok || gone {
-			continue
+		if n, ok := slices.BinarySearch(v.uids, c.uid); ok {
+			w.SetBuffer(v.appendChange(w.Buffer(), uint32(n)+1, c, uid))
 		}
-		b := append(w.Buffer(), "* "...)
-		b = imapwire.AppendUint(b, n+1)
-		b = append(b, " FETCH ("...)
-		b = v.appendFlags(b, c.uid, c.flags, &c.user)
-		if uid {
-			b = append(b, " UID "...)
-			b = imapwire.AppendUint(b, c.uid)
-		}
-		w.SetBuffer(append(b, ")\r\n"...))
 	}
 	v.changed = v.changed[:0]
+}
+
+// appendChange prints the FETCH response that nobody asked for.
+//
+// Source: index_printflags in Cyrus imap/index.c.
+func (v *View) appendChange(b []byte, seq uint32, c *change, uid bool) []byte {
+	b = append(b, "* "...)
+	b = imapwire.AppendUint(b, seq)
+	b = append(b, " FETCH ("...)
+	b = v.appendFlags(b, c.uid, c.flags, &c.user)
+	if uid || v.o.Client.QResync {
+		b = append(b, " UID "...)
+		b = imapwire.AppendUint(b, c.uid)
+	}
+	if v.o.Client.Condstore {
+		b = append(imapwire.AppendUint(append(b, " MODSEQ ("...), c.modseq), ')')
+	}
+	return append(b, ")\r\n"...)
 }
 
 // appendFlags prints the FLAGS item of a message.

@@ -22,10 +22,16 @@ var ErrCharset = errors.New("unknown charset")
 // one record or one KiB of a message file.
 const searchCost = 2000
 
+// Found is a message that fits a search.
+type Found struct {
+	Seq, UID uint32
+	Modseq   uint64
+}
+
 // Search calls found for each message that fits, ascending.
 //
 // Source: search_match in Cyrus imap/search_expr.c.
-func (v *View) Search(ctx context.Context, s *imapwire.Search, found func(seq, uid uint32)) error {
+func (v *View) Search(ctx context.Context, s *imapwire.Search, found func(Found)) error {
 	charset := s.Charset
 	if charset == "" {
 		charset = "us-ascii"
@@ -50,7 +56,7 @@ func (v *View) Search(ctx context.Context, s *imapwire.Search, found func(seq, u
 
 // searchBatch looks at the first of the messages, and returns the sequence
 // number of the last one that it has looked at.
-func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(seq, uid uint32)) (last uint32, err error) {
+func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(Found)) (last uint32, err error) {
 	m, err := v.opened(ctx, mailbox.Read)
 	if err != nil {
 		return 0, err
@@ -62,7 +68,7 @@ func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(
 	err = v.walk(m, t, func(seq uint32, r *mailbox.Record) bool {
 		c.set(seq, r)
 		if r.Live() && q.match(&c) {
-			found(seq, r.UID)
+			found(Found{seq, r.UID, r.Modseq})
 		}
 		if c.err == nil && c.cost < searchCost {
 			return true
@@ -184,6 +190,8 @@ func (c *compiler) plain(k *imapwire.SearchKey) func(*candidate) bool {
 		return func(m *candidate) bool { return emailID(m.r) == k.Text }
 	case imapwire.SearchThreadID:
 		return func(m *candidate) bool { return m.r.CID != 0 && threadID(m.r) == k.Text }
+	case imapwire.SearchModseq:
+		return func(m *candidate) bool { return m.r.Modseq >= k.Modseq }
 	case imapwire.SearchLarger:
 		return func(m *candidate) bool { return m.r.Size > k.Size }
 	case imapwire.SearchSmaller:

@@ -108,6 +108,7 @@ func (s *scan) record(r *mailbox.Record) bool {
 	for s.next < len(v.uids) && v.uids[s.next] < r.UID {
 		if s.all {
 			s.gone = append(s.gone, v.uids[s.next]) // its record was dropped
+			v.delay(v.known + 1)
 		}
 		s.next++
 	}
@@ -119,10 +120,11 @@ func (s *scan) record(r *mailbox.Record) bool {
 	case !r.Live():
 		if r.Modseq > v.known || s.all {
 			s.gone = append(s.gone, r.UID)
-			s.changed = append(s.changed, change{r.UID, v.flags(r), r.User})
+			v.delay(r.Modseq)
+			s.changed = append(s.changed, change{r.UID, v.flags(r), r.User, r.Modseq})
 		}
 	case r.Modseq > v.known || (s.all && s.seenDiffers(r.UID)):
-		s.changed = append(s.changed, change{r.UID, v.flags(r), r.User})
+		s.changed = append(s.changed, change{r.UID, v.flags(r), r.User, r.Modseq})
 	}
 	return true
 }
@@ -149,6 +151,7 @@ func (s *scan) finish() {
 	if s.all {
 		for ; s.next < len(v.uids) && v.uids[s.next] <= v.lastUID; s.next++ {
 			s.gone = append(s.gone, v.uids[s.next])
+			v.delay(v.known + 1)
 		}
 	}
 	if len(s.gone) > 0 {

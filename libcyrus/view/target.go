@@ -12,15 +12,26 @@ import (
 // sequence numbers, all in the view.
 type Targets = imapwire.SeqSet
 
+// resolve returns the messages of a set of sequence numbers or UIDs, among
+// the first exists ones.
+func (v *View) resolve(set imapwire.SeqSet, uid bool, exists int) Targets {
+	if uid {
+		return v.byUID(set, exists)
+	}
+	return clip(set.Resolve(uint32(exists)), uint32(exists))
+}
+
 // BySequence returns the messages of a set of sequence numbers. Numbers
 // without a message are left out.
 func (v *View) BySequence(set imapwire.SeqSet) Targets {
-	return clip(set.Resolve(v.Count()), v.Count())
+	return v.resolve(set, false, v.told)
 }
 
 // ByUID returns the messages of a set of UIDs.
-func (v *View) ByUID(set imapwire.SeqSet) Targets {
-	uids := v.uids[:v.told]
+func (v *View) ByUID(set imapwire.SeqSet) Targets { return v.byUID(set, v.told) }
+
+func (v *View) byUID(set imapwire.SeqSet, exists int) Targets {
+	uids := v.uids[:exists]
 	last := uint32(0)
 	if len(uids) > 0 {
 		last = uids[len(uids)-1]

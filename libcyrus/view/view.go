@@ -29,6 +29,7 @@ type Options struct {
 	// Rights returns what User may do with a mailbox that has this ACL.
 	Rights         func(acl string) acl.Rights
 	Examine        bool // change nothing, not even \Recent
+	Client         *Client
 	SessionID      string
 	Folding        message.Folding // of SEARCH
 	MaxHeaderLines int             // maxheaderlines
@@ -69,6 +70,7 @@ type View struct {
 	told     int // messages that EXISTS has told, less what EXPUNGE took
 	newNames bool
 	changed  []change // by UID
+	delayed  uint64   // one below the lowest modseq of those in gone, 0 = none
 	deleted  bool     // the mailbox is gone
 	cache    mailbox.CacheBuffer
 	batch    []mailbox.Record
@@ -77,9 +79,10 @@ type View struct {
 
 // change is new flags of a message.
 type change struct {
-	uid   uint32
-	flags mailbox.Flags
-	user  mailbox.UserFlags
+	uid    uint32
+	flags  mailbox.Flags
+	user   mailbox.UserFlags
+	modseq uint64
 }
 
 // Selected is what the client is told when it selects a mailbox.
@@ -96,6 +99,9 @@ type Selected struct {
 // Open selects a mailbox.
 func Open(ctx context.Context, ref mailbox.Ref, o Options) (*View, *Selected, error) {
 	v := &View{o: o, ref: ref}
+	if v.o.Client == nil {
+		v.o.Client = &Client{}
+	}
 	m, err := v.open(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -170,7 +170,7 @@ func (s *session) fetch(messages, items string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.Fetch(ctx, s.w, s.BySequence(set(messages)), &f, false); err != nil {
+	if _, err := s.Fetch(ctx, s.w, set(messages), &f, false); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.sent()
@@ -179,7 +179,7 @@ func (s *session) fetch(messages, items string) string {
 // store is what STORE answers.
 func (s *session) store(messages string, c FlagChange) string {
 	s.t.Helper()
-	if err := s.Store(ctx, s.BySequence(set(messages)), c); err != nil {
+	if _, err := s.Store(ctx, set(messages), false, c); err != nil {
 		s.t.Fatal(err)
 	}
 	s.Report(s.w, false, false)
@@ -195,7 +195,7 @@ func (s *session) search(query string) string {
 		s.t.Fatalf("%s: %v", query, err)
 	}
 	var found imapwire.SeqSet
-	if err := s.Search(ctx, &q, func(seq, _ uint32) { found = found.Add(seq) }); err != nil {
+	if err := s.Search(ctx, &q, func(f Found) { found = found.Add(f.Seq) }); err != nil {
 		s.t.Fatalf("%s: %v", query, err)
 	}
 	return found.String()
@@ -273,7 +273,7 @@ func TestChangesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Report(b.w, false, false)
-	if got := b.sent(); got != "" {
+	if got := b.sent(); got != `* 1 FETCH (FLAGS (\Deleted))|* 3 FETCH (FLAGS (\Deleted))` {
 		t.Error(got)
 	}
 	if got := b.fetch("1:3", "(UID RFC822.SIZE)"); strings.Count(got, "|") != 2 {

@@ -20,7 +20,8 @@
 // bytes than printable ones, quoted, with its line end. "S: <closed>" is
 // the end of the connection. The recorder waits for the answer to each line;
 // what is to be sent in one go goes into one CX: line. T: waits. A digit after C or S names another
-// connection; each is opened at its first use.
+// connection; each is opened at its first use. $UIDVALIDITY and $URL in what
+// the client sends are what the server told last, see variables.
 package transcript
 
 import (
@@ -67,6 +68,8 @@ type Transcript struct {
 	Config []string // "name: value" lines for imapd.conf
 	Append []Message
 	Steps  []Step
+
+	said variables
 }
 
 // ReadFile parses the transcript in a file.
@@ -209,7 +212,7 @@ func Record(t *Transcript, dial Dialer) (*Transcript, error) {
 		out.Steps = append(out.Steps, s)
 		switch s.Kind {
 		case Send:
-			if _, err := c.Write(s.Data); err != nil {
+			if _, err := c.Write(out.said.fill(s.Data)); err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
 			}
 			if !bytes.HasSuffix(s.Data, []byte("+}\r\n")) {
@@ -229,6 +232,7 @@ func (t *Transcript) drain(conns map[int]*conn, d time.Duration) {
 		c := conns[n]
 		for c != nil && !c.eof {
 			line, err := c.line(d)
+			t.said.note(line)
 			if len(line) > 0 {
 				t.Steps = append(t.Steps, Step{Kind: Reply, Conn: n, Data: line})
 			}
@@ -280,6 +284,7 @@ const patience = 20 * time.Second
 func Replay(t *Transcript, dial Dialer, mask *Masker) error {
 	conns := map[int]*conn{}
 	defer closeAll(conns)
+	said := variables{}
 	for _, s := range t.Steps {
 		switch s.Kind {
 		case Wait:
@@ -293,7 +298,7 @@ func Replay(t *Transcript, dial Dialer, mask *Masker) error {
 				}
 				conns[s.Conn] = c
 			}
-			if err := c.step(s, mask); err != nil {
+			if err := c.step(s, mask, &said); err != nil {
 				return fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
 			}
 		}
@@ -301,15 +306,16 @@ func Replay(t *Transcript, dial Dialer, mask *Masker) error {
 	return nil
 }
 
-func (c *conn) step(s Step, mask *Masker) error {
+func (c *conn) step(s Step, mask *Masker, said *variables) error {
 	if s.Kind == Send {
-		_, err := c.Write(s.Data)
+		_, err := c.Write(said.fill(s.Data))
 		return err
 	}
 	if mask.Hides(s.Data) {
 		return nil
 	}
 	got, err := c.line(patience)
+	said.note(got)
 	if err != nil && s.closed() && len(got) == 0 {
 		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
 			return nil
