@@ -126,14 +126,26 @@ func (r *quotaRun) countBoxes(ctx context.Context) error {
 			if c.done {
 				continue
 			}
-			c.done, err = r.site.List.Settle(ctx, c.count, c.name, before, tries == mboxlist.CountTries,
-				func() error { return r.finish(ctx, c) })
+			if r.site.List.CanCountStill(c.name) {
+				c.done, err = r.site.List.CountStill(ctx, c.count, c.name, r.onlyLook, func(boxes int) error {
+					c.boxes = boxes
+					return r.finish(ctx, c)
+				})
+			} else {
+				c.done, err = r.site.List.Settle(ctx, c.count, c.name, before, tries == mboxlist.CountTries,
+					func() error { return r.finish(ctx, c) })
+			}
 			if err != nil {
 				return err
 			}
 			if !c.done {
-				c.boxes, done = 0, false
+				c.boxes, done = 0, tries == mboxlist.CountTries
 			}
+		}
+	}
+	for _, c := range r.roots {
+		if !c.done {
+			return &exit{exTempFail, fmt.Errorf("quota root '%s' cannot be counted: its mailboxes change all the time, or are damaged", c.name)}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package mboxlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -223,6 +224,22 @@ func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.U
 	if err != nil {
 		return was, is, err
 	}
+	end := func() (err error) {
+		was, is, err = count.End(ctx)
+		return err
+	}
+	if l.CanCountStill(root) {
+		for range CountTries {
+			done, err := l.CountStill(ctx, count, root, false, func(int) error { return end() })
+			if done || err != nil {
+				return was, is, err
+			}
+			if err := l.eachRight(ctx, root); err != nil {
+				return was, is, err
+			}
+		}
+		return was, is, errs.New(errs.Locked, "mboxlist.Recount", string(root), nil)
+	}
 	for tries := 1; ; tries++ {
 		all, err := l.covered(ctx, root)
 		if err != nil {
@@ -234,14 +251,92 @@ func (l *List) Recount(ctx context.Context, root mboxname.Name) (was, is quota.U
 				return was, is, err
 			}
 		}
-		done, err := l.Settle(ctx, count, root, all, tries == CountTries, func() (err error) {
-			was, is, err = count.End(ctx)
-			return err
-		})
+		done, err := l.Settle(ctx, count, root, all, tries == CountTries, end)
 		if done || err != nil {
 			return was, is, err
 		}
 	}
+}
+
+// eachRight gives the mailboxes below a user's root the roots that they
+// should have.
+func (l *List) eachRight(ctx context.Context, root mboxname.Name) error {
+	all, err := l.covered(ctx, root)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		right, err := l.o.Quota.FindRoot(ctx, e.Name)
+		if err == nil {
+			err = l.changeBox(ctx, e, func(box *mailbox.Mailbox) bool {
+				if box.QuotaRoot() == right {
+					return false
+				}
+				box.SetQuotaRoot(right)
+				return true
+			})
+		}
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// CanCountStill reports whether CountStill works for a root: all mailboxes
+// below it are one user's.
+func (l *List) CanCountStill(root mboxname.Name) bool {
+	return root.OwnerOf(l.o.Names.DeletedPrefix) != ""
+}
+
+// CountStill counts all mailboxes of a user's quota root while nobody can
+// change any of them, and calls end with how many they are. If the header of
+// one has the wrong root, or one must be repaired, it returns false, and
+// nothing has ended; with byName it does not look at the root in headers. The
+// caller has the quota lock.
+func (l *List) CountStill(ctx context.Context, count *quota.Recount, root mboxname.Name, byName bool, end func(boxes int) error) (done bool, err error) {
+	still, err := l.o.Store.HoldStill(ctx, root)
+	if err != nil {
+		return false, err
+	}
+	defer still.Release()
+	all, err := l.covered(ctx, root)
+	if err != nil {
+		return false, err
+	}
+	var use quota.Usage
+	boxes := 0
+	for _, e := range all {
+		right, err := l.o.Quota.FindRoot(ctx, e.Name)
+		if err != nil {
+			return false, err
+		}
+		box, err := still.Open(ctx, e.Ref())
+		switch {
+		case errors.Is(err, mailbox.ErrDefect):
+			return false, nil
+		case errs.Is(err, errs.NotFound):
+			continue
+		case err != nil:
+			return false, err
+		}
+		is, its := box.QuotaRoot(), boxUse(box)
+		box.Close()
+		if !byName && is != right && (is == root || right == root) {
+			return false, nil
+		}
+		if right == root {
+			boxes++
+			use = use.Add(its)
+		}
+	}
+	if err := count.Again(ctx); err != nil {
+		return false, err
+	}
+	if err := count.Add(ctx, root, use); err != nil {
+		return false, err
+	}
+	return true, end(boxes)
 }
 
 // Settle ends the count of a root by calling end while nobody can make, rename

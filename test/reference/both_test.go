@@ -164,10 +164,10 @@ func (l *load) expire(s *server.Site) {
 	jobs := [][]string{{"cyr_expire", "-E", "1", "-X", "0", "-D", "0"}, {"quota", "-f"}, {"ctl_cyrusdb", "-c"}}
 	for n := 0; time.Now().Before(l.end); n++ {
 		job := jobs[n/2%len(jobs)]
-		if n%2 == 0 {
-			// The real quota -f fails when a user whose root it would remove is
-			// deleted by another real process just then.
-			if out, status := tool(l.t, s, job[0], job[1:]...); status != 0 && !strings.Contains(out, "failed deleting quotaroot 'user.temp1-") {
+		// The real quota -f fails when a mailbox that it comes to is gone, and
+		// miscounts those that are.
+		if n%2 == 0 && job[0] != "quota" {
+			if out, status := tool(l.t, s, job[0], job[1:]...); status != 0 {
 				l.t.Errorf("the real %v: status %d\n%s", job, status, tail(out))
 			}
 		} else if out, err := s.Try("", job[0], job[1:]...); err != nil {

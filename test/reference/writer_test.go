@@ -72,9 +72,11 @@ func (w *writer) write() {
 		for ; at >= steps[i].of; i++ {
 			at -= steps[i].of
 		}
-		if err := steps[i].do(w); errors.Is(err, errNothing) {
+		err := steps[i].do(w)
+		if errors.Is(err, errNothing) {
 			continue
-		} else if err != nil {
+		}
+		if err != nil {
 			w.l.t.Errorf("writer %d (%s on %s): %s: %v", w.id, w.user, w.site.IMAP, steps[i].name, err)
 			return
 		}
@@ -89,6 +91,11 @@ var errNothing = errors.New("nothing to do")
 func (w *writer) do(format string, args ...any) (string, error) {
 	command := fmt.Sprintf(format, args...)
 	untagged, tagged, err := w.c.Do(command)
+	for tries := 0; err == nil && strings.HasPrefix(tagged, "NO [INUSE]") && tries < 3; tries++ {
+		// Somebody has held a lock for 10 s: nothing was changed.
+		w.l.note(func() { w.l.did["refusal for a lock"]++ })
+		untagged, tagged, err = w.c.Do(command)
+	}
 	if err == nil && !strings.HasPrefix(tagged, "OK") {
 		err = errors.New(tagged)
 	}

@@ -150,7 +150,7 @@ func format(value []byte) []byte {
 
 // Scan calls fn for the roots from a name on, in the order of their octets.
 func (d *DB) Scan(ctx context.Context, from []byte, fn kv.ScanFunc) error {
-	roots, err := d.roots()
+	roots, err := d.roots(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,8 +180,8 @@ func (d *DB) ScanPrefix(ctx context.Context, prefix []byte, fn kv.ScanFunc) erro
 }
 
 // roots lists all roots that have a file.
-func (d *DB) roots() ([]string, error) {
-	roots, err := d.rootsBelow(d.layout.Base, "")
+func (d *DB) roots(ctx context.Context) ([]string, error) {
+	roots, err := d.rootsBelow(ctx, d.layout.Base, "")
 	if err != nil || !d.layout.Domains {
 		return roots, err
 	}
@@ -192,7 +192,7 @@ func (d *DB) roots() ([]string, error) {
 			return nil, err
 		}
 		for _, domain := range domains {
-			more, err := d.rootsBelow(d.layout.domainDir(domain), domain+"!")
+			more, err := d.rootsBelow(ctx, d.layout.domainDir(domain), domain+"!")
 			if err != nil {
 				return nil, err
 			}
@@ -204,7 +204,7 @@ func (d *DB) roots() ([]string, error) {
 }
 
 // rootsBelow lists the roots of the tree DIR/quota, sorted.
-func (d *DB) rootsBelow(dir, prefix string) ([]string, error) {
+func (d *DB) rootsBelow(ctx context.Context, dir, prefix string) ([]string, error) {
 	var roots []string
 	quota := filepath.Join(dir, "quota")
 	hashes, err := d.names(quota)
@@ -230,7 +230,24 @@ func (d *DB) rootsBelow(dir, prefix string) ([]string, error) {
 		}
 	}
 	slices.Sort(roots)
-	return roots, nil
+	return slices.DeleteFunc(slices.Clone(roots), func(r string) bool {
+		of, is := strings.CutSuffix(r, ".NEW")
+		_, there := slices.BinarySearch(roots, of)
+		return is && there && d.passing(ctx, of, r)
+	}), nil
+}
+
+// passing reports whether what looks like a root is the next version of
+// another one: it is not there while that one is locked.
+func (d *DB) passing(ctx context.Context, of, next string) bool {
+	f, held, err := d.locks.OpenFile(ctx, d.layout.Path(of), os.O_RDWR, lock.Shared)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	defer held.Release()
+	_, err = d.fs.Stat(d.layout.Path(next))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // names lists a directory; one that is not there is empty.

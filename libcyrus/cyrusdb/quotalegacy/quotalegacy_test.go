@@ -3,6 +3,7 @@ package quotalegacy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,6 +112,50 @@ func TestNamesLikeTemporaryFiles(t *testing.T) {
 	}
 	if v, err := db.Get(t.Context(), []byte("user.fred.NEW")); string(v) != "%(S (1 user.fred.NEW))" {
 		t.Errorf("%q, %v", v, err)
+	}
+}
+
+// TestScanWhileReplaced lists roots while one is being changed: the file of its
+// next version is no root.
+func TestScanWhileReplaced(t *testing.T) {
+	base := t.TempDir()
+	db := Open(disk.OS(), lock.NewTable(disk.OS(), nil), Layout{Base: base})
+	writer := Open(disk.OS(), lock.NewTable(disk.OS(), nil), Layout{Base: base})
+	put := func(root string, n int) error {
+		var tx kv.Tx
+		tx.Put([]byte(root), fmt.Appendf(nil, "%%(S (%d 1))", n))
+		return writer.Commit(t.Context(), tx)
+	}
+	for _, root := range []string{"user.fred", "user.fred.NEW", "user.x"} {
+		if err := put(root, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; n < 50 && err == nil; n++ {
+			err = put("user.x", n)
+		}
+		done <- err
+	}()
+	for {
+		var got []string
+		err := db.Scan(t.Context(), nil, func(k, _ []byte) (bool, error) {
+			got = append(got, string(k))
+			return true, nil
+		})
+		if err != nil || !slices.Equal(got, []string{"user.fred", "user.fred.NEW", "user.x"}) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
 	}
 }
 
