@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,6 +28,7 @@ type passwords struct {
 	log     *slog.Logger
 	methods []verifier
 	unknown []string // methods that we do not have
+	secrets *sasldb  // passwords that can be read, for challenges; nil is none
 
 	warned sync.Once
 }
@@ -46,7 +48,17 @@ func newPasswords(c *config.Config, log *slog.Logger) *passwords {
 			p.unknown = append(p.unknown, m)
 		}
 	}
+	// The SASL library asks auxprop for secrets whatever pwcheck_method says.
+	if slices.ContainsFunc(strings.Fields(option(c, "auxprop_plugin", "sasldb")), isSasldb) {
+		p.secrets = openSasldb(c, log)
+	}
 	return p
+}
+
+func isSasldb(name string) bool { return strings.EqualFold(name, "sasldb") }
+
+func openSasldb(c *config.Config, log *slog.Logger) *sasldb {
+	return newSasldb(option(c, "sasldb_path", defaultSasldb), c.ServerName(), log)
 }
 
 // option is the SASL option name: sasl_NAME of imapd.conf.
@@ -66,7 +78,7 @@ func (p *passwords) auxprop(c *config.Config) {
 		switch strings.ToLower(name) {
 		case "sasldb":
 			p.methods = append(p.methods, &sasldbOr{
-				db:   newSasldb(option(c, "sasldb_path", defaultSasldb), c.ServerName(), p.log),
+				db:   openSasldb(c, p.log),
 				rest: accounts,
 			})
 		case "accounts":
@@ -113,4 +125,18 @@ func (s *Site) Check(ctx context.Context, a Attempt) *Error {
 		e.User = a.User
 	}
 	return e
+}
+
+// HasSecrets reports whether there is a store of passwords that can be read,
+// without which no mechanism works that sends a challenge: a sasldb file.
+func (s *Site) HasSecrets() bool { return s.pass.secrets != nil && s.pass.secrets.exists() }
+
+// Secret returns the password of a user in readable form. user is canonical;
+// realm is that of a name without one, "" for servername. The *Error has no
+// Detail; its Code is NoUser for a user without a password.
+func (s *Site) Secret(user, realm string) ([]byte, *Error) {
+	if !s.HasSecrets() {
+		return nil, &Error{Code: NoUser}
+	}
+	return s.pass.secrets.secret(user, realm)
 }

@@ -62,24 +62,40 @@ func (s *sasldb) exists() bool {
 }
 
 func (s *sasldb) verify(_ context.Context, a *Attempt) *Error {
-	user, realm, found := strings.Cut(a.User, "@")
-	if !found {
+	stored, e := s.secret(a.User, "")
+	if e != nil {
+		return e
+	}
+	// Sums, because a comparison of slices tells their lengths.
+	x, y := sha256.Sum256(stored), sha256.Sum256([]byte(a.Password))
+	if subtle.ConstantTimeCompare(x[:], y[:]) != 1 {
+		return &Error{Code: BadAuth}
+	}
+	return nil
+}
+
+// secret returns a user's password, which is not empty. realm "" is that of
+// users without one.
+func (s *sasldb) secret(id, realm string) ([]byte, *Error) {
+	user, own, found := strings.Cut(id, "@")
+	switch {
+	case found:
+		realm = own
+	case realm == "":
 		realm = s.realm
 	}
 	values, err := s.load()
 	if err != nil {
-		return &Error{Code: Fail, Err: err}
+		return nil, &Error{Code: Fail, Err: err}
 	}
 	stored, ok := values[user+"\x00"+realm+"\x00userPassword"]
-	if !ok {
-		return &Error{Code: NoUser}
+	switch {
+	case !ok:
+		return nil, &Error{Code: NoUser}
+	case len(stored) == 0:
+		return nil, &Error{Code: BadAuth}
 	}
-	// Sums, because a comparison of slices tells their lengths.
-	x, y := sha256.Sum256(stored), sha256.Sum256([]byte(a.Password))
-	if len(stored) == 0 || subtle.ConstantTimeCompare(x[:], y[:]) != 1 {
-		return &Error{Code: BadAuth}
-	}
-	return nil
+	return stored, nil
 }
 
 // load returns the content of the file as it is now. The map is not

@@ -2,6 +2,9 @@ package sasl
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"strings"
 
@@ -12,17 +15,33 @@ import (
 
 // mechanism is one way to authenticate.
 type mechanism struct {
-	name      string
-	plaintext bool // the password can be read on the wire
-	start     func(*attempt) gosasl.Server
+	name  string
+	kind  kind
+	start func(*attempt) gosasl.Server
 }
 
+// kind is what a mechanism needs.
+type kind uint8
+
+const (
+	plaintext kind = iota // a connection that others cannot read
+	challenge             // passwords that the server can read
+)
+
 // mechanisms is all there are, in the order in which they are offered
-// without sasl_mech_list. To add one: write its gosasl.Server, which ends
-// in attempt.password or sets attempt.user, and a line here.
+// without sasl_mech_list, which is the SASL library's. To add one: write its
+// gosasl.Server, which ends in attempt.password or attempt.proved, and a
+// line here.
 var mechanisms = []mechanism{
-	{"PLAIN", true, func(a *attempt) gosasl.Server { return &plain{gosasl.NewPlainServer(a.password)} }},
-	{"LOGIN", true, func(a *attempt) gosasl.Server { return &login{attempt: a} }},
+	{"SCRAM-SHA-512", challenge, newScram("SCRAM-SHA-512", sha512.New)},
+	{"SCRAM-SHA-384", challenge, newScram("SCRAM-SHA-384", sha512.New384)},
+	{"SCRAM-SHA-256", challenge, newScram("SCRAM-SHA-256", sha256.New)},
+	{"SCRAM-SHA-224", challenge, newScram("SCRAM-SHA-224", sha256.New224)},
+	{"SCRAM-SHA-1", challenge, newScram("SCRAM-SHA-1", sha1.New)},
+	{"DIGEST-MD5", challenge, newDigest},
+	{"CRAM-MD5", challenge, newCram},
+	{"PLAIN", plaintext, func(a *attempt) gosasl.Server { return &plain{gosasl.NewPlainServer(a.password)} }},
+	{"LOGIN", plaintext, func(a *attempt) gosasl.Server { return &login{attempt: a} }},
 }
 
 // maxResponse bounds each of a client's answers, in bytes (the SASL
@@ -32,20 +51,39 @@ const maxResponse = 1024
 // password ends the mechanisms that have been given a password. identity
 // is whom the user wants to act as, "" for himself.
 func (a *attempt) password(identity, user, password string) error {
-	if strings.TrimSpace(user) == "" {
-		return &auth.Error{Code: auth.Fail, Detail: "All-whitespace username."}
-	}
-	authID, ok := a.site.Canonical(a.ctx, user, a.peer.Local)
-	if !ok {
-		return &auth.Error{Code: auth.BadAuth, Detail: "bad userid authenticated"}
-	}
-	target := authID
-	if identity != "" {
-		if target, ok = a.site.Canonical(a.ctx, identity, a.peer.Local); !ok {
-			return &auth.Error{Code: auth.BadAuth, Detail: "bad userid authenticated"}
-		}
+	authID, target, e := a.canonical(user, identity)
+	if e != nil {
+		return e
 	}
 	u, e := a.login(a.ctx, a.peer, authID, target, password, "Password verification failed")
+	if e != nil {
+		return e
+	}
+	a.user = u
+	return nil
+}
+
+// canonical brings the name of who proves himself and of whom he wants to
+// act as ("" for himself) into their form.
+func (a *attempt) canonical(user, identity string) (authID, target string, e *auth.Error) {
+	if strings.TrimSpace(user) == "" {
+		return "", "", &auth.Error{Code: auth.Fail, Detail: "All-whitespace username."}
+	}
+	authID, ok := a.site.Canonical(a.ctx, user, a.peer.Local)
+	target = authID
+	if ok && identity != "" {
+		target, ok = a.site.Canonical(a.ctx, identity, a.peer.Local)
+	}
+	if !ok {
+		return "", "", &auth.Error{Code: auth.BadAuth, Detail: "bad userid authenticated"}
+	}
+	return authID, target, nil
+}
+
+// proved ends the mechanisms in which somebody has proved to know the
+// password of authID; target is whom he wants to act as.
+func (a *attempt) proved(authID, target string) error {
+	u, e := a.authorize(a.ctx, authID, target)
 	if e != nil {
 		return e
 	}

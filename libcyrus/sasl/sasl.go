@@ -105,7 +105,9 @@ func (s *Server) Mechanisms(p *Peer) []string {
 // permitted returns why a mechanism may not be used now, or nil.
 func (s *Server) permitted(m *mechanism, p *Peer) *auth.Error {
 	switch {
-	case !s.allowed(p), m.plaintext && !s.PlaintextAllowed(p):
+	case m.kind == challenge && !s.site.HasSecrets():
+		return &auth.Error{Code: auth.NoMech, Detail: "Couldn't find mech " + m.name}
+	case !s.allowed(p), m.kind == plaintext && !s.PlaintextAllowed(p):
 		return &auth.Error{Code: auth.Encrypt, Detail: "mech " + m.name + " needs TLS"}
 	case config.SaslMinimumLayer.In(s.conf) > p.SSF:
 		return &auth.Error{Code: auth.TooWeak, Detail: "mech " + m.name + " is too weak"}
@@ -225,13 +227,22 @@ func (s *Server) mayActAs(ctx context.Context, who auth.User, user string) bool 
 // Failed logs a refused log-in as Cyrus does (fail2ban reads it), and
 // waits for failedloginpause. mech is the mechanism or "plaintext".
 func (s *Server) Failed(ctx context.Context, p *Peer, mech string, e *auth.Error) {
-	user := e.LogUser()
-	if mech == Plaintext {
+	user, text := e.LogUser(), e.Error()
+	switch {
+	case mech == Plaintext:
 		user = e.User
+	case e.User == "" && e.Code != auth.NoUser:
+		// The library is asked for a name that it does not have yet, and
+		// forgets the reason over it; it has logged that before.
+		s.log.Log(ctx, syslog.LevelNotice, "SASL "+e.Detail)
+		text = tooEarly
 	}
-	s.log.Log(ctx, syslog.LevelNotice, "badlogin: "+p.Client+" "+mech+" ("+user+") ["+e.Error()+"]")
+	s.log.Log(ctx, syslog.LevelNotice, "badlogin: "+p.Client+" "+mech+" ("+user+") ["+text+"]")
 	pause(ctx, config.Failedloginpause.In(s.conf))
 }
+
+// tooEarly is what Cyrus logs of a failure before the user is known.
+const tooEarly = "SASL(-6): can't request information until later in exchange: Information that was requested is not yet available."
 
 // Plaintext is what the log calls a log-in without SASL.
 const Plaintext = "plaintext"
