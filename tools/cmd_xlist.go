@@ -7,7 +7,6 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
-	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/site"
 )
@@ -103,32 +102,10 @@ func (r *xlistRun) mailbox(ctx context.Context, e *mboxlist.Entry) error {
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	if err := r.set(ctx, e, flag); err != nil {
+	if err := r.site.List.SetSpecialUse(ctx, e, flag); err != nil {
 		fmt.Fprintf(r.err, "failed to set specialuse %s for %s: %v", flag, e.Name, err)
 		return nil
 	}
 	r.tell("set specialuse %s for %s\n", flag, e.Name)
 	return nil
-}
-
-// set stores the use; clients see by the modseq that something has changed.
-func (r *xlistRun) set(ctx context.Context, e *mboxlist.Entry, flag string) error {
-	had, err := r.site.List.SpecialUses(ctx, e)
-	if err != nil {
-		return err
-	}
-	m, err := r.site.Store.Open(ctx, e.Ref(), mailbox.Write)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	modseq := m.NextModseq()
-	m.AddAnnotationUse(int64(len(flag) - len(strings.Join(had, " "))))
-	m.BeforeCommit(func(ctx context.Context) error {
-		if err := r.site.List.SetSpecialUse(ctx, e, flag); err != nil {
-			return err
-		}
-		return r.site.List.Touch(ctx, e.Name, modseq)
-	})
-	return m.Commit(ctx)
 }

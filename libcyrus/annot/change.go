@@ -30,6 +30,7 @@ type Change struct {
 // The errors of Check; their texts are Cyrus's.
 var (
 	ErrValue = errors.New("Invalid annotation value")
+	ErrEntry = errors.New("Invalid annotation entry")
 )
 
 // Actor is who stores annotations.
@@ -100,13 +101,19 @@ func newChange(def *Definition, l Level, s Set, who Actor) (c Change, ignored bo
 		return c, false, errs.New(errs.Denied, "annot.Check", s.Entry, nil)
 	}
 	c.Allowed = who.mayStore(def, l, attr == ValueShared)
-	if c.Value != nil {
-		var ok bool
-		if c.Value, ok = canonical(def.Type, c.Value); !ok {
-			return c, false, errs.New(errs.BadArgument, "annot.Check", s.Entry, ErrValue)
-		}
+	if len(c.Value) == 0 {
+		c.Value = nil
+		return c, def.proxy, nil
 	}
-	return c, false, nil
+	var ok bool
+	if c.Value, ok = canonical(def.Type, c.Value); !ok {
+		err := ErrValue
+		if def.Type == Switch {
+			err = ErrEntry
+		}
+		return c, false, errs.New(errs.BadArgument, "annot.Check", s.Entry, err)
+	}
+	return c, def.proxy, nil
 }
 
 // mayStore reports whether somebody has the rights to store a value.
@@ -141,6 +148,9 @@ func canonical(t Type, v []byte) ([]byte, bool) {
 		// As strtoul does: blanks and a plus sign may stand before it.
 		_, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimLeft(s, " \t\n\v\f\r"), "+"), 10, 64)
 		return v, err == nil
+	case Switch:
+		// As config_switch in Cyrus's lib/libconfig.c.
+		return v, strings.IndexByte("1yt0nf", s[0]) >= 0 || strings.HasPrefix(s, "on") || strings.HasPrefix(s, "of")
 	case Int:
 		_, err := strconv.ParseInt(strings.TrimLeft(s, " \t\n\v\f\r"), 10, 64)
 		return v, err == nil

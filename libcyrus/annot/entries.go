@@ -36,6 +36,7 @@ const (
 	Boolean
 	Uint
 	Int
+	Switch // begins like on, yes, true, 1, or their opposites
 )
 
 // Place says where the value of an annotation is.
@@ -68,15 +69,16 @@ const (
 //
 // Source: the tables in Cyrus imap/annotate.c.
 type Definition struct {
-	Name     string // "" is any other one
-	Type     Type
-	Attrs    Attrs // that can be set
-	Rights   acl.Rights
-	Place    Place
-	Option   Option // of InOptions
-	ReadOnly bool   // also of entries in the database
-	OwnCheck bool   // the right to look the mailbox up is enough to read it
-	proxy    bool   // only of the frontends of a murder: not here
+	Name      string // "" is any other one
+	Type      Type
+	Attrs     Attrs // that can be set
+	Rights    acl.Rights
+	Place     Place
+	Option    Option // of InOptions
+	ReadOnly  bool   // also of entries in the database
+	OwnCheck  bool   // the right to look the mailbox up is enough to read it
+	OnlyInbox bool   // of users, not of their other mailboxes
+	proxy     bool   // only of the frontends of a murder: not here
 }
 
 // Option names an option of the index.
@@ -147,7 +149,7 @@ var known = [...][]Definition{
 		{Name: Vendor + "partition", Attrs: ValueShared, Place: Partition, ReadOnly: true, OwnCheck: true},
 		option(Vendor+"pop3newuidl", OptionNewUIDL),
 		{Name: Vendor + "pop3showafter", Attrs: ValueShared, Place: InShowAfter},
-		db(SearchFuzzy, Boolean, ValueShared, acl.Admin),
+		{Name: SearchFuzzy, Type: Switch, Attrs: ValueShared, Rights: acl.Admin, OnlyInbox: true},
 		{Name: Vendor + "server", Attrs: ValueShared, Place: Server, ReadOnly: true, OwnCheck: true, proxy: true},
 		option(SharedSeen, OptionSharedSeen),
 		db(SieveScript, String, ValueShared, acl.Admin),

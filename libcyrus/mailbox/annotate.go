@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
@@ -133,6 +134,15 @@ func (m *Mailbox) AnnotateMessage(ctx context.Context, r *Record, changes []anno
 	}
 	c.annotsMod = m.hdr.HighestModseq
 	return true, nil
+}
+
+// IndexTime is when the index was written last.
+func (m *Mailbox) IndexTime() (time.Time, error) {
+	fi, err := m.file.Stat()
+	if err != nil {
+		return time.Time{}, fsError("mailbox.IndexTime", m.ref.Name, err)
+	}
+	return fi.ModTime(), nil
 }
 
 // valueOf returns the value with a key, nil if there is none.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/acl"
-	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxname"
@@ -266,86 +265,6 @@ func (l *List) newACL(p *plan, n mboxname.Name, o CreateOptions) acl.List {
 		return append(acl.List{}, p.parent.ACL...)
 	}
 	return append(acl.List{}, l.o.Rights.Default...)
-}
-
-// baseUses are the special uses that a mailbox can have (RFC 6154 without
-// \All and \Flagged, RFC 8457, and Cyrus's \Snoozed).
-var baseUses = []string{`\Archive`, `\Drafts`, `\Important`, `\Junk`, `\Sent`, `\Trash`, `\Snoozed`}
-
-// checkUses refuses special uses that are unknown, or that another mailbox
-// of the user has.
-func (l *List) checkUses(ctx context.Context, n mboxname.Name, uses []string) error {
-	for i, use := range uses {
-		canonical := l.canonicalUse(use)
-		if canonical == "" {
-			return errs.New(errs.NotSupported, "mboxlist.Create", string(n), ErrUseUnknown)
-		}
-		uses[i] = canonical
-		_, err := l.SpecialUse(ctx, n.Owner(), canonical)
-		if err == nil {
-			return errs.New(errs.NotSupported, "mboxlist.Create", string(n), ErrUseTaken)
-		}
-		if !errs.Is(err, errs.NotFound) {
-			return err
-		}
-	}
-	return nil
-}
-
-// canonicalUse is the usual spelling of a special use, "" if there is none.
-func (l *List) canonicalUse(use string) string {
-	for _, known := range slices.Concat(baseUses, l.o.SpecialUses) {
-		if strings.EqualFold(known, use) {
-			return known
-		}
-	}
-	return ""
-}
-
-// SpecialUses is the special uses of a mailbox, nil if it has none.
-func (l *List) SpecialUses(ctx context.Context, e *Entry) ([]string, error) {
-	owner := e.Name.OwnerOf(l.o.Names.DeletedPrefix)
-	if owner == "" {
-		return nil, nil
-	}
-	v, ok, err := l.o.Annot.Get(ctx, annot.Scope{MailboxID: e.UniqueID, Owner: owner}, annot.Key{Entry: annot.SpecialUse, User: owner})
-	if err != nil || !ok {
-		return nil, err
-	}
-	return strings.Fields(string(v)), nil
-}
-
-// SetSpecialUse stores the special uses of a user's mailbox, "" for none,
-// without any check.
-func (l *List) SetSpecialUse(ctx context.Context, e *Entry, uses string) error {
-	owner := e.Name.Owner()
-	var value []byte
-	if uses != "" {
-		value = []byte(uses)
-	}
-	_, err := l.o.Annot.Set(ctx, annot.Scope{MailboxID: e.UniqueID, Owner: owner},
-		annot.Key{Entry: annot.SpecialUse, User: owner}, value)
-	return err
-}
-
-// SpecialUse finds the user's mailbox with a special use such as `\Trash`;
-// errs.NotFound without one.
-func (l *List) SpecialUse(ctx context.Context, userID, use string) (*Entry, error) {
-	var found *Entry
-	if userID == "" {
-		return nil, errs.New(errs.NotFound, "mboxlist.SpecialUse", use, nil)
-	}
-	err := l.User(ctx, userID, false, func(e *Entry) (bool, error) {
-		uses, err := l.SpecialUses(ctx, e)
-		if slices.ContainsFunc(uses, func(u string) bool { return strings.EqualFold(u, use) }) {
-			found = e
-		}
-		return found == nil, err
-	})
-	if err == nil && found == nil {
-		err = errs.New(errs.NotFound, "mboxlist.SpecialUse", use, nil)
-	}
-	return found, err
 }
 
 // mayHaveChildren refuses mailboxes below one with a use that is named in

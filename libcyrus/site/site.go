@@ -32,22 +32,23 @@ import (
 // Site is an open mail store. Everything in it may be used from many
 // goroutines.
 type Site struct {
-	Config    *config.Config
-	Log       *slog.Logger
-	FS        disk.FS
-	Locks     *lock.Table
-	Names     mboxname.Rules
-	Rights    acl.Rules
-	Layout    *mboxname.Layout
-	List      *mboxlist.List
-	Store     *mailbox.Store
-	Quota     *quota.Store
-	Subs      *subs.Store
-	Seen      *seen.Store
-	Annot     *annot.Store
-	Duplicate *duplicate.Store
-	UserDeny  *userdeny.Store
-	Server    *dbd.Client // cyrusdbd in own mode, nil in shared mode
+	Config      *config.Config
+	Log         *slog.Logger
+	FS          disk.FS
+	Locks       *lock.Table
+	Names       mboxname.Rules
+	Rights      acl.Rules
+	Layout      *mboxname.Layout
+	List        *mboxlist.List
+	Store       *mailbox.Store
+	Quota       *quota.Store
+	Subs        *subs.Store
+	Seen        *seen.Store
+	Annot       *annot.Store
+	Definitions *annot.Definitions // of annotations
+	Duplicate   *duplicate.Store
+	UserDeny    *userdeny.Store
+	Server      *dbd.Client // cyrusdbd in own mode, nil in shared mode
 
 	still   bool // nobody changes what is there: see OpenCopy
 	status  *statusCache
@@ -207,6 +208,7 @@ func (s *Site) open() error {
 		DB: dbs.Annotations, FS: s.FS, Locks: s.Locks, Log: s.Log, Kind: fileKind(config.AnnotationDb.In(c)),
 	})
 	s.onClose(s.Annot.Close)
+	s.Definitions = s.definitions()
 	s.Duplicate = duplicate.New(dbs.Duplicates, s.Log)
 	s.onClose(s.Duplicate.Close)
 	s.UserDeny = userdeny.New(dbs.UserDeny, s.Log)
