@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"libcyrus/lock", "libcyrus/proc"},
 	{"libcyrus/mboxname", "libcyrus/imapwire", "libcyrus/linewire", "libcyrus/message"},
 	{"libcyrus/cyrusdb"},
-	{"libcyrus/acl"},
+	{"libcyrus/acl", "libcyrus/sieve"},
 	{"libcyrus/seen", "libcyrus/subs", "libcyrus/annot", "libcyrus/quota", "libcyrus/duplicate", "libcyrus/userdeny", "libcyrus/counters", "libcyrus/conversations"},
 	{"libcyrus/mailbox"},
 	{"libcyrus/mboxlist"},
