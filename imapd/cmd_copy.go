@@ -144,7 +144,6 @@ func (s *session) copyOptions(dst *mboxlist.Entry, how transfer) mailbox.CopyOpt
 		Move:      how.move,
 		Seen:      s.view.SeenFunc(),
 		Keywords:  rights.Has(acl.Write),
-		User:      s.who.User,
 	}
 	if rights.Has(acl.Write) {
 		o.Flags |= mailbox.Answered | mailbox.Flagged | mailbox.Draft

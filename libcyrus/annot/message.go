@@ -16,6 +16,7 @@ type Message struct {
 	Key
 	Value  []byte // nil removes it
 	Modseq uint64 // 0: that of MessageSet
+	Quiet  bool   // of one that is appended: it takes no modseq of its own
 }
 
 // Messages says which mailbox's database is meant.
@@ -46,7 +47,7 @@ func (s *Store) MessageEach(ctx context.Context, m Messages, uid uint32, fn func
 			if v.Deleted {
 				return true, nil
 			}
-			return true, fn(Message{uint32(n), k.real(m.Owner), v.Data, v.Modseq}, v.Modseq)
+			return true, fn(Message{UID: uint32(n), Key: k.real(m.Owner), Value: v.Data, Modseq: v.Modseq}, v.Modseq)
 		})
 	})
 }

@@ -82,58 +82,76 @@ func (m *Mailbox) BoxAnnotations(ctx context.Context) (rows []annot.Row, err err
 // MessageAnnotations returns the annotations of a message, in the order of
 // their keys. Those of a mailbox are read once.
 func (m *Mailbox) MessageAnnotations(ctx context.Context, uid uint32) ([]Annotation, error) {
-	if m.changes.messages == nil {
+	if !m.changes.began {
 		m.changes.old.AnnotUsed = m.hdr.AnnotUsed
 	}
 	return m.annotsOf(ctx, uid)
 }
 
 // AnnotateMessage changes annotations of a message, as AnnotateBox does for
-// the mailbox. A message of which something changes gets a new modseq. r has
-// the record afterwards. Mode Write.
+// the mailbox. The message gets a new modseq whether something changes or not,
+// after one for each value of the first entry that does. r has the record
+// afterwards. Mode Write.
 //
 // Source: index_store_annotation in Cyrus imap/index.c.
-func (m *Mailbox) AnnotateMessage(ctx context.Context, r *Record, changes []annot.Change) (bool, error) {
+func (m *Mailbox) AnnotateMessage(ctx context.Context, r *Record, changes []annot.Change) error {
 	m.begin()
 	have, err := m.annotsOf(ctx, r.UID)
 	if err != nil {
-		return false, err
+		return err
 	}
 	c := &m.changes
 	next := have
-	first := len(c.annots)
-	for _, x := range changes {
+	for i := range changes {
+		x := &changes[i]
 		if bytes.Equal(valueOf(next, x.Key), x.Value) {
 			continue
 		}
 		if !x.Allowed {
-			return false, errs.New(errs.Denied, "mailbox.AnnotateMessage", string(m.ref.Name), nil)
+			return errs.New(errs.Denied, "mailbox.AnnotateMessage", string(m.ref.Name), nil)
 		}
-		a := Annotation{UID: r.UID, Key: x.Key, Value: x.Value}
+		if x.Entry == changes[0].Entry {
+			m.NextModseq()
+		}
+		if x.Entry == annotBaseThread && r.Flags&SplitConversation == 0 {
+			continue // there is nothing that it could be the base of
+		}
+		a := Annotation{UID: r.UID, Key: x.Key, Value: x.Value, Modseq: m.hdr.HighestModseq}
 		if len(a.Value) == 0 {
 			a.Value = nil
 		}
 		next = withAnnotation(next, a)
 		c.annots = append(c.annots, a)
 	}
-	if len(c.annots) == first {
-		return false, nil
-	}
 	before := c.usage[quota.AnnotStorage]
 	m.count(r, have, -1)
 	m.count(r, next, 1)
 	if err := m.roomForAnnotations(ctx, c.usage[quota.AnnotStorage]-before); err != nil {
-		return false, err
+		return err
 	}
 	c.messages[r.UID] = next
-	if err := m.Rewrite(r); err != nil {
-		return false, err
-	}
-	for i := first; i < len(c.annots); i++ {
-		c.annots[i].Modseq = r.Modseq
-	}
 	c.annotsMod = m.hdr.HighestModseq
-	return true, nil
+	return m.Rewrite(r)
+}
+
+// annotDisplayName is the name that JMAP shows of a mailbox.
+const annotDisplayName = annot.Vendor + "displayname"
+
+// annotBaseThread is the thread from which a conversation was split.
+const annotBaseThread = annot.Vendor + "basethrid"
+
+// number prepares the annotations of a new message. Each takes a modseq
+// behind that of the message.
+//
+// Source: write_entry in Cyrus imap/annotate.c.
+func (m *Mailbox) number(as []Annotation, uid uint32) {
+	for i := range as {
+		a := &as[i]
+		if a.UID = uid; !a.Quiet {
+			m.NextModseq()
+		}
+		a.Modseq = m.hdr.HighestModseq
+	}
 }
 
 // IndexTime is when the index was written last.

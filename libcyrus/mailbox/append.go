@@ -429,9 +429,7 @@ func (b *batch) addRecords(r *appendRequest) {
 		a.rec.Recno = h.NumRecords
 		a.rec.Modseq, a.rec.CreatedModseq = h.HighestModseq, h.HighestModseq
 		a.rec.LastUpdated, a.rec.SaveDate = c.time, c.time
-		for j := range a.annots {
-			a.annots[j].UID = a.rec.UID
-		}
+		m.number(a.annots, a.rec.UID)
 		m.count(&a.rec, a.annots, 1)
 		c.added = append(c.added, *a)
 		c.annots = append(c.annots, a.annots...)

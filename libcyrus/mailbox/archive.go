@@ -180,7 +180,7 @@ func (s *Store) gatherExpunged(ctx context.Context, ref Ref, uids []uint32, clea
 		return nil, nil, err
 	}
 	defer m.Close()
-	o := CopyOptions{Flags: SystemMask, Keywords: true, User: m.owner()}
+	o := CopyOptions{Flags: SystemMask, Keywords: true}
 	if clearDeleted {
 		o.Flags &^= Deleted
 	}

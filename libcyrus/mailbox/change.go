@@ -248,40 +248,6 @@ func (m *Mailbox) Expunge(r *Record, session string) error {
 	return nil
 }
 
-// Annotate sets annotations of messages that are not expunged; each message
-// gets a new modseq. Mode Write.
-func (m *Mailbox) Annotate(ctx context.Context, as []Annotation) error {
-	m.begin()
-	c := &m.changes
-	touched := map[uint32]bool{}
-	for _, a := range as {
-		have, err := m.annotsOf(ctx, a.UID)
-		if err != nil {
-			return err
-		}
-		r, ok, err := m.FindUID(a.UID, 0)
-		if err != nil {
-			return err
-		}
-		if !ok || !r.Live() {
-			return errs.New(errs.NoSuchMessage, "mailbox.Annotate", string(m.ref.Name), nil)
-		}
-		next := withAnnotation(have, a)
-		m.count(&r, have, -1)
-		m.count(&r, next, 1)
-		c.messages[a.UID] = next
-		c.annots = append(c.annots, a)
-		if !touched[a.UID] {
-			touched[a.UID] = true
-			if err := m.Rewrite(&r); err != nil {
-				return err
-			}
-		}
-	}
-	c.annotsMod = m.hdr.HighestModseq
-	return nil
-}
-
 // withAnnotation returns as with a set in it.
 func withAnnotation(as []Annotation, a Annotation) []Annotation {
 	var out []Annotation

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
@@ -27,8 +28,6 @@ type CopyOptions struct {
 	// source: if his \Seen flags of the source are not in its index. It
 	// is called with the source locked.
 	Seen func(uid uint32) bool
-	// User is whose private annotations are copied, beside shared ones.
-	User string
 	// FlagLimit is as in AppendOptions.
 	FlagLimit int
 }
@@ -132,19 +131,22 @@ func (m *Mailbox) copyItem(ctx context.Context, r *Record, buf *CacheBuffer, o *
 	if m.store.o.AuditLog {
 		it.messageID = messageID(cache)
 	}
-	it.annots, err = m.copiedAnnotations(ctx, r.UID, o.User)
+	it.annots, err = m.copiedAnnotations(ctx, r.UID)
 	return it, err
 }
 
-// copiedAnnotations returns the annotations that a copy of a message gets:
-// shared ones and those of user. Those that index records of a newer version
-// hold are left out: the copy has its own.
-func (m *Mailbox) copiedAnnotations(ctx context.Context, uid uint32, user string) ([]Annotation, error) {
+// copiedAnnotations returns the annotations that a copy of a message gets: as
+// in Cyrus, private ones of all users too, which only they can read. Those
+// that may be on one message only are left out.
+//
+// Source: rename_cb in Cyrus imap/annotate.c.
+func (m *Mailbox) copiedAnnotations(ctx context.Context, uid uint32) ([]Annotation, error) {
 	m.changes.old.AnnotUsed = m.hdr.AnnotUsed
 	all, err := m.annotsOf(ctx, uid)
 	var out []Annotation
 	for _, a := range all {
-		if (a.User == "" || a.User == user) && !isVirtual(a.Entry, Version) {
+		if a.Entry != annot.Snoozed && a.Entry != annotDisplayName {
+			a.Modseq = 0
 			out = append(out, a)
 		}
 	}
