@@ -356,7 +356,7 @@ func (l *List) renameInbox(ctx context.Context, who Actor, inbox *Entry, to mbox
 		return errs.New(errs.NoSuchMessage, "mboxlist.Rename", string(inbox.Name), nil)
 	}
 	_, _, err = l.o.Store.Copy(ctx, inbox.Ref(), uids, dst.Ref(), mailbox.CopyOptions{
-		SessionID: who.SessionID, Move: true, Flags: mailbox.SystemMask, Keywords: true, User: who.User,
+		SessionID: who.SessionID, Move: true, Flags: mailbox.SystemMask, Keywords: true,
 	})
 	return err
 }
