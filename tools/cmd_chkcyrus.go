@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 )
@@ -40,13 +41,14 @@ func (p *program) chkCyrus(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
-	c := &boxCheck{site: s, out: p.out}
+	o := mailbox.ReconstructOptions{Look: true, NoStat: true, Say: func(line string) { fmt.Fprintln(p.out, line) }}
 	check := func(_ string, e *mboxlist.Entry) error {
 		if partition != "" && e.Partition != partition {
 			return nil
 		}
 		fmt.Fprintf(p.err, "checking: %s\n", e.Name)
-		if _, err := c.run(ctx, e); err != nil {
+		o.ACL, o.UIDValidity = e.ACL.String(), e.UIDValidity
+		if _, err := s.Store.Reconstruct(ctx, e.Ref(), o); err != nil {
 			fmt.Fprintf(p.out, "%s: %v\n", e.Name, err)
 		}
 		return nil

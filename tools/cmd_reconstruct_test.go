@@ -87,13 +87,13 @@ func TestReconstructContents(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "1.")); err != nil {
 		t.Fatal(err)
 	}
-	odd := "user.a odd file " + dir + "/odd.txt\n"
+	odd := "user.a odd file " + dir + "/odd.txt\nrun reconstruct with -O to remove odd files\n"
 	for _, tt := range []struct{ args, want string }{
 		{"-n", odd + "user.a uid 1 not found\nuser.a uid 4 found - adding\nuser/a\n"},
 		{"-n -s", odd + "user.a uid 1 not found\nuser.a uid 4 found - adding\nuser/a\n"},
 		{"-n -G", odd + "user.a uid 1 not found\nuser.a uid 2 guid mismatch\nuser.a uid 4 found - adding\nuser/a\n"},
-		{"-G", odd + "user.a uid 1 not found\nuser.a uid 2 guid mismatch\nuser.a uid 4 found - adding\nuser/a\n"},
-		{"-G", odd + "user.a uid 2 guid mismatch\nuser/a\n"},
+		{"-G", odd + "user.a uid 1 not found\nuser.a uid 2 guid mismatch\nrun reconstruct with -R to fix or -U to remove\nuser.a uid 4 found - adding\nuser/a\n"},
+		{"-G -o", "user.a uid 2 guid mismatch\nrun reconstruct with -R to fix or -U to remove\nuser/a\n"},
 	} {
 		r := call("", append(append([]string{"reconstruct", "-C", s.path}, strings.Fields(tt.args)...), "user/a")...)
 		if r.status != 0 || r.err != "" || r.out != tt.want {
@@ -141,16 +141,5 @@ func TestReconstructRediscovered(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "1.")); !os.IsNotExist(err) {
 		t.Errorf("old file: %v", err)
-	}
-}
-
-// TestReconstructRefuses lists what Cyrus's own has and this one has not.
-func TestReconstructRefuses(t *testing.T) {
-	path, _ := conf(t, shared)
-	for _, args := range []string{"-d", "-f", "-I", "-m", "-M", "-o", "-O", "-P", "-p x", "-R", "-U", "-V max", "-x"} {
-		r := call("", append([]string{"reconstruct", "-C", path}, strings.Fields(args)...)...)
-		if r.status != exUsage || r.err != "fatal error: option "+args[:2]+" is not supported\n" {
-			t.Errorf("%s: %+v", args, r)
-		}
 	}
 }

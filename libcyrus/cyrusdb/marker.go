@@ -80,7 +80,7 @@ func look(fsys disk.FS, path string) (found, marker, error) {
 	n, err := f.ReadAt(b, 0)
 	if n == 0 && err != nil {
 		if fi, serr := f.Stat(); serr == nil && fi.Size() == 0 {
-			return isCyrus, m, nil
+			return nothing, m, nil // no database of Cyrus's is ever empty: its contents are lost
 		}
 		return nothing, m, disk.Error("cyrusdb", path, err)
 	}

@@ -13,7 +13,7 @@ func TestLook(t *testing.T) {
 		want found
 	}{
 		"marker":     {string(m.encode()), isMarker},
-		"empty":      {"", isCyrus},
+		"empty":      {"", nothing},
 		"twoskip":    {"\xa1\x02\x8b\x0dtwoskip file\x00\x00\x00\x00rest", isCyrus},
 		"flat":       {"fred\t2\n", isCyrus},
 		"later kind": {"gocyrus marker 2\nsite x\n", isCyrus},

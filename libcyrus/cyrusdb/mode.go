@@ -135,7 +135,7 @@ func checkOwn(c *config.Config, fsys disk.FS) (*layout, error) {
 			return nil, disk.Error("cyrusdb", dir, err)
 		}
 		if len(list) == 0 {
-			return nil, modeError("%s says that the databases are in %s, but nothing is there: put it back from a backup", path, dir)
+			return nil, modeError("%s says that the databases are in %s, but nothing is there: put it back from a backup, or make the mailbox list anew with reconstruct -m, which loses annotations of mailboxes", path, dir)
 		}
 	}
 	if l.mailboxes() == nothing {
@@ -152,7 +152,7 @@ func checkSpool(c *config.Config, fsys disk.FS, path string) error {
 			return err
 		}
 		if file != "" {
-			return modeError("there is no mailbox list (%s), but mail (%s): put the list back from a backup, or import one with ctl_mboxlist -u", path, file)
+			return modeError("there is no mailbox list (%s), but mail (%s): put the list back from a backup, import one with ctl_mboxlist -u, or make it anew from the mail with reconstruct -m", path, file)
 		}
 	}
 	return nil
@@ -206,7 +206,7 @@ func Agree(c *config.Config, fsys disk.FS, data Data) error {
 	case l.mailboxes() == isCyrus:
 		return nil // to be converted
 	case l.mailboxes() == nothing && !data.Empty:
-		return modeError("%s is missing, but there are records in %s: put the marker back from a backup, or move that directory away if they are not wanted", path, dir)
+		return modeError("%s is missing, but there are records in %s: put the marker back from a backup, run reconstruct -m to make it anew, or move that directory away if they are not wanted", path, dir)
 	}
 	if data.Epoch == 0 {
 		if err := data.SetEpoch(1); err != nil {
@@ -237,7 +237,7 @@ func (m marker) write(fsys disk.FS, path string) error {
 func (l *layout) compare(site string, epoch uint64) error {
 	for i, is := range l.found {
 		if m := l.markers[i]; is == isMarker && (m.site != site || m.epoch != epoch) {
-			return modeError("%s belongs to databases with the name %s and epoch %d, but those in place have %s and %d: one of the two is from a backup", l.files[i].path, m.site, m.epoch, site, epoch)
+			return modeError("%s belongs to databases with the name %s and epoch %d, but those in place have %s and %d: one of the two is from a backup; if neither can be put right, reconstruct -m makes the mailbox list anew", l.files[i].path, m.site, m.epoch, site, epoch)
 		}
 	}
 	return nil

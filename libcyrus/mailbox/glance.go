@@ -19,6 +19,14 @@ type Glance struct {
 	Version   uint32 // of cyrus.index, 0 if it cannot be read
 	Records   uint32
 	IndexErr  error
+
+	// What cyrus.header says, if HeaderErr is nil.
+	Name     mboxname.Name
+	Type     string
+	ACL      string
+	Keywords []string // names of user flags
+	// Head is the head of cyrus.index, nil if it is damaged.
+	Head *IndexHeader
 }
 
 // Look reads the heads of a mailbox's files.
@@ -45,7 +53,8 @@ func (g *Glance) readHeader(fsys disk.FS, path string) {
 		g.HeaderErr = errs.New(errs.BadFormat, "mailbox.Look", path, err)
 		return
 	}
-	g.ID, g.OldHeader = h.uniqueID, data[len(headerMagic)] != '%'
+	g.ID, g.OldHeader = h.uniqueID, len(data) > len(headerMagic) && data[len(headerMagic)] != '%'
+	g.Name, g.Type, g.ACL, g.Keywords = h.name, h.typ, h.acl, h.flags
 }
 
 func (g *Glance) readIndex(fsys disk.FS, path string) {
@@ -55,10 +64,14 @@ func (g *Glance) readIndex(fsys disk.FS, path string) {
 		return
 	}
 	defer f.Close()
-	var b [24]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil && err != io.EOF {
+	var b [maxHeader]byte
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && err != io.EOF {
 		g.IndexErr = disk.Error("mailbox.Look", path, err)
 		return
+	}
+	if h, err := decodeIndexHeader(b[:n]); err == nil && !h.damagedCRC {
+		g.Head = h
 	}
 	version := binary.BigEndian.Uint32(b[8:])
 	if layoutOf(version) == nil {

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,11 +29,13 @@ func TestLook(t *testing.T) {
 	}
 	e.create(inbox)
 	e.mustAppend(inbox, 1, 2)
-	if g := Look(e.fs, e.l, inbox); g != (Glance{ID: inbox.UniqueID, Version: Version, Records: 2}) {
+	if g := Look(e.fs, e.l, inbox); g.ID != inbox.UniqueID || g.Version != Version || g.Records != 2 || g.OldHeader ||
+		g.Name != inbox.Name || g.Type != "e" || g.ACL == "" || g.Head == nil || g.Head.LastUID != 2 {
 		t.Errorf("%+v", g)
 	}
 	e.oldHeader("older")
-	if g := Look(e.fs, e.l, inbox); g != (Glance{ID: "older", OldHeader: true, Version: Version, Records: 2}) {
+	if g := Look(e.fs, e.l, inbox); g.ID != "older" || !g.OldHeader || g.Version != Version || g.Records != 2 ||
+		!slices.Equal(g.Keywords, []string{"$kw", "", "$three"}) {
 		t.Errorf("old header: %+v", g)
 	}
 	p, err := layoutPaths(e.l, &inbox)

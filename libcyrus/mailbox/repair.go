@@ -3,13 +3,13 @@ package mailbox
 import (
 	"context"
 	"crypto/sha1"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -246,8 +246,11 @@ func (m *Mailbox) repair(ctx context.Context) (bool, error) {
 
 // recount sets the counters of the new header by the records.
 func (rb *rebuild) recount(ctx context.Context, records []salvaged) error {
-	m := rb.m
-	h := &rb.hdr
+	return rb.m.recount(ctx, &rb.hdr, records)
+}
+
+// recount sets the counters of a header by the records.
+func (m *Mailbox) recount(ctx context.Context, h *IndexHeader, records []salvaged) error {
 	h.QuotaUsed, h.Exists, h.Answered, h.Flagged, h.Deleted, h.Unseen = 0, 0, 0, 0, 0, 0
 	h.SyncCRC, h.SyncCRCAnnot, h.FirstExpunged = 0, annotCRCInit, 0
 	var err error
@@ -291,11 +294,16 @@ func (m *Mailbox) mailboxAnnotations(ctx context.Context) (n uint64, err error) 
 // salvaged is a record that goes into a repaired index.
 type salvaged struct {
 	Record
-	parse bool // its cache record must be made anew
+	parse    bool   // its cache record must be made anew
+	mended   bool   // its checksum was wrong, but the file agrees with it
+	from     string // the file, where it has not its right name yet
+	cacheLen int64  // of the cache record that is made anew
 }
 
 // salvageCount says what had to be done.
 type salvageCount struct{ mended, rebuilt, lost int }
+
+func (n *salvageCount) any() bool { return n.mended+n.rebuilt+n.lost > 0 }
 
 // salvage reads what can be read of an index.
 func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
@@ -328,6 +336,7 @@ func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
 		case plausible && good:
 		case plausible && m.agrees(&r.Record):
 			n.mended++
+			r.mended = true
 			m.touchSalvaged(&r.Record)
 		default:
 			holes++
@@ -341,7 +350,9 @@ func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
 		last = r.UID
 		out = append(out, r)
 	}
-	holes += int(m.hdr.NumRecords - min(m.hdr.NumRecords, inFile))
+	if m.hdr.NumRecords != 1<<32-1 { // else it is not known how many there were
+		holes += int(m.hdr.NumRecords - min(m.hdr.NumRecords, inFile))
+	}
 	return out, n, fill(min(m.hdr.LastUID, 1<<32-2) + 1)
 }
 
@@ -371,51 +382,72 @@ func (m *Mailbox) remake(after, before uint32, n int) ([]salvaged, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	entries, err := m.store.o.FS.ReadDir(m.box.paths.dir)
-	if err != nil {
-		return nil, disk.Error("mailbox.repair", string(m.ref.Name), err)
-	}
+	p := &m.box.paths
+	where := map[uint32]Flags{}
 	var uids []uint32
-	for _, e := range entries {
-		digits, ok := strings.CutSuffix(e.Name(), ".")
-		uid, err := strconv.ParseUint(digits, 10, 32)
-		if ok && err == nil && uint32(uid) > after && uint32(uid) < before {
-			uids = append(uids, uint32(uid))
+	for _, flag := range []Flags{0, Archived} {
+		dir := p.dir
+		if flag != 0 {
+			dir = p.archiveDir
+		}
+		entries, err := m.store.o.FS.ReadDir(dir)
+		if err != nil && (flag == 0 || !errors.Is(err, fs.ErrNotExist)) {
+			return nil, disk.Error("mailbox.repair", string(m.ref.Name), err)
+		}
+		for _, e := range entries {
+			uid, ok := uidOf(e.Name())
+			if _, twice := where[uid]; ok && !twice && uid > after && uid < before {
+				uids, where[uid] = append(uids, uid), flag
+			}
 		}
 	}
 	slices.Sort(uids)
 	var out []salvaged
 	for _, uid := range uids[:min(n, len(uids))] {
-		r, err := m.remakeOne(uid)
+		at := Record{UID: uid, Flags: where[uid]}
+		r, err := m.remakeFrom(m.messagePath(&at), uid)
 		if err != nil {
 			m.store.o.Log.Error("cannot read a message", "mailbox", m.ref.Name, "uid", uid, "error", err)
 			continue
 		}
-		out = append(out, salvaged{r, true})
+		m.touchSalvaged(&r.Record)
+		r.CreatedModseq, r.SaveDate, r.Flags = r.Modseq, r.LastUpdated, where[uid]
+		out = append(out, salvaged{Record: r.Record, parse: true})
 	}
 	return out, nil
 }
 
-// remakeOne makes a record from a message file.
-func (m *Mailbox) remakeOne(uid uint32) (Record, error) {
-	r := Record{UID: uid, CacheVersion: message.CacheVersion}
-	f, err := m.OpenMessage(&r)
+// remade is a record made from a file, with its cache record.
+type remade struct {
+	Record
+	msg   *message.Message
+	cache []byte
+}
+
+// sentAt is when a message was sent that has come at a time.
+func (r *remade) sentAt(internal Stamp) (sent, gm Stamp) {
+	s, g := r.msg.Times(internal.Time())
+	return StampOf(s), StampOf(g)
+}
+
+// remakeFrom makes a record from a message file. It has no modseq yet.
+func (m *Mailbox) remakeFrom(path string, uid uint32) (r remade, err error) {
+	r.UID, r.CacheVersion = uid, message.CacheVersion
+	f, err := m.store.o.FS.Open(path)
 	if err != nil {
-		return r, err
+		return r, disk.Error("mailbox.repair", path, err)
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return r, err
+		return r, disk.Error("mailbox.repair", path, err)
 	}
-	msg, err := message.ParseReader(f, fi.Size(), m.store.o.Message)
-	if err != nil {
-		return r, err
+	if r.msg, err = message.ParseReader(f, fi.Size(), m.store.o.Message); err != nil {
+		return r, disk.Error("mailbox.repair", path, err)
 	}
-	fillRecord(&r, msg, fi.ModTime())
-	m.touchSalvaged(&r)
-	r.CreatedModseq, r.SaveDate = r.Modseq, r.LastUpdated
-	r.CacheCRC = crc32.ChecksumIEEE(msg.CacheRecord())
+	fillRecord(&r.Record, r.msg, fi.ModTime())
+	r.cache = r.msg.CacheRecord()
+	r.CacheCRC = crc32.ChecksumIEEE(r.cache)
 	return r, nil
 }
 
@@ -457,7 +489,7 @@ func (s *Store) upgrade(ctx context.Context, ref Ref) error {
 			if seen(r.UID) {
 				r.Flags |= Seen
 			}
-			records = append(records, salvaged{*r, true})
+			records = append(records, salvaged{Record: *r, parse: true})
 		}
 		return true
 	})
