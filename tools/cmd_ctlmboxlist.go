@@ -21,6 +21,8 @@ const ctlMboxlistUse = `DUMP:
   ctl_mboxlist [-C <alt_config>] -d [-x] [-y] [-p partition] [-f filename]
 UNDUMP:
   ctl_mboxlist [-C <alt_config>] -u [-f filename] [-L]    [< mboxlist.dump]
+MUPDATE populate:
+  ctl_mboxlist [-C <alt_config>] -m [-a] [-w] [-i] [-f filename]
 VERIFY:
   ctl_mboxlist [-C <alt_config>] -v [-f filename]
 `
@@ -50,6 +52,9 @@ func (r *listRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer r.site.Close()
+	if r.op == 'm' {
+		return r.populate()
+	}
 	if err := r.openList(); err != nil {
 		return err
 	}
@@ -99,10 +104,16 @@ func (r *listRun) arguments() error {
 	if r.op == 0 || r.murder && r.op != 'm' || dumping && r.op != 'd' || r.legacy && r.op != 'u' {
 		return r.misused(ctlMboxlistUse, exFailure)
 	}
-	if r.op == 'm' {
+	return nil
+}
+
+// populate is -m. This version knows no mupdate server.
+func (r *listRun) populate() error {
+	if config.MupdateServer.In(r.site.Config) == "" {
 		return fatal(exUnavailable, "couldn't get mupdate server name")
 	}
-	return nil
+	fmt.Fprintln(r.err, "couldn't connect to mupdate server")
+	return &exit{exFailure, nil}
 }
 
 // openList opens the list that -f names, or the site's.
@@ -118,7 +129,8 @@ func (r *listRun) openList() error {
 	}
 	db, err := cyrusdb.OpenBehind(s.Config, s.FS, s.Locks, r.log, kind, r.file, cyrusdb.Create)
 	if err != nil {
-		return err
+		r.log.Error(fmt.Sprintf("DBERROR: opening %s: %v", r.file, err))
+		return fatal(exTempFail, "can't read mailboxes file")
 	}
 	r.list = mboxlist.New(mboxlist.Options{
 		DB: db, FS: s.FS, Locks: s.Locks, Layout: s.Layout, Names: s.Names, Rights: s.Rights, Log: s.Log,
@@ -205,6 +217,9 @@ const (
 // status is 0.
 func (r *listRun) undump(ctx context.Context) error {
 	v, jerr := readJSON(r.in)
+	if _, array := v.([]any); array && jerr == nil {
+		return nil // Cyrus goes through its members by name, of which there are none
+	}
 	all, ok := v.(*orderedJSON)
 	if jerr == nil && !ok {
 		jerr = &jsonError{1, errors.New("'{' expected")}

@@ -25,6 +25,10 @@ func TestCtlMboxlistUse(t *testing.T) {
 	if r := call("", "ctl_mboxlist", "-C", path, "-m"); r.status != 69 || r.err != "fatal error: couldn't get mupdate server name\n" {
 		t.Errorf("-m: %+v", r)
 	}
+	path, _ = conf(t, shared+"mupdate_server: mupdate.example.com\n")
+	if r := call("", "ctl_mboxlist", "-C", path, "-m", "-a", "-w", "-i"); r.status != exFailure || r.err != "couldn't connect to mupdate server\n" {
+		t.Errorf("-m with a server: %+v", r)
+	}
 }
 
 // TestCtlMboxlistVerify removes one directory and makes one that is too much.

@@ -44,6 +44,7 @@ type expireArgs struct {
 	conf, prefix, user                       string
 	archive, deleted, duplicates, expunged   time.Duration
 	noAnnotations, noExpunge, flags, verbose bool
+	look                                     bool // --dry-run, which is not Cyrus's
 }
 
 const unset = -1 * time.Second
@@ -60,6 +61,8 @@ type expiry struct {
 	mailboxes, seen, expired, expunged, flagsRemoved int
 	noExpireUser                                     string // the last user looked up
 	noExpire                                         bool   // and whether he is left alone
+
+	plan expirePlan
 }
 
 // cyrExpire removes what has become old: messages by the expire annotation
@@ -93,6 +96,8 @@ func (p *program) cyrExpire() error {
 
 // expireArgs reads the command line.
 func (p *program) expireArgs() (a expireArgs, err error) {
+	words := slices.DeleteFunc(slices.Clone(p.args), func(w string) bool { return w == "--dry-run" })
+	a.look, p.args = len(words) < len(p.args), words
 	opts, _, err := p.options("A:C:D:E:X:achp:tu:vx", expireUse, exUsage)
 	if err != nil {
 		return a, err
@@ -105,7 +110,7 @@ func (p *program) expireArgs() (a expireArgs, err error) {
 		switch {
 		case durations[o.Letter] != nil:
 			d, err := config.ParseDuration(o.Arg, "d")
-			if err != nil {
+			if err != nil || d < 0 {
 				return a, p.misused(expireUse, exUsage)
 			}
 			*durations[o.Letter] = d
@@ -132,6 +137,11 @@ func (e *expiry) run(ctx context.Context) error {
 		if err := step(ctx); err != nil {
 			return err
 		}
+	}
+	if e.args.look {
+		e.printPlan()
+	} else if e.plan.archived.Messages > 0 {
+		e.notice("Archived %d messages", e.plan.archived.Messages)
 	}
 	return nil
 }
@@ -160,22 +170,19 @@ func (e *expiry) mark(d time.Duration) time.Time {
 // each calls fn for the mailboxes that the command line chooses, and for
 // what else the list has among them.
 func (e *expiry) each(ctx context.Context, fn func(*mboxlist.Entry) error) error {
-	return e.site.List.Scan(ctx, "", func(entry *mboxlist.Entry) (bool, error) {
+	visit := func(entry *mboxlist.Entry) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, &exit{exTempFail, nil}
 		}
-		if entry.Has(mboxlist.Remote) || !e.chosen(entry.Name) {
+		if entry.Has(mboxlist.Remote) || !strings.HasPrefix(string(entry.Name), e.args.prefix) {
 			return true, nil
 		}
 		return true, fn(entry)
-	})
-}
-
-func (e *expiry) chosen(n mboxname.Name) bool {
-	if e.args.user != "" {
-		return n.OwnerOf(e.site.Layout.DeletedPrefix) == e.args.user
 	}
-	return strings.HasPrefix(string(n), e.args.prefix)
+	if e.args.user != "" {
+		return eachOfUser(ctx, e.site, e.args.user, visit)
+	}
+	return e.site.List.Scan(ctx, "", visit)
 }
 
 // archive moves messages to the archive partition that are older than -A,
@@ -195,11 +202,24 @@ func (e *expiry) archive(ctx context.Context) error {
 			}
 			age = d
 		}
-		if _, err := e.site.Store.ArchiveMessages(ctx, entry.Ref(), e.mark(age), ""); err != nil {
+		if err := e.archiveMailbox(ctx, entry, age); err != nil {
 			e.log.Warn(fmt.Sprintf("unable to archive %s: %v", entry.Name, err))
 		}
 		return nil
 	})
+}
+
+func (e *expiry) archiveMailbox(ctx context.Context, entry *mboxlist.Entry, age time.Duration) error {
+	if e.args.look {
+		f, err := e.site.Store.ForeseeArchive(ctx, entry.Ref(), e.mark(age))
+		e.foreseen("archive", entry.Name, f)
+		e.plan.archived.Messages += f.Messages
+		e.plan.archived.Octets += f.Octets
+		return err
+	}
+	n, err := e.site.Store.ArchiveMessages(ctx, entry.Ref(), e.mark(age), "")
+	e.plan.archived.Messages += n
+	return err
 }
 
 // expunge goes through all mailboxes: it expires messages by annotation,
@@ -214,7 +234,9 @@ func (e *expiry) expunge(ctx context.Context) error {
 	var stale []mboxname.Name
 	err := e.each(ctx, func(entry *mboxlist.Entry) error {
 		if entry.Has(mboxlist.Tombstone) && time.Unix(entry.Mtime, 0).Before(e.now.Add(-tombstoneAge)) {
-			e.summary("Removing stale tombstone for %s", entry.Name)
+			if !e.args.look {
+				e.summary("Removing stale tombstone for %s", entry.Name)
+			}
 			stale = append(stale, entry.Name)
 		}
 		if !entry.Exists() || e.leftAlone(ctx, entry.Name) {
@@ -227,6 +249,10 @@ func (e *expiry) expunge(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if e.args.look {
+		e.plan.tombstones = len(stale)
+		return nil
 	}
 	if e.args.verbose {
 		fmt.Fprintln(e.err)
@@ -257,6 +283,13 @@ func (e *expiry) forget(ctx context.Context, stale []mboxname.Name) {
 func (e *expiry) expungeMailbox(ctx context.Context, entry *mboxlist.Entry) error {
 	ref := entry.Ref()
 	age := e.duration(ctx, entry, annot.Expire)
+	var o mailbox.CleanupOptions
+	if e.args.expunged >= 0 {
+		o.ExpungedBefore = e.mark(e.args.expunged)
+	}
+	if e.args.look {
+		return e.foreseeExpunge(ctx, entry, age, o)
+	}
 	if age > 0 {
 		e.tell("expiring messages in %s older than %0.2f days", entry.Name, days(age))
 	}
@@ -265,11 +298,7 @@ func (e *expiry) expungeMailbox(ctx context.Context, entry *mboxlist.Entry) erro
 		return err
 	}
 	e.tell("cleaning up expunged messages in %s", entry.Name)
-	var before time.Time
-	if e.args.expunged >= 0 {
-		before = e.mark(e.args.expunged)
-	}
-	removed, _, err := e.site.Store.Cleanup(ctx, ref, mailbox.CleanupOptions{ExpungedBefore: before})
+	removed, _, err := e.site.Store.Cleanup(ctx, ref, o)
 	e.seen += seen
 	e.expunged += removed
 	e.mailboxes++
@@ -428,13 +457,19 @@ func (e *expiry) deleteMailboxes(ctx context.Context) error {
 	var old []mboxname.Name
 	err := e.each(ctx, func(entry *mboxlist.Entry) error {
 		if e.deletable(ctx, entry) {
-			e.tell("Cleaning up %s", entry.Name)
+			if !e.args.look {
+				e.tell("Cleaning up %s", entry.Name)
+			}
 			old = append(old, entry.Name)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if e.args.look {
+		e.plan.deleted = old
+		return nil
 	}
 	for _, n := range old {
 		if ctx.Err() != nil {
@@ -470,9 +505,13 @@ func (e *expiry) deletable(ctx context.Context, entry *mboxlist.Entry) bool {
 
 // pruneDuplicates removes the marks of messages that were delivered before
 // -E.
-func (e *expiry) pruneDuplicates(ctx context.Context) error {
+func (e *expiry) pruneDuplicates(ctx context.Context) (err error) {
 	if e.args.duplicates <= 0 {
 		return nil
+	}
+	if e.args.look {
+		e.plan.marks, e.plan.oldMarks, err = e.site.Duplicate.Old(ctx, e.now.Add(-e.args.duplicates))
+		return err
 	}
 	e.notice("duplicate_prune: pruning back %0.2f days", days(e.args.duplicates))
 	count, removed, err := e.site.Duplicate.Prune(ctx, e.now.Add(-e.args.duplicates))

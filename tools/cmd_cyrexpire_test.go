@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/site"
+	"gocyrus/test/data"
 )
 
 // admin is somebody who may do everything.
@@ -354,5 +356,48 @@ func TestArchive(t *testing.T) {
 	s.expire("-A 0 -x")
 	if n := archived(); n != 1 {
 		t.Errorf("%d messages were archived, want 1", n)
+	}
+}
+
+// TestExpireDryRun checks that --dry-run says what is done then, and changes
+// nothing.
+func TestExpireDryRun(t *testing.T) {
+	conf, root := sampleConf(t, data.ByID, shared)
+	flags := []string{"-C", conf, "-A", "0", "-X", "0", "-D", "0", "-E", "1s", "-t"}
+	run := func() result { return call("", append([]string{"cyr_expire", "--dry-run", "-v"}, flags...)...) }
+	run() // mailboxes that nobody has looked at since the boot are checked
+	tree := func() string { return masking(`(?m)^.*/conf/lock/.*\n`, "").re.ReplaceAllString(treeOf(t, root), "") }
+	before := tree()
+	look := run()
+	if look.status != 0 {
+		t.Errorf("%+v", look)
+	}
+	if after := tree(); after != before {
+		t.Errorf("something has changed: %s", difference(before, after))
+	}
+	done := call("", append([]string{"cyr_expire", "-v"}, flags...)...)
+	numbers := func(re, text string) []string {
+		t.Helper()
+		m := regexp.MustCompile(re).FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s is not in\n%s", re, text)
+		}
+		return m[1:]
+	}
+	for _, c := range []struct{ will, did string }{
+		{`would expire (\d+) and expunge (\d+) out of (\d+) messages from (\d+) mailboxes`, `Expired (\d+) and expunged (\d+) out of (\d+) messages from (\d+) mailboxes`},
+		{`would remove (\d+) user flags`, `Expunged (\d+) user flags`},
+		{`would remove (\d+) deleted mailboxes`, `Removed (\d+) deleted mailboxes`},
+		{`would remove (\d+) out of (\d+) marks`, `duplicate_prune: purged (\d+) out of (\d+) entries`},
+		{`would archive (\d+) messages`, `Archived (\d+) messages`},
+	} {
+		will, did := numbers(c.will, look.out), numbers(c.did, done.err+done.log)
+		if !slices.Equal(will, did) || will[0] == "0" && !strings.Contains(c.will, "flags") && !strings.Contains(c.will, "expire") {
+			t.Errorf("%s: %v, but then %v", c.will, will, did)
+		}
+	}
+	again := call("", append([]string{"cyr_expire", "--dry-run"}, flags...)...)
+	if !strings.Contains(again.out, "would archive 0 messages of 0 bytes\nwould expire 0 and expunge 0 out of ") || again.err != "" {
+		t.Errorf("a second time: %+v", again)
 	}
 }

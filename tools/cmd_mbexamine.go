@@ -409,11 +409,14 @@ func (x *examination) difference(m *mailbox.Mailbox, r *mailbox.Record, dir stri
 	for _, line := range []struct{ name, left, right string }{
 		{"Size", left.size, right.size}, {"Date", left.date, right.date}, {"From", left.from, right.from}, {"Subj", left.subj, right.subj},
 	} {
-		fmt.Fprintf(x.w, "   %s: %-50s", line.name, line.left)
+		fmt.Fprintf(x.w, "   %s: %s", line.name, padded(line.left))
 		if right.parsed {
-			fmt.Fprintf(x.w, "\t%-50s", line.right)
+			fmt.Fprintf(x.w, "\t%s", padded(line.right))
 		}
 		fmt.Fprintln(x.w)
 	}
 	fmt.Fprintln(x.w)
 }
+
+// padded fills a column up to 50 octets, as C counts them.
+func padded(s string) string { return s + strings.Repeat(" ", max(0, 50-len(s))) }

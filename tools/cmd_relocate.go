@@ -119,13 +119,13 @@ func (r *relocation) tree(ctx context.Context, operand string) error {
 // each calls fn for what an operand means, tombstones too.
 func (r *relocation) each(ctx context.Context, operand string, fn mboxlist.ScanFunc) error {
 	if r.users {
-		return r.site.List.User(ctx, operand, true, fn)
+		return eachOfUser(ctx, r.site, operand, fn)
 	}
 	n, err := r.ns.Internal(operand)
 	if err != nil {
 		return nil // nothing has such a name
 	}
-	if err := r.site.List.Tree(ctx, n, fn); err != nil {
+	if err := eachBelow(ctx, r.site, n, fn); err != nil {
 		return err
 	}
 	parts := n.Parts(r.site.Layout.DeletedPrefix)
@@ -136,7 +136,7 @@ func (r *relocation) each(ctx context.Context, operand string, fn mboxlist.ScanF
 	if d := n.Domain(); d != "" {
 		deleted = d + "!" + deleted
 	}
-	return r.site.List.Tree(ctx, mboxname.Name(deleted), fn)
+	return eachBelow(ctx, r.site, mboxname.Name(deleted), fn)
 }
 
 // promote makes mailboxes of names that only stand for what is below them.

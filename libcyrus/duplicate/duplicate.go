@@ -156,6 +156,18 @@ func (s *Store) Each(ctx context.Context, fn func(Key, Mark) error) error {
 // deliveries need not wait for a whole night's work.
 const pruneBatch = 500
 
+// Old says how many marks there are, and how many Prune would remove.
+func (s *Store) Old(ctx context.Context, before time.Time) (count, old int, err error) {
+	err = s.db.Scan(ctx, nil, func(_, v []byte) (bool, error) {
+		count++
+		if m, err := decode(v); err != nil || m.Time.Before(before) {
+			old++
+		}
+		return true, nil
+	})
+	return count, old, err
+}
+
 // Prune removes all marks from before a time, and what cannot be read.
 // It returns how many there were and how many it removed.
 //
