@@ -65,11 +65,18 @@ var commands = map[string]command{
 	"getquotaroot": checked(cmd(loggedIn, parseMailbox, (*session).getQuotaRoot)),
 	"setquota":     {states: loggedIn, run: (*session).setQuota, check: true},
 
+	"getmetadata":   checked(cmd(loggedIn, parseGetMetadata, (*session).getMetadata)),
+	"setmetadata":   checked(cmd(loggedIn, parseSetMetadata, (*session).setMetadata)),
+	"getannotation": {states: loggedIn, run: (*session).getAnnotation, check: true},
+	"setannotation": {states: loggedIn, run: (*session).setAnnotation, check: true},
+
 	"check":    cmd(selected, parseNothing, (*session).check),
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
 	"unselect": cmd(selected, parseNothing, (*session).unselect),
 	"expunge":  cmd(selected, parseNothing, (*session).expunge),
 	"search":   cmd(selected, parseSearch, (*session).search),
+	"sort":     cmd(selected, parseSort, (*session).sort),
+	"thread":   cmd(selected, parseThread, (*session).thread),
 	"fetch":    cmd(selected, parseFetch, (*session).fetch),
 	"store":    cmd(selected, parseStore, (*session).store),
 	"copy":     cmd(selected, parseCopy, (*session).copy),
@@ -80,6 +87,8 @@ var commands = map[string]command{
 // uidCommands is what may follow UID.
 var uidCommands = map[string]command{
 	"search":  cmd(selected, parseSearch, (*session).uidSearch),
+	"sort":    cmd(selected, parseSort, (*session).uidSort),
+	"thread":  cmd(selected, parseThread, (*session).uidThread),
 	"fetch":   cmd(selected, parseFetch, (*session).uidFetch),
 	"store":   cmd(selected, parseStore, (*session).uidStore),
 	"copy":    cmd(selected, parseCopy, (*session).uidCopy),

@@ -224,3 +224,55 @@ func (r *Reader) attributeValues(take func() (string, error)) (vs []AttributeVal
 		return vs, nil
 	}
 }
+
+// errBadAnnotation is what the client is told of a FETCH item ANNOTATION that
+// has no list.
+const errBadAnnotation = "invalid Annotation"
+
+// annotationItem takes the argument of the FETCH item ANNOTATION (RFC 5257
+// section 4.3).
+func (r *Reader) annotationItem(f *Fetch) error {
+	if !r.Space() || !r.Accept('(') {
+		return r.orSyntax(nil, errBadAnnotation)
+	}
+	q, err := r.AnnotationQuery(false)
+	if err != nil {
+		return err
+	}
+	if !r.Accept(')') {
+		return r.orSyntax(nil, errBadAnnotation)
+	}
+	f.Items |= FetchAnnotation
+	f.Annotations.Entries = append(f.Annotations.Entries, q.Entries...)
+	f.Annotations.Attributes = append(f.Annotations.Attributes, q.Attributes...)
+	if len(f.Annotations.Entries)+len(f.Annotations.Attributes) > maxAnnotations {
+		return errManyAnnotations
+	}
+	return nil
+}
+
+// annotation takes entry, attribute and value of the search key ANNOTATION
+// (RFC 5257 section 4.5).
+func (p *searchParser) annotation() (SearchKey, error) {
+	k := SearchKey{Op: SearchAnnotation}
+	for _, to := range []*string{&k.Field, &k.Attribute} {
+		s, err := p.r.AString()
+		if err != nil || !p.r.Space() {
+			return k, p.r.orSyntax(err, string(errBadSearch))
+		}
+		*to = s
+	}
+	switch k.Attribute {
+	case "value", "value.shared", "value.priv":
+	default:
+		return k, errBadSearch
+	}
+	value, err := p.r.NString()
+	if err != nil {
+		return k, p.r.orSyntax(err, string(errBadSearch))
+	}
+	if value != nil {
+		k.Text = *value
+	}
+	return k, nil
+}

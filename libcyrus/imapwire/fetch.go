@@ -17,9 +17,10 @@ const (
 	FetchInternalDate
 	FetchModseq // RFC 7162
 	FetchSize
-	FetchEmailID  // RFC 8474
-	FetchThreadID // RFC 8474
-	FetchSaveDate // RFC 8514
+	FetchAnnotation // RFC 5257
+	FetchEmailID    // RFC 8474
+	FetchThreadID   // RFC 8474
+	FetchSaveDate   // RFC 8514
 	FetchEnvelope
 	FetchBodyStructure
 	FetchBody
@@ -101,6 +102,8 @@ type Section struct {
 type Fetch struct {
 	Items    FetchItem
 	Sections []Section
+	// Annotations is what is asked for with FetchAnnotation.
+	Annotations AnnotationQuery
 	// ChangedSince leaves out messages with this modseq or a lower one; 0
 	// leaves out none (RFC 7162 section 3.1.4.1).
 	ChangedSince uint64
@@ -153,6 +156,8 @@ func (r *Reader) fetchItem(f *Fetch, list bool) error {
 		return r.section(f, word, word[len("BODY["):])
 	case strings.HasPrefix(word, "BODY.PEEK["):
 		return r.section(f, word, word[len("BODY.PEEK["):])
+	case word == "ANNOTATION":
+		return r.annotationItem(f)
 	case word == "RFC822.HEADER.LINES":
 		return r.headerLines(f, word, PartLines)
 	case word == "RFC822.HEADER.LINES.NOT":

@@ -12,26 +12,27 @@ type SearchOp uint8
 // The kinds of search keys (RFC 3501 section 6.4.4), and which fields of
 // SearchKey they use.
 const (
-	SearchAnd      SearchOp = iota // Keys: all of them; none is ALL
-	SearchOr                       // Keys: two
-	SearchNot                      // Keys: one
-	SearchSeq                      // Set of sequence numbers
-	SearchUID                      // Set of UIDs
-	SearchFlag                     // Flag is set
-	SearchKeyword                  // Text is the name of a user flag that is set
-	SearchRecent                   //
-	SearchDate                     // internal date in [From, To)
-	SearchSent                     // day of the Date field in [From, To)
-	SearchLarger                   // more than Size octets
-	SearchSmaller                  // less than Size octets
-	SearchHeader                   // field Field contains Text; empty Text: there is such a field
-	SearchBody                     // Text in the body
-	SearchText                     // Text in header or body
-	SearchSaved                    // save date in [From, To) (RFC 8514)
-	SearchAge                      // at least From and less than To seconds old (RFC 5032)
-	SearchEmailID                  // Text is the EMAILID (RFC 8474)
-	SearchThreadID                 // Text is the THREADID
-	SearchModseq                   // at least Modseq (RFC 7162)
+	SearchAnd        SearchOp = iota // Keys: all of them; none is ALL
+	SearchOr                         // Keys: two
+	SearchNot                        // Keys: one
+	SearchSeq                        // Set of sequence numbers
+	SearchUID                        // Set of UIDs
+	SearchFlag                       // Flag is set
+	SearchKeyword                    // Text is the name of a user flag that is set
+	SearchRecent                     //
+	SearchDate                       // internal date in [From, To)
+	SearchSent                       // day of the Date field in [From, To)
+	SearchLarger                     // more than Size octets
+	SearchSmaller                    // less than Size octets
+	SearchHeader                     // field Field contains Text; empty Text: there is such a field
+	SearchBody                       // Text in the body
+	SearchText                       // Text in header or body
+	SearchSaved                      // save date in [From, To) (RFC 8514)
+	SearchAge                        // at least From and less than To seconds old (RFC 5032)
+	SearchEmailID                    // Text is the EMAILID (RFC 8474)
+	SearchThreadID                   // Text is the THREADID
+	SearchAnnotation                 // Text in the Attribute of the entry Field (RFC 5257)
+	SearchModseq                     // at least Modseq (RFC 7162)
 )
 
 // A SearchFlagName is a system flag that SEARCH can ask for.
@@ -48,15 +49,16 @@ const (
 
 // A SearchKey is one node of a search program.
 type SearchKey struct {
-	Op       SearchOp
-	Keys     []SearchKey
-	Set      SeqSet
-	Flag     SearchFlagName
-	Field    string // name of a header field, lower case
-	Text     string // in the charset of the command
-	From, To int64  // seconds since 1970, To exclusive
-	Size     uint32
-	Modseq   uint64
+	Op        SearchOp
+	Keys      []SearchKey
+	Set       SeqSet
+	Flag      SearchFlagName
+	Field     string // name of a header field, lower case
+	Attribute string // of SearchAnnotation
+	Text      string // in the charset of the command
+	From, To  int64  // seconds since 1970, To exclusive
+	Size      uint32
+	Modseq    uint64
 }
 
 // Search is the arguments of SEARCH.
@@ -66,6 +68,10 @@ type Search struct {
 	// Modseq says that the answer has the highest modseq of what is found
 	// (RFC 7162 section 3.1.5).
 	Modseq bool
+	Return ReturnOption
+	// Fuzzy says that a text is to be looked for by a search engine (RFC
+	// 6203).
+	Fuzzy bool
 }
 
 // errBadSearch is what the client is told of most errors in a search.
@@ -81,6 +87,8 @@ type searchParser struct {
 	keys  int // so far
 
 	modseq bool // there is a key MODSEQ
+	fuzzy  bool // there is a text within FUZZY
+	within int  // how many FUZZY are around the key
 }
 
 // maxSearchKeys bounds the keys of one search.
@@ -94,6 +102,16 @@ func (r *Reader) Search(loc *time.Location) (Search, error) {
 	var s Search
 	p := searchParser{r: r, loc: loc}
 	word := r.Word()
+	if equalFold(word, "RETURN") {
+		var err error
+		if s.Return, err = r.SearchReturn(); err != nil || r.AtEOL() {
+			return s, err
+		}
+		if !r.Space() {
+			return s, r.Extra()
+		}
+		word = r.Word()
+	}
 	if equalFold(word, "CHARSET") {
 		if !r.Space() {
 			return s, SyntaxError("Missing charset")
@@ -107,12 +125,37 @@ func (r *Reader) Search(loc *time.Location) (Search, error) {
 		}
 		word = r.Word()
 	}
-	s.Key.Op = SearchAnd
+	err := p.program(&s, word)
+	return s, err
+}
+
+// program takes the keys, of which the first word has been read.
+func (p *searchParser) program(s *Search, word string) error {
 	if err := p.list(&s.Key, word); err != nil {
-		return s, err
+		return err
 	}
-	s.Modseq = p.modseq
-	return s, r.Err()
+	s.Modseq, s.Fuzzy = p.modseq, p.fuzzy
+	return p.r.Err()
+}
+
+// SearchProgram takes a charset, which has to be a known one, and a search
+// program, as SORT and THREAD have them behind their own arguments.
+//
+// Source: cmd_sort in Cyrus imap/imapd.c: whatever stands before the charset
+// counts as the blank.
+func (r *Reader) SearchProgram(loc *time.Location, known func(charset string) bool) (s Search, err error) {
+	if _, ok := r.Peek(); !ok || r.AtEOL() {
+		return s, r.orSyntax(nil, "Missing charset")
+	}
+	r.skip()
+	if s.Charset, err = r.AString(); err != nil || !r.Space() {
+		return s, r.orSyntax(err, "Missing charset")
+	}
+	if !known(s.Charset) {
+		return s, SyntaxError("Unrecognized character set")
+	}
+	p := searchParser{r: r, loc: loc}
+	return s, p.program(&s, r.Word())
 }
 
 // orSyntax returns err if it is of the connection or a limit, and else a
@@ -181,6 +224,9 @@ func (p *searchParser) key(word string) (SearchKey, error) {
 func (p *searchParser) missing() error {
 	if p.r.err != nil {
 		return p.r.err
+	}
+	if p.word == "annotation" {
+		return errBadSearch
 	}
 	return SyntaxError("Missing required argument to Search " + p.word)
 }
@@ -266,6 +312,10 @@ func argumentKey(word string) func(*searchParser) (SearchKey, error) {
 		return func(p *searchParser) (SearchKey, error) { return p.size(SearchLarger) }
 	case "smaller":
 		return func(p *searchParser) (SearchKey, error) { return p.size(SearchSmaller) }
+	case "fuzzy":
+		return (*searchParser).fuzzyKey
+	case "annotation":
+		return (*searchParser).annotation
 	case "modseq":
 		return (*searchParser).modSeq
 	case "not":
@@ -276,6 +326,13 @@ func argumentKey(word string) func(*searchParser) (SearchKey, error) {
 		return (*searchParser).uid
 	}
 	return nil
+}
+
+// fuzzyKey takes the key after FUZZY (RFC 6203).
+func (p *searchParser) fuzzyKey() (SearchKey, error) {
+	p.within++
+	defer func() { p.within-- }()
+	return p.inner()
 }
 
 // not takes the key after NOT.
@@ -317,6 +374,10 @@ func (p *searchParser) uid() (SearchKey, error) {
 
 // text takes the string of a key.
 func (p *searchParser) text(k SearchKey) (SearchKey, error) {
+	switch p.word {
+	case "bcc", "cc", "from", "subject", "to", "body", "text":
+		p.fuzzy = p.fuzzy || p.within > 0
+	}
 	s, err := p.r.AString()
 	if err != nil {
 		return k, p.argument(err)

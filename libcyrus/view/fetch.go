@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
@@ -45,6 +46,7 @@ type plan struct {
 	others []other                   // changes of messages that were not asked for, to be told between those that were
 	cache  bool                      // the cache record is needed
 	file   func(version uint16) bool // the message file is needed, for cache records of this version
+	annots annot.Query
 }
 
 // Fetch sends what was asked for of the messages in a set of sequence
@@ -60,6 +62,7 @@ func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSe
 		}
 	}
 	p.cache, p.file = needs(f)
+	p.annots = annot.Query{Entries: f.Annotations.Entries, Attrs: annot.ParseAttrs(f.Annotations.Attributes)}
 	for first := true; (first || len(p.t) > 0) && w.Err() == nil; first = false {
 		if err := ctx.Err(); err != nil {
 			return p.found, err
@@ -224,6 +227,11 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 	}
 	b.out.b = b.v.appendOthers(b.out.b, b.p, seq)
 	d := data{seq: seq, record: r}
+	if b.p.Items&imapwire.FetchAnnotation != 0 {
+		if d.annots, b.err = b.v.annotations(b.m, r.UID, b.p.annots); b.err != nil {
+			return false
+		}
+	}
 	if b.p.cache {
 		d.cache, b.err = b.m.Cache(r, &b.v.cache)
 		if b.err != nil {
@@ -272,6 +280,7 @@ type data struct {
 	record *mailbox.Record
 	cache  message.Cache
 	file   disk.File // nil if it is not needed
+	annots []annot.Answer
 }
 
 // largeMessage is a message that is sent without the mailbox being open.
@@ -330,6 +339,9 @@ func (o *out) message(v *View, p *plan, d *data) error {
 	}
 	if p.Items&imapwire.FetchSize != 0 {
 		o.b = append(imapwire.AppendUint(append(o.b, "RFC822.SIZE "...), r.Size), ' ')
+	}
+	if p.Items&imapwire.FetchAnnotation != 0 {
+		o.annotations(d.annots)
 	}
 	if p.Items&idItems != 0 {
 		o.identity(p, r)

@@ -32,6 +32,11 @@ type Found struct {
 //
 // Source: search_match in Cyrus imap/search_expr.c.
 func (v *View) Search(ctx context.Context, s *imapwire.Search, found func(Found)) error {
+	return v.each(ctx, s, func(c *candidate) { found(Found{c.seq, c.r.UID, c.r.Modseq}) })
+}
+
+// each calls found for each message that fits, while the mailbox is open.
+func (v *View) each(ctx context.Context, s *imapwire.Search, found func(*candidate)) error {
 	charset := s.Charset
 	if charset == "" {
 		charset = "us-ascii"
@@ -56,7 +61,7 @@ func (v *View) Search(ctx context.Context, s *imapwire.Search, found func(Found)
 
 // searchBatch looks at the first of the messages, and returns the sequence
 // number of the last one that it has looked at.
-func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(Found)) (last uint32, err error) {
+func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(*candidate)) (last uint32, err error) {
 	m, err := v.opened(ctx, mailbox.Read)
 	if err != nil {
 		return 0, err
@@ -68,7 +73,7 @@ func (v *View) searchBatch(ctx context.Context, t Targets, q *query, found func(
 	err = v.walk(m, t, func(seq uint32, r *mailbox.Record) bool {
 		c.set(seq, r)
 		if r.Live() && q.match(&c) {
-			found(Found{seq, r.UID, r.Modseq})
+			found(&c)
 		}
 		if c.err == nil && c.cost < searchCost {
 			return true
@@ -116,6 +121,8 @@ func (c *compiler) compile(k *imapwire.SearchKey) *query {
 		return &query{a.weight, func(m *candidate) bool { return !a.match(m) }}
 	case imapwire.SearchHeader:
 		return c.header(k)
+	case imapwire.SearchAnnotation:
+		return c.annotation(k)
 	case imapwire.SearchBody, imapwire.SearchText:
 		return c.text(k)
 	}
@@ -344,17 +351,7 @@ func (c *candidate) lost(err error) {
 
 // field looks for p in a header field.
 func (c *candidate) field(name string, p *message.Pattern) bool {
-	if !c.load() {
-		return false
-	}
-	names := []string{name}
-	header := c.cache.Item(message.ItemHeaders)
-	if !message.AllCached(names, c.cache.Version()) {
-		if header = c.section(0, c.r.HeaderSize); header == nil {
-			return false
-		}
-	}
-	text := message.AppendFields(nil, header, names, false, c.v.o.MaxHeaderLines)
+	text := c.headers(name)
 	for len(text) > 2 {
 		end := fieldEnd(text)
 		if _, value, ok := bytes.Cut(text[:end], []byte(":")); ok && p.InHeader(value) {
@@ -363,6 +360,21 @@ func (c *candidate) field(name string, p *message.Pattern) bool {
 		text = text[end:]
 	}
 	return false
+}
+
+// headers returns the header fields of a name, and an empty line.
+func (c *candidate) headers(name string) []byte {
+	if !c.load() {
+		return nil
+	}
+	names := []string{name}
+	header := c.cache.Item(message.ItemHeaders)
+	if !message.AllCached(names, c.cache.Version()) {
+		if header = c.section(0, c.r.HeaderSize); header == nil {
+			return nil
+		}
+	}
+	return message.AppendFields(nil, header, names, false, c.v.o.MaxHeaderLines)
 }
 
 // fieldEnd returns where the first field of a header ends: at a line end

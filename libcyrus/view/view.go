@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
@@ -28,7 +29,9 @@ type Options struct {
 	User  string // whose \Seen and \Recent; "" is nobody
 	// Rights returns what User may do with a mailbox that has this ACL.
 	Rights         func(acl string) acl.Rights
-	Examine        bool // change nothing, not even \Recent
+	Examine        bool               // change nothing, not even \Recent
+	Admin          bool               // all annotations can be set
+	Annotations    *annot.Definitions // of messages
 	Client         *Client
 	SessionID      string
 	Folding        message.Folding // of SEARCH
