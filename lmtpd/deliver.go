@@ -5,12 +5,14 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/notify"
 	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/syslog"
 )
 
 // deliver puts the message into a recipient's mailbox: the folder that the
@@ -58,7 +60,14 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 			return err
 		}
 	}
+	if config.Duplicatesuppression.In(s.conf) && m.id != "" {
+		o.Once = s.once(m, e)
+	}
 	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: m.staged, InternalDate: m.now}}, o)
+	if errs.Is(err, errs.Duplicate) {
+		s.eliminated(m, e)
+		return nil
+	}
 	if errs.Is(err, errs.NotFound) {
 		// The list has it and the disk does not: a partition that is not
 		// mounted, or a mailbox on its way to another name. The mail must wait.
@@ -70,6 +79,35 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 	s.log.Info("Delivered: " + m.id + " to mailbox: " + string(e.Name))
 	s.notifyOf(m, r, e)
 	return nil
+}
+
+// once makes the delivery one that is done once for each mailbox: what has
+// its id and date, in the same mailbox, is the same message.
+//
+// Source: deliver_mailbox in Cyrus imap/lmtpd.c.
+func (s *session) once(m *incoming, e *mboxlist.Entry) *mailbox.Once {
+	key := duplicate.Key{ID: m.id, To: e.UniqueID, Date: m.date}
+	return &mailbox.Once{
+		Key: key.ID + "\x00" + key.Date,
+		Delivered: func(ctx context.Context) (uint32, bool, error) {
+			mark, ok, err := s.site.Duplicate.Check(ctx, key)
+			return mark.UID, ok, err
+		},
+		Mark: func(ctx context.Context, uid uint32) error {
+			return s.site.Duplicate.Mark(ctx, key, duplicate.Mark{Time: m.now, UID: uid})
+		},
+	}
+}
+
+// eliminated logs that a message was not delivered a second time.
+//
+// Source: duplicate_log in Cyrus imap/duplicate.c.
+func (s *session) eliminated(m *incoming, e *mboxlist.Entry) {
+	s.log.Info("dupelim: eliminated duplicate message to " + e.UniqueID + " id " + m.id + " date " + m.date + " (delivery)")
+	if config.Auditlog.In(s.conf) {
+		s.log.Log(context.Background(), syslog.LevelNotice, "auditlog: duplicate sessionid=<"+s.conn.SessionID()+"> action=<delivery> message-id="+m.id+
+			" user=<"+e.UniqueID+"> date=<"+m.date+">")
+	}
 }
 
 // notifyOf tells notifyd of new mail, if mailnotifier says how.

@@ -24,6 +24,7 @@ type incoming struct {
 	staged *mailbox.Staged
 	now    time.Time
 	id     string // Resent-Message-ID or Message-ID, with its angle brackets
+	date   string // the text of Date
 	bad    error  // what is wrong with the header fields
 }
 
@@ -97,8 +98,11 @@ func (m *incoming) missing(f *message.Fields, host string) []byte {
 	if m.id == "" && len(ids) > 0 {
 		m.id = strings.TrimSpace(ids[0])
 	}
-	if len(f.All("date")) == 0 {
-		add = fmt.Appendf(add, "Date: %s\r\n", message.FormatDate(m.now))
+	if dates := f.All("date"); len(dates) > 0 {
+		m.date = dates[0]
+	} else {
+		m.date = message.FormatDate(m.now)
+		add = fmt.Appendf(add, "Date: %s\r\n", m.date)
 	}
 	return add
 }

@@ -43,6 +43,7 @@ const (
 	Unavailable                 // IMAP_SERVER_UNAVAILABLE: temporary, the client may try again
 	DiskFull                    // ENOSPC or EDQUOT: temporary, nothing was changed
 	BadArgument                 // the caller's argument is wrong; Err says how
+	Duplicate                   // the mailbox has had this message; no client is told
 	kinds                       // number of kinds
 )
 
@@ -77,6 +78,7 @@ var texts = [kinds]string{
 	Unavailable:     "Server(s) unavailable to complete operation",
 	DiskFull:        "No space left on device",
 	BadArgument:     "Invalid argument",
+	Duplicate:       "Duplicate message",
 }
 
 // String is Cyrus's wording of the kind, which may be sent to a client.

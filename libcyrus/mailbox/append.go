@@ -43,6 +43,9 @@ type AppendOptions struct {
 	// messages of the call. It must not use the Store.
 	BeforeCommit func(ctx context.Context, i int, uid uint32) error
 
+	// Once, if not nil, suppresses duplicates; there may be one message.
+	Once *Once
+
 	// from is the quota root that counts the messages already, as they are
 	// being moved: below the same root they need no room.
 	from mboxname.Name
@@ -171,6 +174,9 @@ func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
 			m.hdr, b.check = was, check
 		}
 	}()
+	if err := b.once(ctx, r); err != nil {
+		return err
+	}
 	if err := b.room(ctx, r); err != nil {
 		return err
 	}
@@ -331,7 +337,7 @@ func (b *batch) commit(ctx context.Context) error {
 	for _, r := range b.reqs {
 		b.addRecords(r)
 		tasks = append(tasks, r.syncs()...)
-		if r.o.BeforeCommit != nil {
+		if r.o.BeforeCommit != nil || r.o.Once != nil {
 			tasks = append(tasks, func() error {
 				r.err = r.hook(ctx)
 				return nil
@@ -402,9 +408,18 @@ func (b *batch) dropRefused(ctx context.Context) error {
 	return err
 }
 
-// hook runs BeforeCommit for all messages of the request.
+// hook runs BeforeCommit and the mark of Once for all messages of the
+// request.
 func (r *appendRequest) hook(ctx context.Context) error {
 	for i := range r.placed {
+		if r.o.Once != nil {
+			if err := r.o.Once.Mark(ctx, r.placed[i].rec.UID); err != nil {
+				return err
+			}
+		}
+		if r.o.BeforeCommit == nil {
+			continue
+		}
 		if err := r.o.BeforeCommit(ctx, i, r.placed[i].rec.UID); err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ type appendRequest struct {
 	placed []addition
 	result []Appended
 	err    error
+	twin   *appendRequest // of the same message: this one is a duplicate if that is done
 }
 
 // append queues a request and waits for its result.
@@ -138,6 +139,11 @@ func (s *Store) leadOnce(b *box, ref Ref) {
 		for _, r := range reqs {
 			if err != nil && r.err == nil {
 				r.err, r.result = err, nil
+			}
+		}
+		for _, r := range reqs {
+			if r.twin != nil && r.twin.err != nil {
+				r.err = r.twin.err
 			}
 			close(r.done)
 		}
