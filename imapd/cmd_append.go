@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
@@ -24,10 +25,11 @@ const maxAppend = 1000
 
 // appendOptions is what stands before a message of APPEND.
 type appendOptions struct {
-	flags    mailbox.Flags
-	keywords []string
-	date     time.Time // zero = now
-	literal  imapwire.LiteralInfo
+	flags       mailbox.Flags
+	keywords    []string
+	date        time.Time   // zero = now
+	annotations []annot.Set // RFC 5257 section 4.7
+	literal     imapwire.LiteralInfo
 }
 
 // append puts messages into a mailbox (RFC 3501 section 6.3.11, RFC 3502),
@@ -141,6 +143,8 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 		return nil, err
 	}
 	m := &mailbox.AppendMessage{Staged: staged, Flags: o.flags, Keywords: o.keywords, InternalDate: o.date}
+	annotations, refused := s.newAnnotations(e, o.annotations)
+	m.Annotations = annotations
 	lit, err := r.Literal(o.literal)
 	if err != nil {
 		return m, err
@@ -166,9 +170,32 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 	if err := c.Close(); err != nil {
 		return m, err
 	}
+	if refused != nil {
+		return m, refused
+	}
 	// Its buffer is large, and more messages may follow.
 	_, err = staged.Parse()
 	return m, err
+}
+
+// newAnnotations checks the annotations of a new message. As in Cyrus those
+// of the first entry take modseqs, others none.
+func (s *session) newAnnotations(e *mboxlist.Entry, sets []annot.Set) (as []mailbox.Annotation, err error) {
+	who := annot.Actor{User: s.who.User, Rights: s.site.List.Rights(s.who, e), Admin: s.who.Admin}
+	changes, err := s.site.Definitions.Check(annot.OfMessage, sets, who)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if c.Value == nil {
+			continue
+		}
+		if !c.Allowed {
+			return nil, errs.New(errs.Denied, "imapd.append", c.Entry, nil)
+		}
+		as = append(as, mailbox.Annotation{Key: c.Key, Value: c.Value, Quiet: c.Entry != changes[0].Entry})
+	}
+	return as, nil
 }
 
 // tooBig refuses a message by its size. A client that did not wait for leave
@@ -298,6 +325,9 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 			return o, missingIn(r)
 		}
 	}
+	if err = parseAppendAnnotations(r, &o); err != nil {
+		return o, err
+	}
 	if c, ok := r.Peek(); !ok || (c != '{' && c != '~') {
 		return o, missingIn(r)
 	}
@@ -306,6 +336,29 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 		return o, orWrong(r, err, "Literal size not a number")
 	}
 	return o, nil
+}
+
+// parseAppendAnnotations reads annotations, if there are any, and the blank
+// behind them.
+func parseAppendAnnotations(r *imapwire.Reader, o *appendOptions) error {
+	if c, ok := r.Peek(); !ok || c|0x20 != 'a' {
+		return nil
+	}
+	if !strings.EqualFold(r.Word(), "ANNOTATION") {
+		return missingIn(r)
+	}
+	if !r.Space() {
+		return orWrong(r, nil, "Missing annotation data in Append command")
+	}
+	as, err := r.AnnotationStore(false)
+	if err != nil {
+		return err
+	}
+	o.annotations = annotSets(as)
+	if !r.Space() {
+		return r.Missing()
+	}
+	return nil
 }
 
 // missingIn is how Cyrus words a missing argument of APPEND.

@@ -23,6 +23,9 @@ type listArgs struct {
 	selected  listSelection
 	returned  listReturn
 	status    []statusItem // STATUS of each (RFC 5819)
+
+	metadata        []string // entries (RFC 9590)
+	metadataOptions metadataOptions
 }
 
 // listSelection is a set of selection options.
@@ -33,6 +36,7 @@ const (
 	remoteToo
 	recursiveMatch
 	onlySpecial
+	metadataMode // options for what is returned
 )
 
 var selections = map[string]listSelection{
@@ -40,6 +44,7 @@ var selections = map[string]listSelection{
 	"remote":         remoteToo,
 	"recursivematch": recursiveMatch,
 	"special-use":    onlySpecial,
+	"metadata":       metadataMode,
 }
 
 // listReturn is a set of return options.
@@ -51,6 +56,7 @@ const (
 	withStatus
 	withRights
 	withSpecial
+	withMetadata
 )
 
 var returns = map[string]listReturn{
@@ -59,6 +65,7 @@ var returns = map[string]listReturn{
 	"status":      withStatus,
 	"myrights":    withRights,
 	"special-use": withSpecial,
+	"metadata":    withMetadata,
 }
 
 // parseLsub reads the arguments of LSUB (RFC 3501 section 6.3.9).
@@ -118,6 +125,16 @@ func parseSelections(r *imapwire.Reader, a *listArgs) error {
 			return imapwire.SyntaxError(`Invalid List selection option "` + word + `"`)
 		}
 		a.selected |= o
+		if o == metadataMode {
+			r.Space()
+			words, _, _, err := r.MetadataList()
+			if err != nil {
+				return err
+			}
+			if o, ok := parseMetadataOptions(words); ok { // else Cyrus ignores them
+				a.metadataOptions = o
+			}
+		}
 	}
 	if a.selected&recursiveMatch != 0 && a.selected&onlySubscribed == 0 {
 		return imapwire.SyntaxError("Invalid combination of selection options")
@@ -170,6 +187,9 @@ func parseReturns(r *imapwire.Reader, a *listArgs) error {
 		}
 		word := strings.ToLower(r.Word())
 		o, ok := returns[word]
+		if word == "" {
+			return orWrong(r, nil, "Invalid syntax in List command")
+		}
 		if !ok {
 			return orWrong(r, nil, imapwire.SyntaxError(`Invalid List return option "`+word+`"`))
 		}
@@ -180,6 +200,16 @@ func parseReturns(r *imapwire.Reader, a *listArgs) error {
 				return err
 			}
 			a.status = items
+		}
+		if o == withMetadata {
+			if !r.Space() {
+				return orWrong(r, nil, "Missing close parenthesis for List return options")
+			}
+			words, _, _, err := r.MetadataList()
+			if err != nil {
+				return err
+			}
+			a.metadata = words
 		}
 	}
 	return nil
@@ -203,7 +233,7 @@ func (s *session) list(a listArgs) (string, error) {
 		WantSubscribed: a.returned&withSubscribed != 0,
 		RecursiveMatch: a.lsub || a.selected&recursiveMatch != 0,
 	}
-	n := 0
+	n, longest := 0, 0
 	special := config.Specialusealways.In(s.conf) || a.returned&withSpecial != 0 || a.selected&onlySpecial != 0
 	err := s.site.List.Each(s.ctx, s.who, s.ns, o, func(l mboxlist.Listed) error {
 		n++
@@ -218,13 +248,18 @@ func (s *session) list(a listArgs) (string, error) {
 			return nil
 		}
 		s.listed(&a, &l, uses)
-		if a.returned&(withStatus|withRights) != 0 && l.Entry != nil && l.Entry.Exists() {
-			return s.listedMore(&a, &l)
+		if a.returned&(withStatus|withRights|withMetadata) != 0 && l.Entry != nil && l.Entry.Exists() {
+			long, err := s.listedMore(&a, &l)
+			longest = max(longest, long)
+			return err
 		}
 		return s.w.Err()
 	})
 	if err != nil {
 		return "", err
+	}
+	if longest > 0 {
+		return longEntries(longest), nil
 	}
 	return completed(start, n), nil
 }
@@ -324,15 +359,21 @@ func attributes(a *listArgs, l *mboxlist.Listed) []string {
 	return append(out, `\HasNoChildren`)
 }
 
-// listedMore sends what was asked for with each mailbox.
-func (s *session) listedMore(a *listArgs, l *mboxlist.Listed) error {
+// listedMore sends what was asked for with each mailbox. It returns the length
+// of the longest annotation that was left out.
+func (s *session) listedMore(a *listArgs, l *mboxlist.Listed) (longest int, err error) {
 	if a.returned&withStatus != 0 {
 		if err := s.sendStatus(l.External, l.Entry, a.status); err != nil && ofServer(err) {
-			return err
+			return 0, err
 		}
 	}
 	if a.returned&withRights != 0 {
 		s.sendRights(l.External, l.Entry)
 	}
-	return s.w.Err()
+	if a.returned&withMetadata != 0 {
+		if longest, err = s.sendListMetadata(a, l); err != nil && ofServer(err) {
+			return longest, err
+		}
+	}
+	return longest, s.w.Err()
 }

@@ -34,6 +34,7 @@ func parseSelect(r *imapwire.Reader) (a selectArgs, err error) {
 		switch word := strings.ToUpper(r.Word()); word {
 		case "":
 			return a, orWrong(r, nil, bad)
+		case "ANNOTATE": // RFC 5257 section 4.1: the answers are the same
 		case "CONDSTORE":
 			a.condstore = true
 		case "QRESYNC":
@@ -156,12 +157,14 @@ func (s *session) open(a *selectArgs, examine bool) (string, error) {
 // viewOptions is how the user sees a mailbox.
 func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 	return view.Options{
-		Store:   s.site.Store,
-		Seen:    s.site.Seen,
-		User:    s.who.User,
-		Rights:  s.rightsOn(e),
-		Examine: examine,
-		Client:  &s.client,
+		Store:       s.site.Store,
+		Seen:        s.site.Seen,
+		User:        s.who.User,
+		Rights:      s.rightsOn(e),
+		Examine:     examine,
+		Admin:       s.who.Admin,
+		Annotations: s.site.Definitions,
+		Client:      &s.client,
 		Folding: message.Folding{
 			Whitespace:     whitespace[config.SearchWhitespace.In(s.conf)],
 			KeepDiacritics: !config.SearchSkipdiacrit.In(s.conf),
@@ -206,6 +209,7 @@ func (s *session) describe(sel *view.Selected) {
 	if sel.UniqueID != "" {
 		w.Line("* OK [MAILBOXID (", sel.UniqueID, ")] Ok")
 	}
+	w.Line("* OK [ANNOTATIONS 65536] Ok") // Cyrus's word; it takes more
 }
 
 // leave deselects the mailbox.

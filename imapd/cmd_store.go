@@ -3,14 +3,16 @@ package main
 import (
 	"strings"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/view"
 )
 
 // storeArgs is the arguments of STORE.
 type storeArgs struct {
-	set    imapwire.SeqSet
-	change view.FlagChange
+	set         imapwire.SeqSet
+	change      view.FlagChange
+	annotations []annot.Set // instead of flags
 }
 
 // storeOperations is the data items of STORE. Cyrus 3.6 does not keep quiet
@@ -40,12 +42,18 @@ func parseStore(r *imapwire.Reader) (a storeArgs, err error) {
 			return a, r.Missing()
 		}
 	}
+	word := strings.ToUpper(r.Word())
 	var ok bool
-	if a.change.Operation, ok = storeOperations[strings.ToUpper(r.Word())]; !ok {
+	if a.change.Operation, ok = storeOperations[word]; !ok && word != "ANNOTATION" {
 		return a, orWrong(r, nil, imapwire.SyntaxError("Invalid "+r.Command+" attribute"))
 	}
 	if !r.Space() {
 		return a, r.Missing()
+	}
+	if !ok {
+		as, err := r.AnnotationStore(false)
+		a.annotations = annotSets(as)
+		return a, err
 	}
 	return a, parseStoreFlags(r, &a.change)
 }
@@ -133,7 +141,15 @@ func (s *session) changeFlags(a *storeArgs, uid bool) (string, error) {
 	if a.change.Conditional {
 		s.useCondstore("UNCHANGEDSINCE")
 	}
-	modified, err := s.view.Store(s.ctx, a.set, uid, a.change)
+	var modified imapwire.SeqSet
+	var err error
+	if a.annotations != nil {
+		modified, err = s.view.StoreAnnotations(s.ctx, a.set, uid, view.AnnotationChange{
+			Sets: a.annotations, UnchangedSince: a.change.UnchangedSince, Conditional: a.change.Conditional,
+		})
+	} else {
+		modified, err = s.view.Store(s.ctx, a.set, uid, a.change)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/metadata"
 	"gocyrus/libcyrus/sasl"
 	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/worker"
@@ -24,12 +25,13 @@ const minTimeout = 30 * time.Minute
 
 // server is what all sessions of one process share.
 type server struct {
-	env  *worker.Env
-	conf *config.Config
-	log  *slog.Logger
-	site *site.Site
-	auth *auth.Site
-	sasl *sasl.Server
+	env      *worker.Env
+	conf     *config.Config
+	log      *slog.Logger
+	site     *site.Site
+	auth     *auth.Site
+	sasl     *sasl.Server
+	metadata *metadata.Store
 
 	name       string        // of this host, for the greeting
 	timeout    time.Duration // of an idle client
@@ -57,7 +59,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log)}
+	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",
 		ProxyServers: true,
@@ -99,6 +101,9 @@ func (s *server) options() {
 	s.suppressed = map[string]bool{}
 	for _, w := range strings.Fields(config.SuppressCapabilities.In(c)) {
 		s.suppressed[strings.ToUpper(w)] = true
+	}
+	if !config.AnnotationEnableLegacyCommands.In(c) {
+		s.suppressed["ANNOTATEMORE"] = true
 	}
 	s.limits = imapwire.Limits{
 		Word:    config.Maxword.In(c),
