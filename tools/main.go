@@ -46,6 +46,7 @@ type command struct {
 // cmd_NAME.go, a line here, a line in commands.txt (which names the links
 // that are installed) and its manual page.
 var commands = []command{
+	{"backup", "copy the whole site while it works, to be restored from", backup},
 	{"chk_cyrus", "tell which message files are missing or too many", chkCyrus},
 	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
 	{"ctl_deliver", "print which mails were delivered", ctlDeliver},
@@ -74,6 +75,7 @@ var commands = []command{
 	{"reconstruct", "compare mailboxes with their files and repair them", reconstruct},
 	{"rehash", "move directories to where hashing wants them", rehash},
 	{"relocate_by_id", "move mailboxes to directories by unique id", relocateByID},
+	{"restore", "bring users, mailboxes and messages back from a backup", restoreCommand},
 	{"takeover", "say what taking over a site of Cyrus will do", takeover},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
 	{"unexpunge", "list expunged messages and bring them back", unexpunge},

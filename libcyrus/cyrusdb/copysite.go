@@ -22,7 +22,7 @@ var SiteCopy = []struct{ File, Kind string }{
 }
 
 // CopySite copies the four databases of a site into files of Cyrus's kinds in
-// dir, with the names of SiteCopy; one that is not there yet gives no file.
+// dir, with the names of SiteCopy; one that is not there yet gives an empty one.
 // Server is the site's cyrusdbd, nil in shared mode. In own mode all four
 // are as they were at one moment; in shared mode each of them is. Nobody has
 // to wait in own mode, writers for as long as it takes to copy the file in
@@ -30,7 +30,12 @@ var SiteCopy = []struct{ File, Kind string }{
 func CopySite(ctx context.Context, c *config.Config, fsys disk.FS, locks *lock.Table, server *dbd.Client, dir string) error {
 	if server == nil {
 		for i, f := range siteFiles(c) {
-			if err := copyLocked(ctx, fsys, locks, f.path, filepath.Join(dir, SiteCopy[i].File)); err != nil {
+			to := filepath.Join(dir, SiteCopy[i].File)
+			err := copyLocked(ctx, fsys, locks, f.path, to)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = WriteFile(ctx, fsys, SiteCopy[i].Kind, to, func(ScanFunc) error { return nil })
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -64,13 +69,10 @@ func copyFrozen(ctx context.Context, c *config.Config, fsys disk.FS, server *dbd
 	return nil
 }
 
-// copyLocked copies a file while nobody can change it. One that is not there
-// is no error.
+// copyLocked copies a file while nobody can change it. The error is
+// fs.ErrNotExist if it is not there.
 func copyLocked(ctx context.Context, fsys disk.FS, locks *lock.Table, path, to string) error {
 	in, held, err := locks.OpenFile(ctx, path, os.O_RDONLY, lock.Shared)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return disk.Error("cyrusdb.CopySite", path, err)
 	}

@@ -98,3 +98,28 @@ func (m *Mailbox) Files() Files {
 // MessagePath is the path of a message's file. What it names stays the same
 // as long as the mailbox is open, and never changes in place.
 func (m *Mailbox) MessagePath(r *Record) string { return m.messagePath(r) }
+
+// MessageIDOf is the Message-ID of a message by its cache record, with its
+// angle brackets; "" if it has none.
+func (m *Mailbox) MessageIDOf(r *Record, buf *CacheBuffer) (string, error) {
+	b, _, err := m.CacheBytes(r, buf)
+	if err != nil {
+		return "", err
+	}
+	return messageID(b), nil
+}
+
+// Annotations calls fn for the stored annotations of all messages, the
+// owner's under his name. Those that an index of a newer version holds itself
+// are left out.
+func (m *Mailbox) Annotations(ctx context.Context, fn func(Annotation) error) error {
+	if m.store.o.Annotations == nil {
+		return nil
+	}
+	return m.store.o.Annotations.MessageEach(ctx, m.messages(), 0, func(a Annotation, _ uint64) error {
+		if isVirtual(a.Entry, Version) {
+			return nil
+		}
+		return fn(a)
+	})
+}
