@@ -49,6 +49,9 @@ type AppendOptions struct {
 	// from is the quota root that counts the messages already, as they are
 	// being moved: below the same root they need no room.
 	from mboxname.Name
+	// unlimited is for messages that were there before: the limits of
+	// conversations do not count.
+	unlimited bool
 }
 
 // Appended says what became of a message.
@@ -334,8 +337,18 @@ func (s *Store) copyFile(source, path string) error {
 func (b *batch) commit(ctx context.Context) error {
 	m := b.m
 	var tasks []func() error
-	for _, r := range b.reqs {
+	b.reqs = slices.DeleteFunc(b.reqs, func(r *appendRequest) bool {
+		if r.err = b.converse(r); r.err != nil {
+			b.unlink(r)
+			return true
+		}
 		b.addRecords(r)
+		return false
+	})
+	if len(b.reqs) == 0 {
+		return nil
+	}
+	for _, r := range b.reqs {
 		tasks = append(tasks, r.syncs()...)
 		if r.o.BeforeCommit != nil || r.o.Once != nil {
 			tasks = append(tasks, func() error {
@@ -383,6 +396,9 @@ func (b *batch) dropRefused(ctx context.Context) error {
 			continue
 		}
 		back = back.Add(r.usage())
+		if err := b.deconverse(r); err != nil {
+			return err
+		}
 		for i := range r.placed {
 			m.count(&r.placed[i].rec, r.placed[i].annots, -1)
 		}
@@ -439,7 +455,7 @@ func (b *batch) addRecords(r *appendRequest) {
 	for i := range r.placed {
 		a := &r.placed[i]
 		a.rec.CacheOffset = b.end(&a.rec).add(r.items[i].cache)
-		h.HighestModseq++
+		m.nextModseq()
 		h.NumRecords++
 		a.rec.Recno = h.NumRecords
 		a.rec.Modseq, a.rec.CreatedModseq = h.HighestModseq, h.HighestModseq

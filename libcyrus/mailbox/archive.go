@@ -142,7 +142,7 @@ func (s *Store) Unexpunge(ctx context.Context, ref Ref, uids []uint32, clearDele
 			}
 		}
 	}
-	done, err := s.append(ctx, ref, items, AppendOptions{SessionID: session})
+	done, err := s.append(ctx, ref, items, AppendOptions{SessionID: session, unlimited: true})
 	if err != nil {
 		return nil, err
 	}

@@ -14,13 +14,15 @@ import (
 
 // changes is what a Mailbox has collected for Commit.
 type changes struct {
-	old     IndexHeader // as read, if began
-	began   bool
-	marked  bool  // the dirty mark is on disk
-	lasting bool  // more than \Recent and POP3 times change: the index is synced
-	time    Stamp // of the first change: the last_updated of all
-	records rewrites
-	added   []addition
+	old       IndexHeader // as read, if began
+	began     bool
+	modseqs   bool  // the counters have been asked
+	conversed bool  // conversations.db is ahead of the index
+	marked    bool  // the dirty mark is on disk
+	lasting   bool  // more than \Recent and POP3 times change: the index is synced
+	time      Stamp // of the first change: the last_updated of all
+	records   rewrites
+	added     []addition
 
 	head       bool        // cyrus.header changes
 	usage      quota.Usage // of the quota root
@@ -187,12 +189,16 @@ func (m *Mailbox) rewrite(r *Record, touch bool) (old Flags, err error) {
 		m.count(&was, annots, -1)
 	}
 	if touch {
-		m.hdr.HighestModseq++
-		rw.new.Modseq = m.hdr.HighestModseq
+		rw.new.Modseq = m.nextModseq()
 		rw.new.LastUpdated = c.time
 	}
 	if live { // annotations and size are what they were; expunged ones do not count
 		m.countFlags(&rw.new, 1)
+	}
+	if m.store.o.Conversations != nil && m.noConversations == 0 && m.hasConversations() {
+		if err := m.updateConversations(&was, &rw.new); err != nil {
+			return 0, err
+		}
 	}
 	c.records.put(&rw)
 	*r = rw.new
@@ -380,6 +386,14 @@ func (m *Mailbox) AddAnnotationUse(delta int64) {
 // mailbox annotation. Mode Write.
 func (m *Mailbox) NextModseq() uint64 {
 	m.begin()
+	return m.nextModseq()
+}
+
+// nextModseq takes a modseq; begin was called.
+func (m *Mailbox) nextModseq() uint64 {
+	if m.store.o.Counters != nil {
+		m.startModseqs()
+	}
 	m.hdr.HighestModseq++
 	return m.hdr.HighestModseq
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
 )
 
@@ -151,6 +152,11 @@ func (s *Store) Repack(ctx context.Context, ref Ref, session string) error {
 // Exclusive and must be closed afterwards.
 func (m *Mailbox) repack(ctx context.Context, session string) error {
 	m.store.o.Log.Info(fmt.Sprintf("Repacking mailbox %s version %d", m.ref.Name, m.hdr.Version))
+	if m.store.o.Conversations != nil {
+		if err := m.clearCleanup(ctx); err != nil {
+			return err
+		}
+	}
 	rb, err := m.newRebuild(m.hdr.Version, true)
 	if err != nil {
 		return err
@@ -183,6 +189,7 @@ func (m *Mailbox) repack(ctx context.Context, session string) error {
 	if err := rb.finish(); err != nil {
 		return err
 	}
+	m.countModseqs(counters.Removal, h.DeletedModseq)
 	if len(dropped) > 0 {
 		m.store.audit("auditlog: modseq sessionid=<%s> mailbox=<%s> uniqueid=<%s> highestmodseq=<%d> deletedmodseq=<%d>",
 			session, m.ref.Name, m.head.uniqueID, h.HighestModseq, h.DeletedModseq)

@@ -64,7 +64,15 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	c := &m.changes
 	c.undoQuota = func() {}
 	moves := m.quotaMoves()
-	if len(moves) > 0 || len(c.annots) > 0 || len(c.box) > 0 {
+	conversed := false
+	if m.store.o.Conversations != nil {
+		var err error
+		if conversed, err = m.prepareConversations(); err != nil {
+			m.abandon()
+			return err
+		}
+	}
+	if len(moves) > 0 || len(c.annots) > 0 || len(c.box) > 0 || conversed {
 		// The index counts annotations: whoever finds them there while the
 		// index does not know them counts again.
 		if err := m.setMark(); err != nil {
@@ -72,8 +80,14 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 			return err
 		}
 	}
-	if len(moves) > 0 {
+	if conversed {
+		tasks = append(tasks, m.file.Datasync)
+	}
+	if counts := m.store.o.Counters != nil && m.newModseqs(); counts || len(moves) > 0 {
 		tasks = append(tasks, func() (err error) {
+			if counts { // before the quota root, which takes the next modseq
+				m.countModseqs(0, m.hdr.HighestModseq)
+			}
 			c.undoQuota, err = m.updateQuota(ctx, moves)
 			return err
 		})
@@ -106,7 +120,11 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 
 // finish writes the index and tells others.
 func (m *Mailbox) finish() error {
-	if err := m.writeIndex(); err != nil {
+	err := m.commitConversations()
+	if err == nil {
+		err = m.writeIndex()
+	}
+	if err != nil {
 		m.abandon()
 		return err
 	}
@@ -137,6 +155,9 @@ func (m *Mailbox) committed() {
 	c.tidy = c.tidy || c.unlinked > 0
 	c.records.free()
 	m.changes = changes{tidy: c.tidy}
+	if m.conv != nil {
+		m.closeConversations()
+	}
 	m.window.free()
 	m.box.notify()
 }
@@ -334,8 +355,8 @@ func (m *Mailbox) undoIndex() {
 	}
 	if err == nil {
 		old := c.old
-		if c.stored {
-			old.Options |= optDirty // annotations may have changed: they are counted anew
+		if c.stored || c.conversed {
+			old.Options |= optDirty // annotations or conversations may have changed: they are counted anew
 		}
 		_, err = m.file.WriteAt(old.encode(), 0)
 	}

@@ -70,10 +70,16 @@ func (s *Store) Create(ctx context.Context, ref Ref, o CreateOptions, hold func(
 	if err != nil {
 		return Created{}, err
 	}
+	m.takeNumbers(&o)
 	h := newIndexHeader(&o)
 	head := newHeader(&ref, &o)
 	if err := m.create(h, head); err != nil {
 		return Created{}, disk.Error("mailbox.Create", string(ref.Name), err)
+	}
+	m.hdr, m.head = *h, head
+	if err := m.startFolder(); err != nil {
+		m.removeFiles()
+		return Created{}, err
 	}
 	c := Created{h.UIDValidity, h.HighestModseq}
 	err = s.countFolder(ctx, &ref, o.QuotaRoot, 1)
@@ -225,6 +231,9 @@ func (s *Store) Delete(ctx context.Context, ref Ref, sessionID string, hold func
 			return err
 		}
 	}
+	if err := m.leaveConversations(); err != nil {
+		return err
+	}
 	if err := m.markDeleted(ctx); err != nil {
 		return err
 	}
@@ -286,8 +295,17 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, vali
 	if err != nil {
 		return err
 	}
+	how, err := m.moveConversations(ctx, to)
+	if err != nil {
+		return err
+	}
 	if p == m.box.paths {
 		m.ref = to
+		if how.joins {
+			if err := m.joinConversations(); err != nil {
+				return err
+			}
+		}
 		m.BeforeCommit(func(context.Context) error { return hold(m) })
 		defer s.changed(from.Name)
 		if err := m.Commit(ctx); err != nil {
@@ -296,7 +314,7 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, vali
 		m.countRenamed(ctx, from.Name, sameRoot)
 		return nil
 	}
-	if err := m.moveFiles(ctx, to, hold); err != nil {
+	if err := m.moveFiles(ctx, to, hold, how); err != nil {
 		return err
 	}
 	m.countRenamed(ctx, from.Name, sameRoot)
@@ -362,10 +380,13 @@ func (s *Store) openPair(ctx context.Context, from, to Ref) (*Mailbox, error) {
 // moveFiles moves a mailbox to another directory. What a crash leaves:
 //
 //	while copying   the old mailbox, and files in the new place that the
-//	                next Create or Move there removes
+//	                next Create or Move there removes. With the mark, if its
+//	                messages had left their conversations already: repair
+//	                counts them
 //	after hold      the mailbox list names the new place, which is complete;
-//	                of the old one there may be files left
-func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) error) error {
+//	                of the old one there may be files left. It has the mark,
+//	                if its messages come into conversations: repair counts
+func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) error, how conversationsMove) error {
 	b, err := m.store.box(&to)
 	if err != nil {
 		return err
@@ -379,7 +400,13 @@ func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) err
 		n.removeFiles()
 		return disk.Error("mailbox.Move", string(to.Name), err)
 	}
+	if how.joins {
+		m.hdr.Options |= optDirty
+	}
 	if err := m.copyTo(n); err != nil {
+		return undo(err)
+	}
+	if err := m.leaveForGood(); err != nil {
 		return undo(err)
 	}
 	undoQuota, err := m.updateQuota(ctx, m.quotaMoves())
@@ -393,6 +420,11 @@ func (m *Mailbox) moveFiles(ctx context.Context, to Ref, hold func(*Mailbox) err
 	}
 	m.store.changed(to.Name)
 	m.store.changed(m.ref.Name)
+	if how.joins {
+		if err := m.joinFrom(ctx, n); err != nil {
+			m.store.o.Log.Error("conversations are to be counted", "mailbox", to.Name, "error", err)
+		}
+	}
 	// The old place: others that have the index open must see it is gone.
 	gone := m.hdr
 	gone.Options |= OptDeleted

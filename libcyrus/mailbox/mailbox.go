@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
@@ -34,6 +35,10 @@ type Mailbox struct {
 	hdr  IndexHeader // with the changes so far
 	head *header     // shared until headerChanged
 	crcs *flagCRCs
+
+	conv            *conversations.Txn // the owner's, once something changes in it
+	convBuf         CacheBuffer        // for conv
+	noConversations int                // above 0 Rewrite leaves them alone
 
 	session string // for the audit log
 	window  window
@@ -88,12 +93,9 @@ func (s *Store) open(ctx context.Context, ref Ref, mode Mode) (*Mailbox, error) 
 
 // lockNames takes the namespace lock and the mailbox lock.
 func (m *Mailbox) lockNames(ctx context.Context) error {
-	modes := [2]lock.Mode{lock.Shared, lock.Shared}
+	modes := [2]lock.Mode{lock.Shared, lockModeOf(m.mode)}
 	if m.mode != Read {
 		modes[0] = lock.Exclusive
-	}
-	if m.mode == Exclusive {
-		modes[1] = lock.Exclusive
 	}
 	p := m.box.lockPaths(&m.ref)
 	// Ordinary opens of shared mailboxes take no namespace lock: all would
@@ -104,6 +106,14 @@ func (m *Mailbox) lockNames(ctx context.Context) error {
 		}
 	}
 	return m.lockPath(ctx, &m.names, p.mailbox, modes[1])
+}
+
+// lockModeOf is how the mailbox lock is taken.
+func lockModeOf(m Mode) lock.Mode {
+	if m == Exclusive {
+		return lock.Exclusive
+	}
+	return lock.Shared
 }
 
 func (m *Mailbox) lockPath(ctx context.Context, held *[]*lock.Held, path string, mode lock.Mode) error {
@@ -219,6 +229,9 @@ func (m *Mailbox) Close() {
 	}
 	for i := range m.cacheIO {
 		m.cacheIO[i].close()
+	}
+	if m.store.o.Conversations != nil {
+		m.closeConversations()
 	}
 	m.window.free()
 	// Cyrus's order of releasing: index, namespace, mailbox.

@@ -202,9 +202,12 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	root := m.head.quotaRoot
+	root, conversed := m.head.quotaRoot, m.hasConversations()
 	done, err := m.repair(ctx)
 	m.Close()
+	if err == nil && done && conversed {
+		err = s.settle(ctx, ref)
+	}
 	if err == nil && done && root != "" && s.o.Repaired != nil {
 		s.firstOf(root)
 		s.o.Repaired(ref, root)
@@ -230,6 +233,9 @@ func (m *Mailbox) repair(ctx context.Context) (bool, error) {
 	rb, err := m.newRebuild(m.hdr.Version, dropped.rebuilt > 0)
 	if err != nil {
 		return false, err
+	}
+	if m.hasConversations() {
+		rb.hdr.Options |= optDirty // until they are counted
 	}
 	if err := rb.recount(ctx, records); err != nil {
 		return false, rb.fail(err)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/annot"
+	"gocyrus/libcyrus/conversations"
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
@@ -57,6 +59,13 @@ type Options struct {
 	// that; it is asked once, when such an index is rewritten. A nil function
 	// means that he has seen nothing.
 	OwnerSeen func(ctx context.Context, ref Ref) (seen func(uid uint32) bool, recent uint32, err error)
+	// Conversations and Counters are those of the site, nil if it keeps none
+	// (conversations: no).
+	Conversations *conversations.Store
+	Counters      *counters.Store
+	// UserMailboxes is all mailboxes of a user, in the order of the list:
+	// to count his conversations.
+	UserMailboxes func(ctx context.Context, user string) ([]Ref, error)
 	// Changed, if not nil, is called for each mailbox whose index was
 	// changed, before its locks are released: to drop its entries in
 	// statuscache.db.

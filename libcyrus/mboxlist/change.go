@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
@@ -19,6 +20,7 @@ type change struct {
 	session string // for the audit log
 	tx      cyrusdb.Tx
 	audit   []func()
+	modseqs []*Entry // whose folderModseq the counters must know
 }
 
 // errChanged means that somebody else was faster: the operation has to be
@@ -33,6 +35,7 @@ func (c *change) name(old stored, e *Entry) {
 	c.tx.Require(k, old.raw)
 	c.tx.Put(k, e.encode())
 	c.racl(old.Entry, e)
+	c.modseqs = append(c.modseqs, e)
 	c.audit = append(c.audit, func() { c.auditACL(old.Entry, e) })
 }
 
@@ -79,6 +82,7 @@ const commitWait = 60 * time.Second
 func (c *change) commit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
 	defer cancel()
+	c.count(ctx)
 	err := c.l.db.Commit(ctx, c.tx)
 	if errors.Is(err, cyrusdb.ErrConflict) {
 		return errs.New(errs.Locked, "mboxlist.commit", "", errChanged)
@@ -90,6 +94,27 @@ func (c *change) commit(ctx context.Context) error {
 		write()
 	}
 	return nil
+}
+
+// count makes the users' counters at least what their mailboxes have.
+//
+// Source: mboxlist_update in Cyrus imap/mboxlist.c.
+func (c *change) count(ctx context.Context) {
+	if c.l.o.Counters == nil {
+		return
+	}
+	for _, e := range c.modseqs {
+		what := counters.Folder
+		if e.Name.IsDeleted(c.l.o.Names.DeletedPrefix) {
+			what |= counters.Removal
+		}
+		err := c.l.o.Counters.Update(ctx, e.Name, func(n *counters.Counters) {
+			n.Raise(counters.KindOf(e.Name, e.Type), what, e.FolderModseq)
+		})
+		if err != nil {
+			c.l.o.Log.Error("counters cannot be changed", "mailbox", e.Name, "error", err)
+		}
+	}
 }
 
 // retry repeats an operation that came too late.

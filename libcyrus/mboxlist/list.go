@@ -10,6 +10,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/annot"
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
@@ -30,18 +31,20 @@ type Actor struct {
 
 // Options says what a List works with, and how.
 type Options struct {
-	DB     cyrusdb.DB
-	FS     disk.FS
-	Locks  *lock.Table
-	Store  *mailbox.Store
-	Quota  *quota.Store
-	Subs   *subs.Store
-	Seen   *seen.Store
-	Annot  *annot.Store
-	Layout *mboxname.Layout
-	Names  mboxname.Rules
-	Rights acl.Rules
-	Log    *slog.Logger
+	DB    cyrusdb.DB
+	FS    disk.FS
+	Locks *lock.Table
+	Store *mailbox.Store
+	Quota *quota.Store
+	Subs  *subs.Store
+	Seen  *seen.Store
+	Annot *annot.Store
+	// Counters are those of users, nil if the site keeps no conversations.
+	Counters *counters.Store
+	Layout   *mboxname.Layout
+	Names    mboxname.Rules
+	Rights   acl.Rules
+	Log      *slog.Logger
 
 	Admins           []string // imapd.conf's: they have no entries in the reverse index
 	DefaultPartition string   // "" chooses among Layout.Partitions by PartitionMode

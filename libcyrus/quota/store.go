@@ -17,11 +17,14 @@ type Store struct {
 	db            cyrusdb.DB
 	log           *slog.Logger
 	deletedPrefix string
+	// Modseq, if not nil, takes the modseq of a change of a user's root, which
+	// had last before; else it is one more.
+	Modseq func(ctx context.Context, root mboxname.Name, last uint64) uint64
 }
 
 // New returns the roots kept in db. deletedPrefix is imapd.conf's.
 func New(db cyrusdb.DB, deletedPrefix string, log *slog.Logger) *Store {
-	return &Store{db, log, deletedPrefix}
+	return &Store{db: db, log: log, deletedPrefix: deletedPrefix}
 }
 
 // Close closes the database.
@@ -197,7 +200,11 @@ func (s *Store) change(ctx context.Context, root mboxname.Name, fn func(*Root)) 
 
 // put stores r in the place of old, which is nil for a new root.
 func (s *Store) put(ctx context.Context, r *Root, old []byte) error {
-	if r.Name.IsUser() {
+	switch {
+	case !r.Name.IsUser():
+	case s.Modseq != nil:
+		r.Modseq = s.Modseq(ctx, r.Name, r.Modseq)
+	default:
 		r.Modseq++
 	}
 	var tx cyrusdb.Tx

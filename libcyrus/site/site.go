@@ -14,6 +14,8 @@ import (
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/conversations"
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/cyrusdb/dbd"
 	"gocyrus/libcyrus/disk"
@@ -49,6 +51,9 @@ type Site struct {
 	Duplicate   *duplicate.Store
 	UserDeny    *userdeny.Store
 	Server      *dbd.Client // cyrusdbd in own mode, nil in shared mode
+	// Conversations and Counters are nil unless the site keeps them.
+	Conversations *conversations.Store
+	Counters      *counters.Store
 
 	still   bool // nobody changes what is there: see OpenCopy
 	status  *statusCache
@@ -140,21 +145,6 @@ func (s *Site) check() error {
 	return nil
 }
 
-// checkConversations warns of what is not kept: the counters and
-// conversations.db of users. Threads that a Cyrus shows of the same spool are
-// those from before; its modseqs go on, as it takes the higher of a mailbox's
-// and the counter's.
-func (s *Site) checkConversations() {
-	if !config.Conversations.In(s.Config) {
-		return
-	}
-	text := "conversations: yes has no effect: this version does not keep conversations"
-	if s.Server == nil {
-		text += "; run ctl_conversationsdb -z and -b for each user before a Cyrus serves this spool again"
-	}
-	s.Log.Warn(text)
-}
-
 // rightsFrom reads what a configuration says about access rights.
 func rightsFrom(c *config.Config) (acl.Rules, error) {
 	r := acl.DefaultRules()
@@ -201,7 +191,6 @@ func (s *Site) open() error {
 		dbs.Close()
 		return err
 	}
-	s.checkConversations()
 	s.Quota = quota.New(s.quotaDB(), s.Names.DeletedPrefix, s.Log)
 	s.onClose(s.Quota.Close)
 	s.Annot = annot.New(annot.Options{
@@ -222,6 +211,7 @@ func (s *Site) open() error {
 		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Kind: config.SubscriptionDb.In(c), Home: home,
 	})
 	s.onClose(s.Subs.Close)
+	s.openConversations()
 	s.status = &statusCache{site: s}
 	s.onClose(s.status.close)
 	if s.Store, err = mailbox.New(s.storeOptions()); err != nil {
@@ -267,6 +257,9 @@ func (s *Site) storeOptions() mailbox.Options {
 	if s.still {
 		o.UncleanBoot = time.Time{}
 	}
+	if s.Conversations != nil {
+		o.Conversations, o.Counters, o.UserMailboxes = s.Conversations, s.Counters, s.userMailboxes
+	}
 	if s.Server == nil { // in own mode no Cyrus can be there
 		o.Changed = s.status.forget
 	}
@@ -303,7 +296,8 @@ func (s *Site) repaired(_ mailbox.Ref, root mboxname.Name) {
 func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
 	c := s.Config
 	return mboxlist.Options{
-		DB: db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot,
+		Counters: s.Counters,
+		DB:       db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot,
 		Layout: s.Layout, Names: s.Names, Rights: s.Rights, Log: s.Log,
 		Admins:           strings.Fields(config.Admins.In(c)),
 		DefaultPartition: config.Defaultpartition.In(c),

@@ -1,0 +1,78 @@
+package site
+
+import (
+	"context"
+
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/conversations"
+	"gocyrus/libcyrus/counters"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+)
+
+// openConversations opens the conversations and counters of users, if the site
+// keeps them.
+func (s *Site) openConversations() {
+	c := s.Config
+	if !config.Conversations.In(c) {
+		return
+	}
+	// Unlike for other files, an INBOX that is being made or is gone counts
+	// too: the mailboxes of a user get another name one by one.
+	home := func(ctx context.Context, user string) (string, bool, error) {
+		e, err := s.List.Find(ctx, s.Names.Inbox(user))
+		if errs.Is(err, errs.NotFound) {
+			return "", false, nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+		return e.UniqueID, e.Has(mboxlist.LegacyDirs), nil
+	}
+	s.Counters = counters.New(counters.Options{FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Home: home})
+	s.Conversations = conversations.New(conversations.Options{
+		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Kind: conversationsKind(config.ConversationsDb.In(c)), Home: home,
+		Lookup: func(ctx context.Context, name string) string {
+			e, err := s.List.Lookup(ctx, mboxname.Name(name))
+			if err != nil {
+				return ""
+			}
+			return e.UniqueID
+		},
+		CountedFlags: config.ConversationsCountedFlags.In(c),
+		MaxThread:    limit(config.ConversationsMaxThread.In(c)),
+		Limits: conversations.Limits{
+			Records:  limit(config.ConversationsMaxGuidrecords.In(c)),
+			Exists:   limit(config.ConversationsMaxGuidexists.In(c)),
+			InFolder: limit(config.ConversationsMaxGuidinfolder.In(c)),
+		},
+	})
+	s.Quota.Modseq = func(ctx context.Context, root mboxname.Name, last uint64) uint64 {
+		n := last + 1
+		err := s.Counters.Update(ctx, root, func(c *counters.Counters) { n = c.NextOf(counters.Quota, last) })
+		if err != nil {
+			s.Log.Error("counters cannot be changed", "quotaroot", root, "error", err)
+		}
+		return n
+	}
+}
+
+// conversationsKind is the kind of new databases. Those that Cyrus can have
+// and we cannot write are made as twoskip, which it opens unasked.
+func conversationsKind(kind string) string {
+	if kind == "skiplist" || kind == "twoskip" {
+		return kind
+	}
+	return "twoskip"
+}
+
+// userMailboxes is all mailboxes of a user.
+func (s *Site) userMailboxes(ctx context.Context, user string) (refs []mailbox.Ref, err error) {
+	err = s.List.User(ctx, user, false, func(e *mboxlist.Entry) (bool, error) {
+		refs = append(refs, e.Ref())
+		return true, nil
+	})
+	return refs, err
+}
