@@ -35,21 +35,21 @@ type command struct {
 	name   string
 	values []string
 
-	addresses              []string // vacation
-	subject, from, handle_ optional
-	seconds, mime          int
+	addresses             []string // vacation
+	subject, from, handle optional
+	seconds, mime         int
 
 	method, id optional // notify
 	options    []string
 	priority   int
 	pattern    optional // denotify
 
-	script                       string // include
-	mailbox, tzid                optional
-	addFlags, removeFlags        []string
-	days                         int
-	times                        []int
-	calendarID, outcome, errstr_ optional
+	script                      string // include
+	mailbox, tzid               optional
+	addFlags, removeFlags       []string
+	days                        int
+	times                       []int
+	calendarID, outcome, errstr optional
 
 	test *test // if
 	jump int   // jump: where to; if: word behind the test
@@ -294,7 +294,7 @@ func init() {
 		},
 		opSnoozeOld: (*decoder).snooze, opSnoozeTzid: (*decoder).snooze, opSnooze: (*decoder).snooze,
 		opProcessIMIP: func(d *decoder, c *command) {
-			c.bits, c.calendarID, c.outcome, c.errstr_ = d.int(), d.optional(), d.optional(), d.optional()
+			c.bits, c.calendarID, c.outcome, c.errstr = d.int(), d.optional(), d.optional(), d.optional()
 		},
 	} {
 		commandArgs[op] = read
@@ -316,7 +316,7 @@ func (d *decoder) vacation(c *command) {
 	c.addresses, c.subject, c.text = d.list(), d.optional(), d.string()
 	c.seconds, c.mime = d.int(), d.int()
 	if c.op != opVacationOld || d.version >= 5 {
-		c.from, c.handle_ = d.optional(), d.optional()
+		c.from, c.handle = d.optional(), d.optional()
 	}
 	if c.op == opVacationOld || c.op == opVacationSeconds {
 		return
