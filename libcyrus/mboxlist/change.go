@@ -104,6 +104,9 @@ func (c *change) count(ctx context.Context) {
 		return
 	}
 	for _, e := range c.modseqs {
+		if e.FolderModseq == 0 {
+			continue // an INBOX that is being made
+		}
 		what := counters.Folder
 		if e.Name.IsDeleted(c.l.o.Names.DeletedPrefix) {
 			what |= counters.Removal
