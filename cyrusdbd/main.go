@@ -170,7 +170,7 @@ func serve(conf *config.Config, f flags, log *slog.Logger, ready *os.File) error
 	defer lock.Close()
 	st, err := openStore(paths.Data, paths.Page, log)
 	if err != nil {
-		return err
+		return explain(paths.Data, err)
 	}
 	defer st.close()
 	if err := agree(conf, st); err != nil {

@@ -11,6 +11,7 @@ import (
 	"gocyrus/libcyrus/cyrusdb/dbd"
 	"gocyrus/libcyrus/cyrusdb/dbwire"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 )
 
@@ -128,7 +129,11 @@ func openShared(c *config.Config, fsys disk.FS, locks *lock.Table) (*SiteDBs, er
 		switch f.name {
 		case dbd.Mailboxes:
 			s.Mailboxes = db
-			if _, err := db.get(Create); err != nil {
+			_, err := db.get(Create)
+			if errs.Is(err, errs.BadFormat) {
+				return nil, modeError("the mailbox list cannot be read: %v: put it back from a backup, or make it anew from the mail with reconstruct -m", err)
+			}
+			if err != nil {
 				return nil, err
 			}
 		case dbd.Annotations:

@@ -78,8 +78,9 @@ func (f *Finder) roots(partition string) []string {
 	return roots
 }
 
-// dirs is the directories in dir; none if it is not there.
-func (f *Finder) dirs(dir string) ([]string, error) {
+// dirs is the directories in dir; none if it is not there. Those of mailboxes
+// have no dot in their names, those of domains may.
+func (f *Finder) dirs(dir string, dots bool) ([]string, error) {
 	entries, err := f.FS.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -89,8 +90,11 @@ func (f *Finder) dirs(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		// No mailbox has a dot in the name of its directory.
-		if e.IsDir() && !strings.Contains(e.Name(), ".") && e.Name() != "lost+found" {
+		name := e.Name()
+		if dots {
+			name = strings.TrimPrefix(strings.ReplaceAll(name, ".", ""), "stage")
+		}
+		if e.IsDir() && name != "" && !strings.Contains(name, ".") && name != "lost+found" {
 			names = append(names, e.Name())
 		}
 	}
@@ -99,15 +103,15 @@ func (f *Finder) dirs(dir string) ([]string, error) {
 
 // byID looks at the directories that have the names of unique ids.
 func (f *Finder) byID(partition, root string) error {
-	firsts, err := f.dirs(root + "/uuid")
+	firsts, err := f.dirs(root+"/uuid", false)
 	for _, a := range firsts {
 		var seconds []string
-		if seconds, err = f.dirs(root + "/uuid/" + a); err != nil {
+		if seconds, err = f.dirs(root+"/uuid/"+a, false); err != nil {
 			return err
 		}
 		for _, b := range seconds {
 			var ids []string
-			if ids, err = f.dirs(root + "/uuid/" + a + "/" + b); err != nil {
+			if ids, err = f.dirs(root+"/uuid/"+a+"/"+b, false); err != nil {
 				return err
 			}
 			for _, id := range ids {
@@ -126,7 +130,9 @@ func (f *Finder) byID(partition, root string) error {
 // byName looks at a directory that is, or lies above, one with the name of a
 // mailbox, and at those in it.
 func (f *Finder) byName(partition, root, dir string) error {
-	names, err := f.dirs(dir)
+	above := filepath.Dir(dir)
+	domain := dir == root+"/domain" && !f.Layout.HashSpool || above == root+"/domain" && f.Layout.HashSpool
+	names, err := f.dirs(dir, domain)
 	if err != nil {
 		return err
 	}
