@@ -356,7 +356,7 @@ func parseAppendAnnotations(r *imapwire.Reader, o *appendOptions) error {
 	}
 	o.annotations = annotSets(as)
 	if !r.Space() {
-		return r.Missing()
+		return missingIn(r)
 	}
 	return nil
 }

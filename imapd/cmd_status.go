@@ -100,6 +100,11 @@ func statusNamed(word string) (statusItem, bool) {
 // status tells about a mailbox that need not be selected (RFC 3501 section
 // 6.3.10).
 func (s *session) status(a statusArgs) (string, error) {
+	if s.view != nil { // as in Cyrus changes are told before
+		if err := s.refresh(false, false); err != nil {
+			return "", err
+		}
+	}
 	n, err := s.internal(a.mailbox)
 	if err != nil {
 		return "", noSuchMailbox(err)
@@ -156,6 +161,9 @@ func (s *session) counts(e *mboxlist.Entry) (map[statusItem]uint64, error) {
 	recent, unseen, err := s.unseen(m, &h, e)
 	if err != nil {
 		return nil, err
+	}
+	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
+		recent = s.view.Recent()
 	}
 	return map[statusItem]uint64{
 		statusMessages:      uint64(h.Exists),

@@ -60,10 +60,8 @@ func (s *session) serve() error {
 		}
 	}
 	s.secured()
-	if !s.greet() {
-		return s.w.Flush()
-	}
-	for !s.done && s.wait() && s.mayGoOn() {
+	s.greet()
+	for !s.done && s.mayGoOn() && s.wait() {
 		s.next()
 		if s.r.Err() != nil {
 			break
@@ -81,12 +79,9 @@ func (s *session) secured() {
 	}
 }
 
-// greet sends the first line; false if the server is shut.
-func (s *session) greet() bool {
-	if text, ok := s.env.ShutdownText(); ok {
-		s.w.Line("* BYE ", strings.TrimLeft(text, "["))
-		return false
-	}
+// greet sends the first line. Also a server that is shut has one: users are
+// sent away after they have logged in.
+func (s *session) greet() {
 	s.w.Text("* OK [CAPABILITY ", s.capabilities(preAuth), "] ")
 	switch config.Serverinfo.In(s.conf) {
 	case "on":
@@ -99,7 +94,6 @@ func (s *session) greet() bool {
 	if text, ok := s.env.Motd(); ok {
 		s.w.Line("* OK [ALERT] ", strings.TrimLeft(text, "["))
 	}
-	return true
 }
 
 // wait sends what is answered and waits for the client without holding

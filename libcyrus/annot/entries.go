@@ -166,7 +166,7 @@ var known = [...][]Definition{
 		db(Vendor+"thrid", String, both, 0),
 		db(Vendor+"savedate", String, both, 0),
 		db(Vendor+"createdmodseq", String, both, 0),
-		{Name: Vendor + "snoozed-until", Attrs: ValueShared, ReadOnly: true},
+		db(Vendor+"snoozed-until", String, ValueShared, 0),
 		db(Snoozed, String, ValueShared, 0),
 	},
 }

@@ -4,6 +4,7 @@
 package metadata
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (o *ofMailbox) Computed(d *annot.Definition) (value []byte, ok bool, err er
 		if err != nil {
 			return nil, false, err
 		}
-		return imapwire.AppendDateTime(nil, t), true, nil
+		return dateText(t), true, nil
 	case annot.Partition:
 		return []byte(o.entry.Partition), o.admin || o.rights.Has(acl.Lookup), nil
 	case annot.SyncCRCs:
@@ -115,7 +116,12 @@ func date(s mailbox.Stamp) ([]byte, bool, error) {
 	if s == 0 {
 		return nil, true, nil
 	}
-	return imapwire.AppendDateTime(nil, s.Time().In(time.Local)), true, nil
+	return dateText(s.Time()), true, nil
+}
+
+// dateText is a time as INTERNALDATE has it, without its quotes.
+func dateText(t time.Time) []byte {
+	return bytes.Trim(imapwire.AppendDateTime(nil, t.In(time.Local)), `"`)
 }
 
 // Server returns annotations of the server.

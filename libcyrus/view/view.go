@@ -28,15 +28,17 @@ type Options struct {
 	Seen  *seen.Store
 	User  string // whose \Seen and \Recent; "" is nobody
 	// Rights returns what User may do with a mailbox that has this ACL.
-	Rights         func(acl string) acl.Rights
-	Examine        bool               // change nothing, not even \Recent
-	Admin          bool               // all annotations can be set
-	Annotations    *annot.Definitions // of messages
-	Client         *Client
-	SessionID      string
-	Folding        message.Folding // of SEARCH
-	MaxHeaderLines int             // maxheaderlines
-	Log            *slog.Logger
+	Rights            func(acl string) acl.Rights
+	Examine           bool               // change nothing, not even \Recent
+	Folder            string             // its name as the client writes it
+	PreviewAnnotation string             // jmap_preview_annot
+	Admin             bool               // all annotations can be set
+	Annotations       *annot.Definitions // of messages
+	Client            *Client
+	SessionID         string
+	Folding           message.Folding // of SEARCH
+	MaxHeaderLines    int             // maxheaderlines
+	Log               *slog.Logger
 }
 
 // View is a selected mailbox. It belongs to one goroutine.
@@ -300,6 +302,9 @@ func (v *View) Rights() acl.Rights { return v.rights }
 
 // Count returns the number of messages that the client knows.
 func (v *View) Count() uint32 { return uint32(v.told) }
+
+// Recent returns how many messages are \Recent for this session.
+func (v *View) Recent() uint32 { return uint32(v.recent.Count()) }
 
 // Deleted reports whether the mailbox has been deleted meanwhile.
 func (v *View) Deleted() bool { return v.deleted }

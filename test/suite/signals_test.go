@@ -115,9 +115,10 @@ func TestShutdownFile(t *testing.T) {
 	}
 	admin.Must("NOOP")
 	if c := dial(t, s.IMAP); c != nil {
-		line, _ := io.ReadAll(c)
-		if !strings.HasPrefix(string(line), "* BYE") || !strings.Contains(string(line), "Down for repairs") {
-			t.Errorf("a new client hears %q", line)
+		fmt.Fprint(c, "l LOGIN user2 pass\r\n")
+		text, _ := io.ReadAll(c)
+		if !strings.Contains(string(text), "\r\nl OK ") || !strings.Contains(string(text), "\r\n* BYE [ALERT] Down for repairs\r\n") {
+			t.Errorf("a new client hears %q", text)
 		}
 	}
 	if err := os.Remove(file); err != nil {
