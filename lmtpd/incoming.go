@@ -23,7 +23,7 @@ type incoming struct {
 	*message.Copier
 	staged *mailbox.Staged
 	now    time.Time
-	id     string // Resent-Message-ID or Message-ID, with its angle brackets
+	id     string // text of Resent-Message-ID or Message-ID, with angle brackets and, as in Cyrus, blanks at the end
 	date   string // the text of Date
 	bad    error  // what is wrong with the header fields
 }
@@ -85,7 +85,7 @@ var made atomic.Uint64
 // lacks, and notes its id. A Message-ID without text refuses the message.
 func (m *incoming) missing(f *message.Fields, host string) []byte {
 	var add []byte
-	m.id = strings.TrimSpace(f.Get("resent-message-id"))
+	m.id = leftTrimmed(f.Get("resent-message-id"))
 	ids := f.All("message-id")
 	switch {
 	case len(ids) > 0 && strings.TrimSpace(ids[0]) == "":
@@ -96,7 +96,7 @@ func (m *incoming) missing(f *message.Fields, host string) []byte {
 		ids = []string{id}
 	}
 	if m.id == "" && len(ids) > 0 {
-		m.id = strings.TrimSpace(ids[0])
+		m.id = leftTrimmed(ids[0])
 	}
 	if dates := f.All("date"); len(dates) > 0 {
 		m.date = dates[0]
@@ -126,3 +126,6 @@ func diskKind(err error) errs.Kind {
 	}
 	return errs.IO
 }
+
+// leftTrimmed is a value without the blanks and line ends before it.
+func leftTrimmed(value string) string { return strings.TrimLeft(value, " \t\r\n") }

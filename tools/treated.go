@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/sasl"
 )
 
 // treatedOptions is the options of imapd.conf that do something else here
@@ -17,9 +18,8 @@ var treatedOptions = []struct {
 	text   string
 }{
 	{"conversations", config.Conversations.In, "threads are not kept in this version; ctl_conversationsdb -b makes them anew when going back"},
-	{"duplicatesuppression", config.Duplicatesuppression.In, "not in this version: a mail that comes twice is delivered twice"},
 	{"sievedir", hasSieve, "there are Sieve scripts; they are kept, but not run in this version"},
-	{"sasl_mech_list", otherMechs, "only PLAIN and LOGIN are offered"},
+	{"sasl_mech_list", otherMechs, "there are no GSSAPI, NTLM, ANONYMOUS, EXTERNAL and SCRAM with channel binding"},
 	{"tls_versions", oldTLS, "TLS 1.0 and 1.1 are offered only because it names them"},
 	{"auth_mech", func(c *config.Config) bool { return config.AuthMech.In(c) != "unix" }, "groups come from the system's group file alone"},
 	{"mupdate_server", func(c *config.Config) bool { return config.MupdateServer.In(c) != "" }, "a murder is not in this version: remote mailboxes are not served"},
@@ -52,7 +52,7 @@ func hasSieve(c *config.Config) bool {
 func otherMechs(c *config.Config) bool {
 	list, _ := c.Overflow("sasl_mech_list")
 	for _, m := range strings.Fields(list) {
-		if !slices.Contains([]string{"PLAIN", "LOGIN"}, strings.ToUpper(m)) {
+		if !sasl.Known(m) {
 			return true
 		}
 	}

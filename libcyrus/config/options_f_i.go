@@ -20,8 +20,10 @@ var DuplicateDbPath = newString(Row{Name: "duplicate_db_path", Since: "2.5.0", G
 })
 
 var Duplicatesuppression = newSwitch(Row{Name: "duplicatesuppression", Default: "yes", Since: "2.3.17", Group: "duplicate",
-	Doc: `Deliver a message with the same Message-ID, or Resent-Message-ID and date,
-to a mailbox only once.`,
+	Doc: `Deliver a message with the same Message-ID (or Resent-Message-ID) and the
+same text of Date to a mailbox only once, unless the mailbox's annotation
+/vendor/cmu/cyrus-imapd/duplicatedeliver says otherwise. cyr_expire -E
+forgets deliveries.`,
 })
 
 var EventContentInclusionMode = newEnum(Row{Name: "event_content_inclusion_mode", Default: "standard", Since: "2.5.0", Group: "events",

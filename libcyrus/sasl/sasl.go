@@ -56,6 +56,11 @@ func New(c *config.Config, site *auth.Site, rules Rules, log *slog.Logger) *Serv
 	return s
 }
 
+// Known reports whether there is a mechanism of this name.
+func Known(mech string) bool {
+	return slices.ContainsFunc(mechanisms, func(m mechanism) bool { return strings.EqualFold(m.name, mech) })
+}
+
 // choose returns the mechanisms that list names, in its order.
 func choose(list string) []mechanism {
 	var chosen []mechanism
