@@ -3,6 +3,8 @@ package cyrusdb
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,7 +106,8 @@ func setAside(ctx context.Context, c *config.Config, client *dbd.Client, l *layo
 	return client.Checkpoint(ctx, fmt.Sprintf("%s.OLD.%d", dir, time.Now().UnixNano()))
 }
 
-// load replaces all records of db by those of a file, and reads them again.
+// load replaces all records of db by those of a file, reads them again, and
+// compares.
 func load(ctx context.Context, fsys disk.FS, locks *lock.Table, f siteFile, db *dbd.DB) (int, error) {
 	from, _, err := OpenAny(fsys, locks, f.path)
 	if err != nil {
@@ -114,32 +117,44 @@ func load(ctx context.Context, fsys disk.FS, locks *lock.Table, f siteFile, db *
 	if err := db.Clear(ctx); err != nil {
 		return 0, err
 	}
-	n, err := copyAll(ctx, from, db)
+	want, err := copyAll(ctx, from, db)
 	if err != nil {
 		return 0, err
 	}
-	copied := 0
+	var have digest
 	err = db.Scan(ctx, nil, func(key, value []byte) (bool, error) {
-		copied++
-		want, err := from.Get(ctx, key)
-		if err == nil && !bytes.Equal(want, value) {
-			err = fmt.Errorf("the value of %q has changed", key)
-		}
-		return true, err
+		have.add(key, value)
+		return true, nil
 	})
-	if err == nil && copied != n {
-		err = fmt.Errorf("%d of %d records were copied", copied, n)
+	if err == nil && have != want {
+		err = fmt.Errorf("%d records were copied and %d are there, or they have changed", want.count, have.count)
 	}
-	return n, err
+	return want.count, err
 }
 
-// copyAll copies all records, and returns how many there were.
-func copyAll(ctx context.Context, from, to DB) (int, error) {
+// digest is what a set of records comes to, in whatever order they come.
+type digest struct {
+	count int
+	sum   [2]uint64 // of the beginnings of the hashes of all records
+}
+
+func (d *digest) add(key, value []byte) {
+	b := make([]byte, 0, 256)
+	b = append(binary.BigEndian.AppendUint32(b, uint32(len(key))), key...)
+	h := sha256.Sum256(append(b, value...))
+	d.count++
+	d.sum[0] += binary.BigEndian.Uint64(h[:])
+	d.sum[1] += binary.BigEndian.Uint64(h[8:])
+}
+
+// copyAll copies all records, and returns what they come to.
+func copyAll(ctx context.Context, from, to DB) (digest, error) {
 	var tx Tx
-	n, size := 0, 0
+	var d digest
+	size := 0
 	err := from.Scan(ctx, nil, func(key, value []byte) (bool, error) {
 		tx.Put(bytes.Clone(key), bytes.Clone(value))
-		n++
+		d.add(key, value)
 		if size += len(key) + len(value); size < maxBatch {
 			return true, nil
 		}
@@ -150,7 +165,7 @@ func copyAll(ctx context.Context, from, to DB) (int, error) {
 	if err == nil && len(tx.Set) > 0 {
 		err = to.Commit(ctx, tx)
 	}
-	return n, err
+	return d, err
 }
 
 // keep gives a file a second name, which no file has yet.

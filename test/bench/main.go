@@ -3,6 +3,8 @@
 //
 // Usage: go run ./test/bench [-rounds n] [-time d] [-clients n] [-only name,...] [-servers name,...] [-bin dir] [-syscalls]
 //
+//	go run ./test/bench -takeover n [-bin dir]
+//
 // With -syscalls it counts what the server's processes ask of the system for
 // an operation (strace), which does not depend on how busy the machine is.
 //
@@ -50,10 +52,19 @@ func main() {
 	flag.StringVar(&set.bin, "bin", "bin", "directory of gocyrus's programs")
 	syscalls := flag.Bool("syscalls", false, "count system calls and syncs of one operation instead")
 	only := flag.String("only", "", "measurements to run, comma separated")
+	boxes := flag.Int("takeover", 0, "measure how long a site of so many mailboxes takes to be taken over instead")
 	servers := flag.String("servers", "gocyrus,cyrus,dovecot,dovecot-sync", "servers to run")
 	flag.Parse()
 	if *only != "" {
 		set.only = strings.Split(*only, ",")
+	}
+	if *boxes > 0 {
+		for _, ids := range []bool{true, false} {
+			if err := takeOver(set.bin, *boxes, ids); err != nil {
+				log.Fatal(err)
+			}
+		}
+		return
 	}
 	if *syscalls {
 		if err := countSyscalls(strings.Split(*servers, ","), set); err != nil {
