@@ -153,6 +153,7 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 		Mode:       message.Strict,
 		Reject8bit: config.Reject8bit.In(s.conf),
 		Munge8bit:  config.Munge8bit.In(s.conf),
+		AllowNUL:   o.literal.Binary,
 	})
 	n, failed := io.Copy(c, lit)
 	if _, err := io.Copy(io.Discard, lit); err != nil { // after a full disk
@@ -292,11 +293,16 @@ func (s *session) markOwn(e *mboxlist.Entry, uids []uint32) {
 	if len(uids) == 0 {
 		return
 	}
-	err := s.site.Seen.Update(s.ctx, s.who.User, e.UniqueID, func(st *seen.State) {
-		for _, uid := range uids {
-			st.Seen = st.Seen.Add(uid, uid)
-		}
-	})
+	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Read)
+	if err == nil {
+		user := m.SeenUser(s.who.User)
+		m.Close()
+		err = s.site.Seen.Update(s.ctx, user, e.UniqueID, func(st *seen.State) {
+			for _, uid := range uids {
+				st.Seen = st.Seen.Add(uid, uid)
+			}
+		})
+	}
 	if err != nil {
 		s.log.Error("seen state of new messages is lost", "mailbox", string(e.Name), "user", s.who.User, "err", err)
 	}

@@ -157,14 +157,16 @@ func (s *session) open(a *selectArgs, examine bool) (string, error) {
 // viewOptions is how the user sees a mailbox.
 func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 	return view.Options{
-		Store:       s.site.Store,
-		Seen:        s.site.Seen,
-		User:        s.who.User,
-		Rights:      s.rightsOn(e),
-		Examine:     examine,
-		Admin:       s.who.Admin,
-		Annotations: s.site.Definitions,
-		Client:      &s.client,
+		Store:             s.site.Store,
+		Seen:              s.site.Seen,
+		User:              s.who.User,
+		Rights:            s.rightsOn(e),
+		Examine:           examine,
+		Folder:            s.ns.ExternalOr(e.Name),
+		PreviewAnnotation: config.JmapPreviewAnnot.In(s.conf),
+		Admin:             s.who.Admin,
+		Annotations:       s.site.Definitions,
+		Client:            &s.client,
 		Folding: message.Folding{
 			Whitespace:     whitespace[config.SearchWhitespace.In(s.conf)],
 			KeepDiacritics: !config.SearchSkipdiacrit.In(s.conf),

@@ -19,10 +19,11 @@ const (
 	statusRecent
 	statusUIDNext
 	statusUIDValidity
+	statusMailboxID
 	statusUnseen
 	statusSize
+	statusCreatedModseq
 	statusHighestModseq
-	statusMailboxID
 )
 
 // statusItems is the items by name and in order.
@@ -34,10 +35,11 @@ var statusItems = []struct {
 	{"RECENT", statusRecent},
 	{"UIDNEXT", statusUIDNext},
 	{"UIDVALIDITY", statusUIDValidity},
+	{"MAILBOXID", statusMailboxID},
 	{"UNSEEN", statusUnseen},
 	{"SIZE", statusSize},
+	{"CREATEDMODSEQ", statusCreatedModseq},
 	{"HIGHESTMODSEQ", statusHighestModseq},
-	{"MAILBOXID", statusMailboxID},
 }
 
 // statusArgs is the arguments of STATUS.
@@ -172,6 +174,7 @@ func (s *session) counts(e *mboxlist.Entry) (map[statusItem]uint64, error) {
 		statusUIDValidity:   uint64(h.UIDValidity),
 		statusUnseen:        uint64(unseen),
 		statusSize:          h.QuotaUsed,
+		statusCreatedModseq: h.CreatedModseq,
 		statusHighestModseq: h.HighestModseq,
 	}, nil
 }
@@ -190,7 +193,7 @@ func (s *session) unseen(m *mailbox.Mailbox, h *mailbox.IndexHeader, e *mboxlist
 		})
 		return recent, h.Unseen, err
 	}
-	st, err := s.site.Seen.Get(s.ctx, s.who.User, e.UniqueID)
+	st, err := s.site.Seen.Get(s.ctx, m.SeenUser(s.who.User), e.UniqueID)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -14,13 +14,21 @@ type FetchItem uint32
 const (
 	FetchFlags FetchItem = 1 << iota
 	FetchUID
+	FetchGUID // DIGEST.SHA1
 	FetchInternalDate
+	FetchLastUpdated
 	FetchModseq // RFC 7162
 	FetchSize
 	FetchAnnotation // RFC 5257
+	FetchPreview    // RFC 8970
+	FetchFileSize   // RFC822.FILESIZE
+	FetchSHA1       // RFC822.SHA1
 	FetchEmailID    // RFC 8474
 	FetchThreadID   // RFC 8474
 	FetchSaveDate   // RFC 8514
+	FetchCreatedModseq
+	FetchFolder
+	FetchUIDValidity
 	FetchEnvelope
 	FetchBodyStructure
 	FetchBody
@@ -51,6 +59,13 @@ var fetchWords = map[string]FetchItem{
 	"EMAILID":          FetchEmailID,
 	"THREADID":         FetchThreadID,
 	"SAVEDATE":         FetchSaveDate,
+	"DIGEST.SHA1":      FetchGUID,
+	"LASTUPDATED":      FetchLastUpdated,
+	"RFC822.FILESIZE":  FetchFileSize,
+	"RFC822.SHA1":      FetchSHA1,
+	"CREATEDMODSEQ":    FetchCreatedModseq,
+	"FOLDER":           FetchFolder,
+	"UIDVALIDITY":      FetchUIDValidity,
 	"ENVELOPE":         FetchEnvelope,
 	"BODYSTRUCTURE":    FetchBodyStructure,
 	"BODY":             FetchBody,
@@ -67,14 +82,16 @@ type Part uint8
 // The pieces. PartAll is the whole part, or the whole message if the section
 // has no part numbers.
 const (
-	PartAll       Part = iota
-	PartHeader         // HEADER
-	PartText           // TEXT
-	PartMIME           // MIME
-	PartFields         // HEADER.FIELDS
-	PartFieldsNot      // HEADER.FIELDS.NOT
-	PartLines          // RFC822.HEADER.LINES: fields of the message, printed under another name
-	PartLinesNot       // RFC822.HEADER.LINES.NOT
+	PartAll        Part = iota
+	PartHeader          // HEADER
+	PartText            // TEXT
+	PartMIME            // MIME
+	PartFields          // HEADER.FIELDS
+	PartFieldsNot       // HEADER.FIELDS.NOT
+	PartLines           // RFC822.HEADER.LINES: fields of the message, printed under another name
+	PartLinesNot        // RFC822.HEADER.LINES.NOT
+	PartBinary          // BINARY[…]: decoded (RFC 3516)
+	PartBinarySize      // BINARY.SIZE[…]
 )
 
 // maxFetchSections bounds the sections of one FETCH, and the header fields
@@ -122,11 +139,21 @@ func (r *Reader) Fetch() (Fetch, error) {
 	var f Fetch
 	list := r.Accept('(')
 	for {
+		before := f.Items & FetchPreview
 		if err := r.fetchItem(&f, list); err != nil {
 			return f, err
 		}
 		if len(f.Sections) > maxFetchSections {
 			return f, SyntaxError("[LIMIT] Too many items in " + r.Command)
+		}
+		if preview := f.Items & FetchPreview; preview != before {
+			next, err := r.previewModifiers(list)
+			if err != nil {
+				return f, err
+			}
+			if next {
+				continue
+			}
 		}
 		if !list || !r.Space() {
 			break
@@ -156,6 +183,16 @@ func (r *Reader) fetchItem(f *Fetch, list bool) error {
 		return r.section(f, word, word[len("BODY["):])
 	case strings.HasPrefix(word, "BODY.PEEK["):
 		return r.section(f, word, word[len("BODY.PEEK["):])
+	case strings.HasPrefix(word, "BINARY["):
+		f.Items |= FetchSetSeen
+		return f.binary(word[len("BINARY["):])
+	case strings.HasPrefix(word, "BINARY.PEEK["):
+		return f.binary(word[len("BINARY.PEEK["):])
+	case strings.HasPrefix(word, "BINARY.SIZE["):
+		return f.binarySize(word[len("BINARY.SIZE["):])
+	case word == "PREVIEW":
+		f.Items |= FetchPreview
+		return r.err
 	case word == "ANNOTATION":
 		return r.annotationItem(f)
 	case word == "RFC822.HEADER.LINES":

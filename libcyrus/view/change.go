@@ -213,7 +213,7 @@ func (e *editor) apply(f mailbox.Flags, u mailbox.UserFlags) (mailbox.Flags, mai
 func (e *editor) storeSeen(ctx context.Context) error {
 	h := e.m.Header()
 	set := e.seenUIDs()
-	return e.v.o.Seen.Update(ctx, e.v.o.User, e.v.ref.UniqueID, func(st *seen.State) {
+	return e.v.o.Seen.Update(ctx, e.v.seenUser, e.v.ref.UniqueID, func(st *seen.State) {
 		st.LastRead, st.LastChange = now(), int64(h.LastAppend)
 		st.LastUID = max(st.LastUID, e.v.recentUID)
 		st.Seen = set

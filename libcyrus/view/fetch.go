@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -32,6 +33,8 @@ const (
 	cacheItems = imapwire.FetchEnvelope | imapwire.FetchBodyStructure | imapwire.FetchBody
 	idItems    = imapwire.FetchEmailID | imapwire.FetchThreadID | imapwire.FetchSaveDate
 	fileItems  = imapwire.FetchRFC822 | imapwire.FetchRFC822Header | imapwire.FetchRFC822Text
+	ownItems   = imapwire.FetchCreatedModseq | imapwire.FetchFolder | imapwire.FetchUIDValidity
+	sumItems   = imapwire.FetchFileSize | imapwire.FetchSHA1
 )
 
 // plan is what a FETCH needs, found once for all messages.
@@ -142,7 +145,7 @@ func (v *View) appendOthers(b []byte, p *plan, seq uint32) []byte {
 // needs says what a FETCH has to read besides the index.
 func needs(f *imapwire.Fetch) (cache bool, file func(version uint16) bool) {
 	cache = f.Items&cacheItems != 0
-	always := f.Items&fileItems != 0
+	always := f.Items&(fileItems|sumItems) != 0
 	var fields []string
 	for i := range f.Sections {
 		s := &f.Sections[i]
@@ -239,6 +242,11 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 			return b.err == nil
 		}
 	}
+	if b.p.Items&imapwire.FetchPreview != 0 {
+		if d.preview, b.err = b.v.loadPreview(b.m, r.UID); b.err != nil {
+			return false
+		}
+	}
 	if b.p.file(r.CacheVersion) {
 		f, err := b.m.OpenMessage(r)
 		if err != nil {
@@ -256,6 +264,10 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 	if b.err = b.out.message(b.v, b.p, &d); b.err != nil {
 		b.out.b = b.out.b[:start]
 		b.err = b.lost(seq, b.err)
+	}
+	if d.failed { // as in Cyrus, nothing more is fetched, and it counts as nothing
+		b.p.t, b.p.found = nil, false
+		return false
 	}
 	b.n++
 	return b.err == nil && b.n < batchMessages && len(b.out.b) < batchOctets
@@ -276,11 +288,13 @@ func (b *batch) lost(seq uint32, err error) error {
 
 // data is all there is of one message.
 type data struct {
-	seq    uint32
-	record *mailbox.Record
-	cache  message.Cache
-	file   disk.File // nil if it is not needed
-	annots []annot.Answer
+	seq     uint32
+	record  *mailbox.Record
+	cache   message.Cache
+	file    disk.File // nil if it is not needed
+	failed  bool      // the last BINARY could not be decoded
+	preview string    // "" is none
+	annots  []annot.Answer
 }
 
 // largeMessage is a message that is sent without the mailbox being open.
@@ -304,6 +318,9 @@ func (l *largeMessage) send(w *imapwire.Writer, v *View, p *plan) error {
 		w.Fail(err) // half of the response may be on its way
 		return err
 	}
+	if l.failed {
+		p.t, p.found = nil, false
+	}
 	w.SetBuffer(o.b)
 	return nil
 }
@@ -312,6 +329,7 @@ func (l *largeMessage) send(w *imapwire.Writer, v *View, p *plan) error {
 type out struct {
 	b       []byte
 	w       *imapwire.Writer
+	sent    bool // w has got a part of the response
 	scratch []byte
 }
 
@@ -319,7 +337,7 @@ type out struct {
 //
 // Source: index_fetchreply in Cyrus imap/index.c; the order is Cyrus's.
 func (o *out) message(v *View, p *plan, d *data) error {
-	r := d.record
+	r, line := d.record, len(o.b)
 	o.b = imapwire.AppendUint(append(o.b, "* "...), d.seq)
 	o.b = append(o.b, " FETCH ("...)
 	start := len(o.b)
@@ -330,9 +348,16 @@ func (o *out) message(v *View, p *plan, d *data) error {
 	if p.uid || changed && v.o.Client.QResync {
 		o.b = append(imapwire.AppendUint(append(o.b, "UID "...), r.UID), ' ')
 	}
+	if p.Items&imapwire.FetchGUID != 0 {
+		o.b = append(append(append(o.b, "DIGEST.SHA1 "...), r.GUID.String()...), ' ')
+	}
 	if p.Items&imapwire.FetchInternalDate != 0 {
 		o.b = append(o.b, "INTERNALDATE "...)
 		o.b = append(imapwire.AppendDateTime(o.b, r.InternalDate.Time().In(time.Local)), ' ')
+	}
+	if p.Items&imapwire.FetchLastUpdated != 0 {
+		o.b = append(o.b, "LASTUPDATED "...)
+		o.b = append(imapwire.AppendDateTime(o.b, r.LastUpdated.Time().In(time.Local)), ' ')
 	}
 	if p.Items&imapwire.FetchModseq != 0 || changed && v.o.Client.Condstore {
 		o.b = append(imapwire.AppendUint(append(o.b, "MODSEQ ("...), r.Modseq), ") "...)
@@ -343,8 +368,19 @@ func (o *out) message(v *View, p *plan, d *data) error {
 	if p.Items&imapwire.FetchAnnotation != 0 {
 		o.annotations(d.annots)
 	}
+	if p.Items&imapwire.FetchPreview != 0 {
+		o.preview(d)
+	}
+	if p.Items&sumItems != 0 {
+		if err := o.sums(p, d); err != nil {
+			return err
+		}
+	}
 	if p.Items&idItems != 0 {
 		o.identity(p, r)
+	}
+	if p.Items&ownItems != 0 {
+		o.own(v, p, r)
 	}
 	if p.Items&cacheItems != 0 {
 		o.cacheItems(p, d)
@@ -354,9 +390,13 @@ func (o *out) message(v *View, p *plan, d *data) error {
 			return err
 		}
 	}
-	if len(o.b) > start || o.w != nil {
+	switch {
+	case len(o.b) > start || o.sent:
 		o.b[len(o.b)-1] = ')'
-	} else {
+	case d.failed: // nothing of it can be decoded
+		o.b = o.b[:line]
+		return nil
+	default:
 		o.b = append(o.b, ')')
 	}
 	o.b = append(o.b, '\r', '\n')
@@ -428,10 +468,10 @@ func (o *out) contents(v *View, p *plan, d *data) error {
 			}
 		}
 	}
-	for _, fields := range []bool{true, false} {
+	for turn := range turns {
 		for i := range p.Sections {
 			s := &p.Sections[i]
-			if isFields(s) != fields {
+			if turnOf(s) != turn {
 				continue
 			}
 			if err := o.section(v, s, d); err != nil {
@@ -443,16 +483,33 @@ func (o *out) contents(v *View, p *plan, d *data) error {
 }
 
 // isFields reports whether a section is made of single header fields.
-func isFields(s *imapwire.Section) bool { return s.Part >= imapwire.PartFields }
+func isFields(s *imapwire.Section) bool {
+	return s.Part >= imapwire.PartFields && s.Part <= imapwire.PartLinesNot
+}
+
+// turns is how often Cyrus goes through the sections; turnOf is when a
+// section is printed.
+const turns = 4
+
+func turnOf(s *imapwire.Section) int {
+	switch {
+	case isFields(s):
+		return 0
+	case s.Part == imapwire.PartBinary:
+		return 2
+	case s.Part == imapwire.PartBinarySize:
+		return 3
+	}
+	return 1
+}
 
 // section prints one section and its value.
 func (o *out) section(v *View, s *imapwire.Section, d *data) error {
-	if o.w != nil { // send what there is, if it is much
-		o.w.SetBuffer(o.b)
-		o.b = o.w.Buffer()
-		if err := o.w.Err(); err != nil {
-			return err
-		}
+	if turnOf(s) >= 2 {
+		return o.binary(s, d)
+	}
+	if err := o.pass(); err != nil {
+		return err
 	}
 	o.b = append(append(o.b, s.Name...), ' ')
 	if isFields(s) {
@@ -472,19 +529,21 @@ func (o *out) section(v *View, s *imapwire.Section, d *data) error {
 
 // kinds is how package message calls the pieces of a part.
 var kinds = map[imapwire.Part]message.Kind{
-	imapwire.PartAll:       message.Whole,
-	imapwire.PartHeader:    message.Header,
-	imapwire.PartText:      message.Text,
-	imapwire.PartMIME:      message.MIME,
-	imapwire.PartFields:    message.Header,
-	imapwire.PartFieldsNot: message.Header,
-	imapwire.PartLines:     message.Header,
-	imapwire.PartLinesNot:  message.Header,
+	imapwire.PartAll:        message.Whole,
+	imapwire.PartBinary:     message.Whole,
+	imapwire.PartBinarySize: message.Whole,
+	imapwire.PartHeader:     message.Header,
+	imapwire.PartText:       message.Text,
+	imapwire.PartMIME:       message.MIME,
+	imapwire.PartFields:     message.Header,
+	imapwire.PartFieldsNot:  message.Header,
+	imapwire.PartLines:      message.Header,
+	imapwire.PartLinesNot:   message.Header,
 }
 
 // find returns where in the file a section is.
 func (d *data) find(s *imapwire.Section) (message.Span, bool, error) {
-	if len(s.Numbers) == 0 && s.Part == imapwire.PartAll {
+	if len(s.Numbers) == 0 && kinds[s.Part] == message.Whole {
 		return message.Span{Size: d.record.Size}, true, nil
 	}
 	root, err := d.cache.Sections()
@@ -510,17 +569,18 @@ func (o *out) literal(d *data, offset, n int64) error {
 		o.b = append(o.b, `"" `...)
 		return nil
 	}
-	o.b = imapwire.AppendLiteralHead(o.b, n)
 	if o.w != nil {
-		o.w.SetBuffer(o.b)
-		err := o.w.Copy(io.NewSectionReader(d.file, offset, n), n)
-		o.b = append(o.w.Buffer(), ' ')
-		return err
+		return o.stream(func() io.Reader { return io.NewSectionReader(d.file, offset, n) }, n)
 	}
+	head := len(o.b)
+	o.b = imapwire.AppendLiteralHead(o.b, n)
 	start := len(o.b)
 	o.b = slices.Grow(o.b, int(n)+1)[:start+int(n)]
 	if k, err := d.file.ReadAt(o.b[start:], offset); int64(k) < n {
 		return errs.New(errs.IO, "view.Fetch", d.file.Name(), err)
+	}
+	if bytes.IndexByte(o.b[start:], 0) >= 0 {
+		o.b = slices.Insert(o.b, head, '~') // a literal8
 	}
 	o.b = append(o.b, ' ')
 	return nil

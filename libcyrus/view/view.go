@@ -46,7 +46,8 @@ type View struct {
 	o        Options
 	ref      mailbox.Ref
 	validity uint32
-	ownSeen  bool // \Seen is in the index
+	ownSeen  bool   // \Seen is in the index
+	seenUser string // else whose seen database has it
 	acl      string
 	rights   acl.Rights
 	listed   bool // rights are those of Allow
@@ -138,7 +139,7 @@ func (v *View) open(ctx context.Context) (*mailbox.Mailbox, error) {
 		return nil, err
 	}
 	h := m.Header()
-	v.ownSeen = m.OwnsSeen(v.o.User)
+	v.ownSeen, v.seenUser = m.OwnsSeen(v.o.User), m.SeenUser(v.o.User)
 	v.access(m)
 	if err := v.loadSeen(ctx, &h); err != nil {
 		m.Close()
@@ -176,7 +177,7 @@ func (v *View) loadSeen(ctx context.Context, h *mailbox.IndexHeader) error {
 		v.recentUID = h.RecentUID
 		return nil
 	}
-	st, err := v.o.Seen.Get(ctx, v.o.User, v.ref.UniqueID)
+	st, err := v.o.Seen.Get(ctx, v.seenUser, v.ref.UniqueID)
 	if err != nil {
 		return err
 	}
@@ -253,7 +254,7 @@ func (v *View) claimOther(ctx context.Context, m *mailbox.Mailbox) error {
 		return nil
 	}
 	h := m.Header()
-	err := v.o.Seen.Update(ctx, v.o.User, v.ref.UniqueID, func(st *seen.State) {
+	err := v.o.Seen.Update(ctx, v.seenUser, v.ref.UniqueID, func(st *seen.State) {
 		st.LastRead, st.LastChange = now(), int64(h.LastAppend)
 		st.LastUID = max(st.LastUID, v.lastUID)
 	})

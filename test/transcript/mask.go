@@ -26,7 +26,7 @@ var rules = []rule{
 	{regexp.MustCompile(`(APPENDUID|COPYUID) \d+ `), "$1 $n ", "the time of creation"},
 	{regexp.MustCompile(`MAILBOXID \([^)]*\)`), "MAILBOXID ($id)", "random"},
 	{regexp.MustCompile(`(/freespace[a-z/]*" (?:\("value.shared" )?)"[\d;]+"`), `$1"$$n"`, "what the disk has room for"},
-	{regexp.MustCompile(`INTERNALDATE "[^"]*"`), `INTERNALDATE "$date"`, "the time of delivery"},
+	{regexp.MustCompile(`(INTERNALDATE|SAVEDATE|LASTUPDATED) "[^"]*"`), `$1 "$$date"`, "the time of delivery"},
 	{regexp.MustCompile(`(Completed|No matching messages|Mailbox does not exist) \(\d+\.\d+ secs?( \d+ calls)?\)`), "$1 ($$time)", "how long it took"},
 	{regexp.MustCompile(`msgs in \d+\.\d+ secs`), "msgs in $$time secs", "how long it took"},
 	{regexp.MustCompile(`^\* ID \(.*\)\r`), "* ID ($$who)\r", "who the server is"},
