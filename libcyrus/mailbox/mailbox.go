@@ -304,6 +304,22 @@ func (m *Mailbox) OwnsSeen(user string) bool {
 	return m.owner() == user
 }
 
+// SeenUser is whose seen database has what a user has seen, if OwnsSeen
+// reports false: his own, or that of SharedSeenUser where an index of before
+// version 12 has OptSharedSeen.
+//
+// Source: index_open in Cyrus imap/index.c.
+func (m *Mailbox) SeenUser(user string) string {
+	if m.hdr.Options&OptSharedSeen != 0 {
+		return SharedSeenUser
+	}
+	return user
+}
+
+// SharedSeenUser is the user whose seen database has what everybody has
+// seen.
+const SharedSeenUser = "anyone"
+
 // Inode identifies the index file: record numbers hold as long as it is
 // the same and so is the header's Generation.
 func (m *Mailbox) Inode() uint64 { return m.file.ino }
