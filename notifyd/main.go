@@ -16,8 +16,10 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/notify"
 	"gocyrus/libcyrus/worker"
 )
@@ -27,19 +29,36 @@ func main() {
 }
 
 // A method passes a notification on. Its error is for the log.
-type method func(*slog.Logger, *notify.Message) error
+type method struct {
+	do   func(*server, context.Context, *notify.Message) error
+	slow bool // starts a program: others must not wait for it
+}
 
 // methods is every method by name. To add one: write it in a file of its
-// own, and a line here.
+// own, and a line here. (Zephyr, which Cyrus can be built with, is not one.)
 var methods = map[string]method{
-	"null": toNowhere,
-	"log":  toLog,
+	"null":     {do: toNowhere},
+	"log":      {do: toLog},
+	"mailto":   {do: toMail, slow: true},
+	"external": {do: toProgram, slow: true},
 }
+
+// Bounds of the slow methods: as many programs run at a time, as many
+// notifications wait, and a program may take so long. What comes when the
+// queue is full is dropped, as who sends it is a delivery that must not wait.
+const (
+	programs   = 4
+	waiting    = 1000
+	programEnd = time.Minute
+)
 
 // server takes the requests of one process.
 type server struct {
+	conf     *config.Config
 	log      *slog.Logger
 	fallback string // the method of requests that name none
+	queue    chan func()
+	running  sync.WaitGroup
 }
 
 func open(e *worker.Env) (worker.Handler, error) {
@@ -50,7 +69,19 @@ func open(e *worker.Env) (worker.Handler, error) {
 	if _, ok := methods[strings.ToLower(fallback)]; !ok {
 		return nil, fmt.Errorf("unknown notification method %s", fallback)
 	}
-	return &server{e.Log, fallback}, nil
+	return newServer(e.Config, e.Log, fallback), nil
+}
+
+func newServer(c *config.Config, log *slog.Logger, fallback string) *server {
+	s := &server{conf: c, log: log, fallback: fallback, queue: make(chan func(), waiting)}
+	for range programs {
+		s.running.Go(func() {
+			for run := range s.queue {
+				run()
+			}
+		})
+	}
+	return s
 }
 
 // Serve refuses: a notification is a datagram.
@@ -78,8 +109,12 @@ func (s *server) ServePackets(ctx context.Context, c net.PacketConn) error {
 	}
 }
 
-// Close has nothing to close.
-func (s *server) Close() error { return nil }
+// Close waits for what has been taken.
+func (s *server) Close() error {
+	close(s.queue)
+	s.running.Wait()
+	return nil
+}
 
 // pass handles one request.
 func (s *server) pass(datagram []byte) {
@@ -88,18 +123,31 @@ func (s *server) pass(datagram []byte) {
 		s.log.Error(err.Error())
 		return
 	}
-	name := m.Method
+	name := strings.ToLower(m.Method)
 	if name == "" {
-		name = s.fallback
+		name = strings.ToLower(s.fallback)
 	}
-	do, ok := methods[strings.ToLower(name)]
+	how, ok := methods[name]
 	if !ok {
 		s.log.Debug("do_notify using method 'unknown'")
-		s.log.Warn("no such notification method", "method", name, "user", m.User, "mailbox", m.Mailbox)
+		s.log.Warn("no such notification method", "method", m.Method, "user", m.User, "mailbox", m.Mailbox)
 		return
 	}
-	s.log.Debug(fmt.Sprintf("do_notify using method '%s'", strings.ToLower(name)))
-	if err := do(s.log, m); err != nil {
-		s.log.Error("notification failed", "method", name, "user", m.User, "mailbox", m.Mailbox, "error", err)
+	s.log.Debug(fmt.Sprintf("do_notify using method '%s'", name))
+	run := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), programEnd)
+		defer cancel()
+		if err := how.do(s, ctx, m); err != nil {
+			s.log.Error("notification failed", "method", name, "user", m.User, "mailbox", m.Mailbox, "error", err)
+		}
+	}
+	if !how.slow {
+		run()
+		return
+	}
+	select {
+	case s.queue <- run:
+	default:
+		s.log.Error("notification dropped: too many wait", "method", name, "user", m.User, "mailbox", m.Mailbox, "waiting", waiting)
 	}
 }

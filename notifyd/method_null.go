@@ -1,10 +1,10 @@
 package main
 
 import (
-	"log/slog"
+	"context"
 
 	"gocyrus/libcyrus/notify"
 )
 
 // toNowhere drops the notification (Cyrus notifyd/notify_null.c).
-func toNowhere(*slog.Logger, *notify.Message) error { return nil }
+func toNowhere(*server, context.Context, *notify.Message) error { return nil }
