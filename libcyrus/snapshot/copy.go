@@ -19,7 +19,7 @@ import (
 type copier struct {
 	fs      disk.FS
 	root    string // of the snapshot that is being made
-	noLinks bool   // messages are not linked from the site
+	noLinks bool   // messages of this partition are not linked from the site
 
 	// Of the snapshot before, if there is one:
 	prev   string
@@ -165,10 +165,9 @@ func (c *copier) place(path, rel string, same bool) error {
 }
 
 // before returns the messages that the snapshot before has of a mailbox, by
-// their UIDs: what of them is the same message need not be copied again. It
-// is empty where files are linked from the site anyway.
+// their UIDs: what of them is the same message need not be copied again.
 func (c *copier) before(dir string) map[uint32]mailbox.GUID {
-	if c.prev == "" || !c.noLinks {
+	if c.prev == "" {
 		return nil
 	}
 	have := map[uint32]mailbox.GUID{}

@@ -130,7 +130,15 @@ func (t *taking) messages(ctx context.Context, c *copying) error {
 	if err != nil {
 		return err
 	}
-	have := t.copier.before(c.dir)
+	linked, known := t.linked[c.ref.Partition]
+	t.copier.noLinks = t.Copy || known && !linked
+	var have map[uint32]mailbox.GUID
+	if !linked {
+		have = t.copier.before(c.dir)
+	}
+	if len(all) > 0 {
+		defer func() { t.linked[c.ref.Partition] = !t.copier.noLinks }()
+	}
 	for _, x := range all {
 		if err := ctx.Err(); err != nil {
 			return err

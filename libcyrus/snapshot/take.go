@@ -45,6 +45,7 @@ type taking struct {
 	out    *writer
 	list   *mboxlist.List  // of the snapshot
 	files  map[string]bool // that were copied, of those outside mailboxes
+	linked map[string]bool // partitions from which files can be linked, or not
 	warned int
 }
 
@@ -60,7 +61,7 @@ func Take(ctx context.Context, s *site.Site, dir *Dir, o Options) (res *Result, 
 		return nil, err
 	}
 	defer held.Release()
-	t := &taking{Options: o, site: s, dir: dir, files: map[string]bool{}}
+	t := &taking{Options: o, site: s, dir: dir, files: map[string]bool{}, linked: map[string]bool{}}
 	all, err := dir.List()
 	if err == nil {
 		err = dir.clean()
@@ -70,7 +71,7 @@ func Take(ctx context.Context, s *site.Site, dir *Dir, o Options) (res *Result, 
 	}
 	t.name = newName(all, o.Now())
 	t.copier = &copier{
-		fs: dir.fs, root: dir.partial(t.name), noLinks: o.Copy, known: map[string]File{}, made: map[string]bool{},
+		fs: dir.fs, root: dir.partial(t.name), known: map[string]File{}, made: map[string]bool{},
 	}
 	t.previous(all)
 	err = t.run(ctx)
