@@ -218,7 +218,9 @@ func (r *recording) do(line string) {
 		}
 		r.own()
 	default:
-		r.t.Fatalf("unknown step: %s", line)
+		if !r.damage(word, names, text) {
+			r.t.Fatalf("unknown step: %s", line)
+		}
 	}
 }
 
