@@ -12,6 +12,7 @@ import (
 
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
@@ -44,6 +45,7 @@ type expireArgs struct {
 	conf, prefix, user                       string
 	archive, deleted, duplicates, expunged   time.Duration
 	noAnnotations, noExpunge, flags, verbose bool
+	noConversations                          bool
 	look                                     bool // --dry-run, which is not Cyrus's
 }
 
@@ -59,8 +61,9 @@ type expiry struct {
 
 	// what the summary tells
 	mailboxes, seen, expired, expunged, flagsRemoved int
-	noExpireUser                                     string // the last user looked up
-	noExpire                                         bool   // and whether he is left alone
+	noExpireUser                                     string   // the last user looked up
+	noExpire                                         bool     // and whether he is left alone
+	users                                            []string // whose mailboxes were seen to
 
 	plan expirePlan
 }
@@ -104,7 +107,7 @@ func (p *program) expireArgs() (a expireArgs, err error) {
 	}
 	a.archive, a.deleted, a.duplicates, a.expunged = unset, unset, unset, unset
 	durations := map[byte]*time.Duration{'A': &a.archive, 'D': &a.deleted, 'E': &a.duplicates, 'X': &a.expunged}
-	switches := map[byte]*bool{'a': &a.noAnnotations, 't': &a.flags, 'v': &a.verbose, 'x': &a.noExpunge}
+	switches := map[byte]*bool{'a': &a.noAnnotations, 'c': &a.noConversations, 't': &a.flags, 'v': &a.verbose, 'x': &a.noExpunge}
 	texts := map[byte]*string{'C': &a.conf, 'p': &a.prefix, 'u': &a.user}
 	for _, o := range opts {
 		switch {
@@ -132,7 +135,7 @@ func (p *program) expireArgs() (a expireArgs, err error) {
 }
 
 func (e *expiry) run(ctx context.Context) error {
-	steps := []func(context.Context) error{e.archive, e.expunge, e.deleteMailboxes, e.pruneDuplicates}
+	steps := []func(context.Context) error{e.archive, e.expunge, e.pruneConversations, e.deleteMailboxes, e.pruneDuplicates}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -265,6 +268,39 @@ func (e *expiry) expunge(ctx context.Context) error {
 	return nil
 }
 
+// pruneConversations removes old Message-IDs from the conversations of the
+// users whose mailboxes were seen to.
+func (e *expiry) pruneConversations(ctx context.Context) error {
+	c := e.site.Conversations
+	if c == nil || e.args.noConversations || e.args.look || e.args.noExpunge || e.args.duplicates < 0 && e.args.expunged < 0 {
+		return nil
+	}
+	age := config.ConversationsExpireAfter.In(e.site.Config)
+	keep := config.ConversationsKeepExisting.In(e.site.Config)
+	e.tell("Removing conversation entries older than %0.2f days", days(age))
+	dbs, all, old := 0, 0, 0
+	for _, user := range e.users {
+		path, err := c.Path(ctx, user)
+		if err != nil {
+			return err
+		}
+		e.tell("Pruning conversations from db %s", path)
+		err = e.site.Store.WithConversations(ctx, user, func(t *conversations.Txn) error {
+			seen, removed, err := t.Prune(e.now.Add(-age).Unix(), keep)
+			if err == nil {
+				err = t.Commit(ctx)
+			}
+			dbs, all, old = dbs+1, all+seen, old+removed
+			return err
+		})
+		if err != nil {
+			e.log.Error(fmt.Sprintf("conversations of %s: %v", user, err))
+		}
+	}
+	e.summary("Expired %d entries of %d entries seen in %d conversation databases", old, all, dbs)
+	return nil
+}
+
 // tombstoneAge is how long the list remembers that a mailbox was deleted.
 const tombstoneAge = 7 * 24 * time.Hour
 
@@ -299,6 +335,9 @@ func (e *expiry) expungeMailbox(ctx context.Context, entry *mboxlist.Entry) erro
 	}
 	e.tell("cleaning up expunged messages in %s", entry.Name)
 	removed, _, err := e.site.Store.Cleanup(ctx, ref, o)
+	if owner := entry.Name.Owner(); owner != "" && !slices.Contains(e.users, owner) {
+		e.users = append(e.users, owner)
+	}
 	e.seen += seen
 	e.expunged += removed
 	e.mailboxes++

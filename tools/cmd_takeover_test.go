@@ -36,7 +36,7 @@ func TestTakeoverCheck(t *testing.T) {
 		want               []string
 	}{
 		{"by id", data.ByID, shared, nil, 0, []string{"shared: ", "of Cyrus 3.6\n", "of version 17", "sievedir: ", "will work\n"}},
-		{"legacy", data.Legacy, shared, nil, 0, []string{"31, 5 deleted ones", "conversations: "}},
+		{"legacy", data.Legacy, shared, nil, 0, []string{"31, 5 deleted ones"}},
 		{"own", data.Legacy, "", nil, 0, []string{"own: ", "db.pebble"}},
 		{
 			"flat", data.Legacy, shared, map[string]string{

@@ -48,6 +48,7 @@ type command struct {
 var commands = []command{
 	{"backup", "copy the whole site while it works, to be restored from", backup},
 	{"chk_cyrus", "tell which message files are missing or too many", chkCyrus},
+	{"ctl_conversationsdb", "check and count anew which messages belong together", ctlConversationsdb},
 	{"ctl_cyrusdb", "recover or copy the databases", ctlCyrusDB},
 	{"ctl_deliver", "print which mails were delivered", ctlDeliver},
 	{"ctl_mboxlist", "print, load and verify the list of mailboxes", ctlMboxlist},

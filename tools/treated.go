@@ -17,7 +17,6 @@ var treatedOptions = []struct {
 	when   func(c *config.Config) bool
 	text   string
 }{
-	{"conversations", config.Conversations.In, "threads are not kept in this version; ctl_conversationsdb -b makes them anew when going back"},
 	{"sievedir", hasSieve, "there are Sieve scripts; they are kept, but not run in this version"},
 	{"sasl_mech_list", otherMechs, "there are no GSSAPI, NTLM, ANONYMOUS, EXTERNAL and SCRAM with channel binding"},
 	{"tls_versions", oldTLS, "TLS 1.0 and 1.1 are offered only because it names them"},

@@ -95,29 +95,49 @@ option stands for it.`,
 var Createonpost = newSwitch(Row{Name: "createonpost", Default: "no", Since: "2.5.0", Deprecated: "2.5.0", Replacement: "autocreate_post", Group: "autocreate"})
 
 var Conversations = newSwitch(Row{Name: "conversations", Default: "no", Since: "3.0.0", Group: "conversations",
-	Doc: `Keep track of threads across the folders of each user. This version
-does not: it warns at start, and what a Cyrus kept is left as it is.`,
+	Doc: `Keep track of which messages of a user belong together, over all his
+folders, in a database of his. All his folders count their modseqs together
+then. After it was switched on, ctl_conversationsdb -b gives the messages
+that were there before their threads.`,
 })
 
-var ConversationsCountedFlags = newString(Row{Name: "conversations_counted_flags", Since: "3.0.0", Group: "conversations"})
+var ConversationsCountedFlags = newString(Row{Name: "conversations_counted_flags", Since: "3.0.0", Group: "conversations",
+	Doc: `Flags, up to 32, that are counted in each thread, with blanks between them. After
+a change, ctl_conversationsdb -R counts anew.`,
+})
 
 var ConversationsDb = newList(Row{Name: "conversations_db", Default: "skiplist", Since: "3.1.6", Group: "conversations",
+	Doc: `Type of new databases of threads. Databases that are found are recognised by
+their contents; one of type skiplist becomes twoskip with its first change,
+which Cyrus opens unasked, and new ones are always twoskip.`,
 	Values: []string{"skiplist", "sql", "twoskip", "zeroskip"},
 })
 
 var ConversationsExpireDays = newDuration(Row{Name: "conversations_expire_days", Since: "3.1.8", Unit: "d", Deprecated: "3.1.8", Replacement: "conversations_expire_after", Group: "conversations"})
 
-var ConversationsExpireAfter = newDuration(Row{Name: "conversations_expire_after", Default: "90d", Since: "3.1.8", Unit: "d", Group: "conversations"})
+var ConversationsExpireAfter = newDuration(Row{Name: "conversations_expire_after", Default: "90d", Since: "3.1.8", Unit: "d", Group: "conversations",
+	Doc: `Age from which cyr_expire forgets in which threads a Message-ID was named, if
+conversations_keep_existing is off.`,
+})
 
-var ConversationsKeepExisting = newSwitch(Row{Name: "conversations_keep_existing", Default: "yes", Since: "3.3.0", Group: "conversations"})
+var ConversationsKeepExisting = newSwitch(Row{Name: "conversations_keep_existing", Default: "yes", Since: "3.3.0", Group: "conversations",
+	Doc: `Let cyr_expire keep Message-IDs of threads that have messages, however old, and
+remove all others.`,
+})
 
 var ConversationsMaxThread = newInt(Row{Name: "conversations_max_thread", Default: "100", Since: "3.1.1", Group: "conversations"})
 
-var ConversationsMaxGuidrecords = newInt(Row{Name: "conversations_max_guidrecords", Default: "5000", Since: "3.3.0", Group: "conversations"})
+var ConversationsMaxGuidrecords = newInt(Row{Name: "conversations_max_guidrecords", Default: "5000", Since: "3.3.0", Group: "conversations",
+	Doc: `Most copies of one message that a user may have, expunged ones with them.`,
+})
 
-var ConversationsMaxGuidexists = newInt(Row{Name: "conversations_max_guidexists", Default: "100", Since: "3.3.0", Group: "conversations"})
+var ConversationsMaxGuidexists = newInt(Row{Name: "conversations_max_guidexists", Default: "100", Since: "3.3.0", Group: "conversations",
+	Doc: `Most copies of one message that a user may have in all his folders.`,
+})
 
-var ConversationsMaxGuidinfolder = newInt(Row{Name: "conversations_max_guidinfolder", Default: "10", Since: "3.3.0", Group: "conversations"})
+var ConversationsMaxGuidinfolder = newInt(Row{Name: "conversations_max_guidinfolder", Default: "10", Since: "3.3.0", Group: "conversations",
+	Doc: `Most copies of one message that a folder may have.`,
+})
 
 var Crossdomains = newSwitch(Row{Name: "crossdomains", Default: "no", Since: "3.0.0", Group: "namespace",
 	Doc: `Let users see folders of other domains, as user@domain.`,

@@ -261,3 +261,26 @@ func (c *conversation) takeOver(old *conversation) {
 		c.updateSender(s, s.last, 0)
 	}
 }
+
+// IsKey reports whether s is the key of a record.
+func IsKey(s string) bool {
+	switch {
+	case s == useKey || s == folderIDs || s == folderNames || s == flagsKey:
+		return true
+	case s == "":
+		return false
+	}
+	switch s[0] {
+	case '<':
+		return validMsgid(s)
+	case 'B':
+		_, err := parseCID(s[1:])
+		return err == nil
+	case 'F':
+		return len(s) > 1
+	case 'G':
+		_, err := parsePlace([]byte(s), nil)
+		return err == nil
+	}
+	return false
+}

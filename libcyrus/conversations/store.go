@@ -32,7 +32,6 @@ type Options struct {
 	Lookup func(ctx context.Context, name string) string
 
 	CountedFlags string // conversations_counted_flags
-	MaxThread    uint32 // conversations_max_thread
 	Limits       Limits
 	// Now is the clock in seconds since 1970.
 	Now func() int64

@@ -85,10 +85,10 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	}
 	if counts := m.store.o.Counters != nil && m.newModseqs(); counts || len(moves) > 0 {
 		tasks = append(tasks, func() (err error) {
-			if counts { // before the quota root, which takes the next modseq
+			c.undoQuota, err = m.updateQuota(ctx, moves)
+			if counts { // after the quota root, which takes a modseq too
 				m.countModseqs(0, m.hdr.HighestModseq)
 			}
-			c.undoQuota, err = m.updateQuota(ctx, moves)
 			return err
 		})
 	}

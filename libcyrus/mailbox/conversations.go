@@ -472,6 +472,12 @@ func (s *Store) AuditConversations(ctx context.Context, user string, say func(Re
 	})
 }
 
+// WithConversations calls fn with a user's conversations, while nobody else
+// changes them.
+func (s *Store) WithConversations(ctx context.Context, user string, fn func(*conversations.Txn) error) error {
+	return s.withConversations(ctx, user, func(t *conversations.Txn, _ []Ref) error { return fn(t) })
+}
+
 // withConversations calls fn with the namespace of a user locked.
 func (s *Store) withConversations(ctx context.Context, user string, fn func(*conversations.Txn, []Ref) error) error {
 	if s.o.Conversations == nil || s.o.UserMailboxes == nil {

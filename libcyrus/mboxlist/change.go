@@ -20,7 +20,7 @@ type change struct {
 	session string // for the audit log
 	tx      cyrusdb.Tx
 	audit   []func()
-	modseqs []*Entry // whose folderModseq the counters must know
+	removed []removal // that the counters must know
 }
 
 // errChanged means that somebody else was faster: the operation has to be
@@ -35,7 +35,6 @@ func (c *change) name(old stored, e *Entry) {
 	c.tx.Require(k, old.raw)
 	c.tx.Put(k, e.encode())
 	c.racl(old.Entry, e)
-	c.modseqs = append(c.modseqs, e)
 	c.audit = append(c.audit, func() { c.auditACL(old.Entry, e) })
 }
 
@@ -82,7 +81,6 @@ const commitWait = 60 * time.Second
 func (c *change) commit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
 	defer cancel()
-	c.count(ctx)
 	err := c.l.db.Commit(ctx, c.tx)
 	if errors.Is(err, cyrusdb.ErrConflict) {
 		return errs.New(errs.Locked, "mboxlist.commit", "", errChanged)
@@ -93,29 +91,40 @@ func (c *change) commit(ctx context.Context) error {
 	for _, write := range c.audit {
 		write()
 	}
+	c.countRemoved(ctx)
 	return nil
 }
 
-// count makes the users' counters at least what their mailboxes have.
-//
-// Source: mboxlist_update in Cyrus imap/mboxlist.c.
-func (c *change) count(ctx context.Context) {
-	if c.l.o.Counters == nil {
-		return
+// removal is a mailbox that is deleted.
+type removal struct {
+	*Entry
+	what counters.Change
+}
+
+// remove records for the counters that a mailbox is deleted, or that a
+// deleted one is gone for good.
+func (c *change) remove(e *Entry, what counters.Change) {
+	if c.l.o.Counters != nil {
+		c.removed = append(c.removed, removal{e, what | counters.Removal})
 	}
-	for _, e := range c.modseqs {
-		if e.FolderModseq == 0 {
-			continue // an INBOX that is being made
+}
+
+// countRemoved tells the counters of the owners, as far as they have any.
+//
+// Source: mboxlist_deletemailbox in Cyrus imap/mboxlist.c.
+func (c *change) countRemoved(ctx context.Context) {
+	for _, r := range c.removed {
+		owner := r.Name.OwnerOf(c.l.o.Names.DeletedPrefix)
+		if owner != "" {
+			if _, err := c.l.Lookup(ctx, c.l.o.Names.Inbox(owner)); err != nil {
+				continue
+			}
 		}
-		what := counters.Folder
-		if e.Name.IsDeleted(c.l.o.Names.DeletedPrefix) {
-			what |= counters.Removal
-		}
-		err := c.l.o.Counters.Update(ctx, e.Name, func(n *counters.Counters) {
-			n.Raise(counters.KindOf(e.Name, e.Type), what, e.FolderModseq)
+		err := c.l.o.Counters.Update(ctx, r.Name, func(n *counters.Counters) {
+			n.Raise(counters.KindOf(r.Name, r.Type), r.what, r.FolderModseq)
 		})
 		if err != nil {
-			c.l.o.Log.Error("counters cannot be changed", "mailbox", e.Name, "error", err)
+			c.l.o.Log.Error("counters cannot be changed", "mailbox", r.Name, "error", err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
@@ -135,7 +136,7 @@ func (l *List) removeOne(ctx context.Context, who Actor, n mboxname.Name) error 
 		return notFound(n)
 	}
 	err = l.o.Store.Delete(ctx, s.Ref(), who.SessionID, func(m *mailbox.Mailbox) error {
-		return l.leave(ctx, who, s, m.Header().HighestModseq+1)
+		return l.leave(ctx, who, s, m.NextModseq())
 	})
 	if errs.Is(err, errs.NotFound) {
 		// The files are gone already: a crash came between.
@@ -153,10 +154,12 @@ func (l *List) leave(ctx context.Context, who Actor, s stored, folderModseq uint
 	if s.Name.IsDeleted(l.o.Names.DeletedPrefix) {
 		c.gone(s)
 		c.forget(s.UniqueID)
+		c.remove(s.Entry, counters.Folder)
 		return c.commit(ctx)
 	}
 	t := tombstone(s.Entry, folderModseq, l.now())
 	c.name(s, t)
+	c.remove(t, 0)
 	if err := c.id(ctx, t, nil); err != nil {
 		return err
 	}

@@ -255,6 +255,9 @@ func (l *List) moveEntry(ctx context.Context, who Actor, old, there stored, e *E
 		c.name(old, t)
 	}
 	c.name(there, e)
+	if e.Name.IsDeleted(l.o.Names.DeletedPrefix) {
+		c.remove(e, 0)
+	}
 	partition := ""
 	if old.Partition != e.Partition {
 		partition = old.Partition

@@ -57,6 +57,13 @@ func (l *List) renameFiles(inbox *Entry, m moveOptions) error {
 	lay := l.o.Layout
 	for _, f := range userFiles {
 		from := lay.UserFile(f, m.oldUser, inbox.UniqueID, true)
+		if l.o.Counters != nil && (f == mboxname.Counters || f == mboxname.Conversations) {
+			// The new user got his own with his first mailbox.
+			if err := l.remove(from); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := l.renameFile(from, lay.UserFile(f, m.newUser, inbox.UniqueID, true)); err != nil {
 			return err
 		}

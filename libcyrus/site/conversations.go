@@ -42,7 +42,6 @@ func (s *Site) openConversations() {
 			return e.UniqueID
 		},
 		CountedFlags: config.ConversationsCountedFlags.In(c),
-		MaxThread:    limit(config.ConversationsMaxThread.In(c)),
 		Limits: conversations.Limits{
 			Records:  limit(config.ConversationsMaxGuidrecords.In(c)),
 			Exists:   limit(config.ConversationsMaxGuidexists.In(c)),
@@ -51,6 +50,11 @@ func (s *Site) openConversations() {
 	})
 	s.Quota.Modseq = func(ctx context.Context, root mboxname.Name, last uint64) uint64 {
 		n := last + 1
+		if owner := root.Owner(); owner != "" {
+			if id, _, err := home(ctx, owner); err != nil || id == "" {
+				return n // a user who is about to get his mailboxes
+			}
+		}
 		err := s.Counters.Update(ctx, root, func(c *counters.Counters) { n = c.NextOf(counters.Quota, last) })
 		if err != nil {
 			s.Log.Error("counters cannot be changed", "quotaroot", root, "error", err)

@@ -1,0 +1,240 @@
+//go:build reference
+
+package reference
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gocyrus/test/server"
+)
+
+// withConversations is the configuration of these tests.
+var withConversations = []string{
+	"conversations: yes", `conversations_counted_flags: \Draft \Flagged $IsMailingList`,
+	"allowusermoves: yes", "conversations_max_guidinfolder: 4",
+}
+
+// TestConversations has a site that keeps conversations do all that changes
+// them, in shared mode: the real ctl_conversationsdb finds nothing wrong, and
+// what the real server writes for the same is the same, but for what names
+// and times differ by nature. Then both work on in turns.
+func TestConversations(t *testing.T) {
+	ours := conversationsSite(t)
+	ours.Run()
+	ours.MakeUsers("user1", "user2", "user3")
+	converse(t, ours)
+	stop(t, ours)
+	soundConversations(t, ours, "user2", "user3", "other")
+	real := conversationsSite(t)
+	cyrusServes(t, real, func() {
+		real.MakeUsers("user1", "user2", "user3")
+		converse(t, real)
+	})
+	soundConversations(t, real, "user2", "user3", "other")
+	same(t, "conversations", dumped(t, real, "other"), dumped(t, ours, "other"))
+	cyrusServes(t, ours, func() { more(t, ours) })
+	ours.Run()
+	more(t, ours)
+	stop(t, ours)
+	soundConversations(t, ours, "user2", "user3", "other")
+	tool(t, ours, "ctl_conversationsdb", "-R", "other")
+	soundConversations(t, ours, "other")
+}
+
+// conversationsSite is a site in shared mode, not started.
+func conversationsSite(t *testing.T) *server.Site {
+	t.Helper()
+	s := server.New(t, server.Options{Shared: true, Config: withConversations})
+	secrets(t, s, "user1", "user2", "user3", "other", "cyrus")
+	asCyrus(t, s)
+	return s
+}
+
+func stop(t *testing.T, s *server.Site) {
+	t.Helper()
+	if !s.Stop(20 * time.Second) {
+		t.Fatal("master did not stop")
+	}
+}
+
+// mailOf is message n of a thread; to is the Message-IDs that it answers.
+func mailOf(n int, subject string, to ...int) string {
+	refs := ""
+	if len(to) > 0 {
+		ids := make([]string, len(to))
+		for i, r := range to {
+			ids[i] = fmt.Sprintf("<m%d@example.org>", r)
+		}
+		refs = "References: " + strings.Join(ids, "\r\n ") + "\r\nIn-Reply-To: " + ids[len(ids)-1] + "\r\n"
+	}
+	return fmt.Sprintf("From: Writer %d <writer%d@example.org>\r\nSubject: %s\r\nDate: Mon, %d Jan 2024 10:00:00 +0000\r\nMessage-ID: <m%d@example.org>\r\n%s"+
+		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\n\r\ntext of %d\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner\r\n--b--\r\n",
+		n%3, n%3, subject, 1+n, n, refs, n)
+}
+
+// converse is the work of the test.
+func converse(t *testing.T, s *server.Site) {
+	c := s.Login("user1")
+	for _, box := range []string{"Trash", "Sent", "Work", "Work/deep"} {
+		c.Must("CREATE INBOX/" + box)
+	}
+	put := func(box, flags string, n int, subject string, to ...int) {
+		m := mailOf(n, subject, to...)
+		c.Must(fmt.Sprintf("APPEND %s (%s) \"%2d-Feb-2024 12:00:00 +0000\" {%d+}\r\n%s", box, flags, 1+n, len(m), m))
+	}
+	put("INBOX", "", 1, "Plans")
+	put("INBOX", `\Seen \Flagged`, 2, "Re: Plans", 1)
+	put("INBOX/Sent", `\Seen`, 3, "AW: Plans", 1, 2)
+	put("INBOX", `\Draft`, 4, "Re: [list] Plans", 3)
+	put("INBOX", `$IsMailingList`, 5, "another subject", 1)
+	put("INBOX/Trash", "", 6, "Re: Plans", 2)
+	put("INBOX/Work", "", 7, "=?utf-8?q?Stra=C3=9Fe_7?=")
+	put("INBOX", "", 8, "Plans", 1)
+	m := mailOf(1, "Plans")
+	c.Must(fmt.Sprintf("APPEND INBOX/Work {%d+}\r\n%s", len(m), m)) // one that is known
+	c.Must("SELECT INBOX")
+	c.Must("COPY 1:3 INBOX/Work")
+	c.Must("COPY 1 INBOX/Trash")
+	c.Must("UID MOVE 5 INBOX/Work/deep")
+	c.Must(`STORE 1:2 +FLAGS (\Seen $IsMailingList)`)
+	c.Must(`STORE 1 -FLAGS (\Seen)`)
+	c.Must(`STORE 2 +FLAGS (\Deleted)`)
+	c.Must("EXPUNGE")
+	c.Must(`STORE 2 -FLAGS (\Draft)`)
+	for range 3 { // up to the limit of one folder
+		_, _, _ = c.Do("COPY 1 INBOX/Sent")
+	}
+	c.Must(`SETACL INBOX/Work user2 lrswite`)
+	c.Must("RENAME INBOX/Work INBOX/Office")
+	c.Must("CREATE INBOX/Gone")
+	c.Must("COPY 1 INBOX/Gone")
+	c.Must("DELETE INBOX/Gone")
+	c.Close()
+	a := s.Login("cyrus")
+	a.Must("SETQUOTA user/user1 (STORAGE 100000)")
+	a.Must("SETACL user/user1/Office user3 lrswi")
+	a.Must("RENAME user/user1 user/other")
+	a.Close()
+	for _, u := range []string{"user2", "user3"} {
+		deliverLMTP(s, u, u+"-1@example.org")
+		deliverLMTP(s, u, u+"-2@example.org")
+	}
+	b := s.Login("user2")
+	b.Must("SELECT INBOX")
+	b.Must(`STORE 1 +FLAGS (\Deleted)`)
+	b.Must("EXPUNGE")
+	b.Must("SELECT user/other/Office")
+	b.Must(`STORE 1 +FLAGS (\Flagged)`)
+	b.Must("COPY 1 INBOX")
+	b.Close()
+	o := s.Login("other")
+	m = mailOf(9, "Re: Plans", 4)
+	o.Must(fmt.Sprintf("APPEND INBOX (\\Answered) \"10-Feb-2024 12:00:00 +0000\" {%d+}\r\n%s", len(m), m))
+	o.Close()
+	_ = t
+}
+
+// more is work on a site that has conversations already.
+func more(t *testing.T, s *server.Site) {
+	t.Helper()
+	c := s.Login("other")
+	defer c.Close()
+	c.Must("SELECT INBOX")
+	c.Must("COPY 1 INBOX/Trash")
+	c.Must(`STORE 1:* +FLAGS (\Flagged)`)
+	m := mailOf(int(time.Now().Unix()%1000)+20, "Plans", 1)
+	c.Must(fmt.Sprintf("APPEND INBOX/Sent {%d+}\r\n%s", len(m), m))
+	c.Must(fmt.Sprintf("APPEND INBOX/Office {%d+}\r\n%s", len(m), m))
+	c.Must(`STORE 1 +FLAGS (\Deleted)`)
+	c.Must("EXPUNGE")
+}
+
+// soundConversations has the real tools look at the conversations and the
+// rest of users' data.
+func soundConversations(t *testing.T, s *server.Site, users ...string) {
+	t.Helper()
+	for _, u := range users {
+		if out, code := tool(t, s, "ctl_conversationsdb", "-A", "-v", u); code != 0 || !strings.Contains(out, u+" is OK") {
+			t.Errorf("ctl_conversationsdb -A %s: %d\n%s", u, code, out)
+		}
+		if out, code := tool(t, s, "ctl_conversationsdb", "-F", u); code != 0 || out != "OK "+u+"\n" {
+			t.Errorf("ctl_conversationsdb -F %s: %d\n%s", u, code, out)
+		}
+	}
+	clean(t, s, users...)
+}
+
+// masks hide in records of conversations.db what cannot be the same on two
+// servers.
+var masks = []struct {
+	re   *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`^(<.*>\t0 [0-9a-f,]+) \d+$`), "$1 TIME"},
+	{regexp.MustCompile(`(\([0-9a-f]{40} \d+) 1[78]\d{8}\)`), "$1 TIME)"},
+	{regexp.MustCompile(`^F[0-9a-z]{24}`), "F"},
+}
+
+// dumped is a user's conversations and counters, with masks.
+func dumped(t *testing.T, s *server.Site, user string) []string {
+	t.Helper()
+	text, code := tool(t, s, "ctl_conversationsdb", "-d", user)
+	if code != 0 {
+		t.Fatalf("ctl_conversationsdb -d %s: %d\n%s", user, code, text)
+	}
+	names := folderNames(t, s)
+	var out []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if id, rest, ok := strings.Cut(strings.TrimPrefix(line, "F"), "\t"); ok && line[0] == 'F' {
+			line = "F " + names[id] + " " + rest
+		}
+		for _, id := range slices.Sorted(maps.Keys(names)) {
+			line = strings.ReplaceAll(line, id, names[id])
+		}
+		if strings.HasPrefix(line, "G") {
+			line = line[:max(0, len(line)-16)] // the date, and what is before it is raw
+		}
+		for _, m := range masks {
+			line = m.re.ReplaceAllString(line, m.with)
+		}
+		out = append(out, line)
+	}
+	slices.Sort(out)
+	file, err := filepath.Glob(filepath.Join(s.Dir, "conf/user/uuid/*/*/*/counters.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range file {
+		if names[filepath.Base(filepath.Dir(f))] == "user."+user {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; 8+8*i < len(b)-8; i++ {
+				out = append(out, fmt.Sprintf("counter %d: %x", i, b[8+8*i:16+8*i]))
+			}
+		}
+	}
+	return out
+}
+
+// folderNames is the internal names of mailboxes by unique id.
+func folderNames(t *testing.T, s *server.Site) map[string]string {
+	t.Helper()
+	text, _ := tool(t, s, "ctl_mboxlist", "-d")
+	names := map[string]string{}
+	entry := regexp.MustCompile(`(?s)"([^"]+)": \{[^}]*?"uniqueid": "([0-9a-z]+)"`)
+	for _, m := range entry.FindAllStringSubmatch(text, -1) {
+		names[m[2]] = m[1]
+	}
+	return names
+}
