@@ -44,6 +44,7 @@ func open(e *worker.Env) (worker.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	st.AfterPanic(e.Drain)
 	s := &server{env: e, conf: e.Config, log: e.Log, site: st, maxSize: math.MaxInt32}
 	s.auth = auth.New(e.Config, e.Log)
 	s.sasl = sasl.New(e.Config, s.auth, sasl.Rules{Service: "lmtp", AdminsOnly: true}, e.Log)

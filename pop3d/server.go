@@ -42,6 +42,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	st.AfterPanic(env.Drain)
 	s := newServer(env.Config, env.Log, st)
 	s.service, s.tls, s.shutdown = env.Service, env.TLSAvailable, env.ShutdownText
 	_, s.implicit = env.Flag('s')

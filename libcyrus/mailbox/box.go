@@ -87,6 +87,7 @@ type box struct {
 	headID       fileID
 	live         liveUIDs
 	checked      bool // looked at after an unclean boot
+	suspect      bool // there was a panic: whatever its age, it is looked at
 
 	appends  appendQueue
 	watchers watchers

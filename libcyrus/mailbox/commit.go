@@ -62,6 +62,7 @@ func (m *Mailbox) Commit(ctx context.Context) error {
 // that could be taken back.
 func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	c := &m.changes
+	m.committing = true // until it returns: a panic leaves it so
 	c.undoQuota = func() {}
 	moves := m.quotaMoves()
 	conversed := false
@@ -139,6 +140,7 @@ func (m *Mailbox) abandon() {
 	if m.changes.marked {
 		m.undoIndex()
 	}
+	m.committing = false
 }
 
 // committed tells others, once everything lasts.
@@ -152,6 +154,7 @@ func (m *Mailbox) committed() {
 		log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf("Expunged %d messages from %s", c.expunged, m.ref.Name))
 	}
 	m.store.changed(m.ref.Name)
+	m.committing = false
 	c.tidy = c.tidy || c.unlinked > 0
 	c.records.free()
 	m.changes = changes{tidy: c.tidy}

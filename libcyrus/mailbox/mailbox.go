@@ -40,10 +40,11 @@ type Mailbox struct {
 	convBuf         CacheBuffer        // for conv
 	noConversations int                // above 0 Rewrite leaves them alone
 
-	session string // for the audit log
-	window  window
-	cacheIO [2]cacheFile // of messages here, and on the archive partition
-	changes changes
+	session    string // for the audit log
+	committing bool   // Commit has begun and not returned
+	window     window
+	cacheIO    [2]cacheFile // of messages here, and on the archive partition
+	changes    changes
 }
 
 // Open opens a mailbox and takes its locks (see Mode). They are held until
@@ -57,7 +58,7 @@ func (s *Store) Open(ctx context.Context, ref Ref, mode Mode) (*Mailbox, error) 
 		if err != nil {
 			return nil, err
 		}
-		todo := m.defect()
+		todo := m.findDefect()
 		if todo == nil {
 			return m, nil
 		}
@@ -78,6 +79,7 @@ func (s *Store) open(ctx context.Context, ref Ref, mode Mode) (*Mailbox, error) 
 		return nil, err
 	}
 	m := &Mailbox{store: s, box: b, ref: ref, mode: mode}
+	defer m.closeIfPanic()
 	if err = m.lockNames(ctx); err == nil {
 		err = m.lockIndex(ctx)
 	}
@@ -222,10 +224,22 @@ func (m *Mailbox) readHeader() error {
 // (Cyrus imap/mailbox.c, mailbox_unlock_index).
 const longLock = time.Second
 
-// Close releases the locks. Without Commit before, changes are lost.
+// Close releases the locks. Without Commit before, changes are lost. If it
+// is deferred and a panic is on its way, that is noted first (see panicked).
 func (m *Mailbox) Close() {
+	if p := recover(); p != nil {
+		m.panicked(p)
+		panic(p)
+	}
+	m.close()
+}
+
+func (m *Mailbox) close() {
 	if m.box == nil {
 		return
+	}
+	if m.committing { // a panic that somebody else has recovered from
+		m.distrust("a panic in a commit")
 	}
 	for i := range m.cacheIO {
 		m.cacheIO[i].close()

@@ -157,6 +157,9 @@ func (s *Store) leadOnce(b *box, ref Ref) {
 			if reqs == nil {
 				reqs = b.appends.take()
 			}
+			if m != nil {
+				m.panicked(p)
+			}
 		}
 		if m != nil {
 			m.Close()

@@ -58,6 +58,7 @@ type reconstruction struct {
 	was      IndexHeader // as it was read
 	newIndex bool        // header of the index is made anew
 	newHead  bool        // cyrus.header is
+	written  bool        // a new index is in place
 
 	files    []found
 	annots   map[uint32][]Annotation
@@ -96,6 +97,7 @@ func (s *Store) Reconstruct(ctx context.Context, ref Ref, o ReconstructOptions) 
 		return Reconstructed{}, err
 	}
 	m := &Mailbox{store: s, box: b, ref: ref, mode: Exclusive}
+	defer m.closeIfPanic()
 	rc := &reconstruction{m: m, o: &o, ctx: ctx}
 	err = rc.run()
 	if m.head == nil {
@@ -103,7 +105,11 @@ func (s *Store) Reconstruct(ctx context.Context, ref Ref, o ReconstructOptions) 
 	}
 	done := Reconstructed{m.head.acl, m.hdr.UIDValidity, m.hdr.HighestModseq}
 	root := m.head.quotaRoot
+	conversed := err == nil && rc.written && m.hasConversations()
 	m.Close()
+	if conversed {
+		err = s.settle(ctx, ref)
+	}
 	if err == nil && rc.newIndex && root != "" && s.o.Repaired != nil {
 		s.o.Repaired(ref, root)
 	}
@@ -385,6 +391,9 @@ func (rc *reconstruction) write(h IndexHeader) error {
 		return err
 	}
 	h.Generation, h.NumRecords, h.Options = rb.hdr.Generation, 0, rb.hdr.Options
+	if m.hasConversations() {
+		h.Options |= optDirty // until they are counted
+	}
 	h.HeaderCRC = m.head.crc
 	rb.hdr = h
 	for i := range rc.out {
@@ -396,7 +405,9 @@ func (rc *reconstruction) write(h IndexHeader) error {
 	if err := rb.finish(); err != nil {
 		return err
 	}
+	rc.written = true
 	m.box.forget()
+	m.trust()
 	if err := rc.settleQuota(&h); err != nil {
 		return err
 	}

@@ -73,12 +73,12 @@ func BootTime() time.Time {
 // the boot: then somebody has looked already.
 func (m *Mailbox) noteAge(fi fs.FileInfo) {
 	boot := m.store.o.UncleanBoot
-	if !boot.IsZero() && fi.ModTime().Before(boot) {
+	m.box.mu.Lock()
+	defer m.box.mu.Unlock()
+	if m.box.suspect || !boot.IsZero() && fi.ModTime().Before(boot) {
 		return
 	}
-	m.box.mu.Lock()
 	m.box.checked = true
-	m.box.mu.Unlock()
 }
 
 // unchecked reports whether nobody has looked at the records since an
@@ -87,6 +87,13 @@ func (m *Mailbox) unchecked() bool {
 	m.box.mu.Lock()
 	defer m.box.mu.Unlock()
 	return !m.box.checked
+}
+
+// trust remembers that the records have been looked at.
+func (m *Mailbox) trust() {
+	m.box.mu.Lock()
+	defer m.box.mu.Unlock()
+	m.box.checked, m.box.suspect = true, false
 }
 
 // fillCounters counts what the header of an old version lacks. It returns a
@@ -116,13 +123,12 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
+	defer m.closeIfPanic()
 	sound, err := m.sound(ctx)
 	if err == nil && sound {
 		// From now on its age says that it was looked at.
 		err = s.o.FS.Chtimes(m.box.paths.index, time.Now())
-		m.box.mu.Lock()
-		m.box.checked = true
-		m.box.mu.Unlock()
+		m.trust()
 	}
 	root := m.head.quotaRoot
 	m.Close()
@@ -202,6 +208,7 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
+	defer m.closeIfPanic()
 	root, conversed := m.head.quotaRoot, m.hasConversations()
 	done, err := m.repair(ctx)
 	m.Close()
@@ -220,9 +227,9 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 func (m *Mailbox) repair(ctx context.Context) (bool, error) {
 	sound, err := m.sound(ctx)
 	if err != nil || sound {
-		m.box.mu.Lock()
-		m.box.checked = m.box.checked || err == nil
-		m.box.mu.Unlock()
+		if err == nil {
+			m.trust()
+		}
 		return false, err
 	}
 	m.store.o.Log.Warn("repairing a mailbox that was not closed properly", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
@@ -247,7 +254,11 @@ func (m *Mailbox) repair(ctx context.Context) (bool, error) {
 	}
 	m.store.o.Log.Warn("repaired a mailbox", "mailbox", m.ref.Name, "records", len(records),
 		"mended", dropped.mended, "rebuilt", dropped.rebuilt, "dropped", dropped.lost)
-	return true, rb.finish()
+	err = rb.finish()
+	if err == nil {
+		m.trust()
+	}
+	return true, err
 }
 
 // recount sets the counters of the new header by the records.

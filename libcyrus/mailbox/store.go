@@ -74,6 +74,10 @@ type Options struct {
 	// quota root may be wrong: after a mailbox of it was repaired, or was
 	// checked, as the first of this root, after an unclean boot.
 	Repaired func(ref Ref, root mboxname.Name)
+	// Panicked, if not nil, is called after a panic of somebody who held the
+	// exclusive lock of a mailbox, while it is being released: the process
+	// should take no more clients.
+	Panicked func(ref Ref)
 
 	// Message says how messages are parsed.
 	Message message.Options

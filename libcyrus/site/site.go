@@ -57,6 +57,7 @@ type Site struct {
 
 	still   bool // nobody changes what is there: see OpenCopy
 	status  *statusCache
+	panics  func(why string) // see AfterPanic
 	closers []func() error
 }
 
@@ -241,6 +242,7 @@ func (s *Site) storeOptions() mailbox.Options {
 		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Quota: s.Quota, Annotations: s.Annot,
 		OwnerSeen:          s.ownerSeen,
 		Repaired:           s.repaired,
+		Panicked:           s.panicked,
 		UncleanBoot:        mailbox.BootTime(),
 		Message:            message.Options{MaxHeaderLines: config.Maxheaderlines.In(c), BoundaryLimit: config.BoundaryLimit.In(c), RFC2046Strict: config.Rfc2046Strict.In(c), RFC2047UTF8: config.Rfc2047Utf8.In(c)},
 		ImmediateExpunge:   config.ExpungeMode.In(c) == "immediate",
@@ -285,6 +287,18 @@ func (s *Site) ownerSeen(ctx context.Context, ref mailbox.Ref) (func(uid uint32)
 	}
 	st, err := s.Seen.Get(ctx, owner, ref.UniqueID)
 	return st.Seen.Has, st.LastUID, err
+}
+
+// AfterPanic says what to do after a panic of somebody who held the exclusive
+// lock of a mailbox: no more clients should come to this process. It must be
+// called before anybody uses s.
+func (s *Site) AfterPanic(fn func(why string)) { s.panics = fn }
+
+// panicked is told of such a panic.
+func (s *Site) panicked(ref mailbox.Ref) {
+	if s.panics != nil {
+		s.panics("panic while the mailbox " + string(ref.Name) + " was locked")
+	}
 }
 
 // repaired counts a quota root anew after a mailbox of it was repaired.
