@@ -59,6 +59,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	st.AfterPanic(env.Drain)
 	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",
