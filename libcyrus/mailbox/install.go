@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
@@ -42,7 +43,9 @@ type Installed struct {
 // with the UIDs and the UIDVALIDITY, flags, dates and message annotations of
 // the copy. All messages have a new modseq, and the next UID is well above
 // those of the copy: clients that have seen the mailbox since then ask anew.
-// Files are linked where that is possible. hold is as in Create. Kinds:
+// Files are linked where that is possible. Messages keep their conversations,
+// which the owner's conversations do not know yet: CountConversations, then
+// SetConversations, must follow. hold is as in Create. Kinds:
 // errs.OverQuota, and those of Create. What a crash leaves:
 //
 //	while copying   a mailbox marked as deleted, which is not in the list:
@@ -90,6 +93,7 @@ type install struct {
 	index    *newFile
 	caches   [2]*newFile
 	buf      CacheBuffer
+	annots   []Annotation // of messages, to be stored
 	rec      []byte
 	made     bool // the directories are ours
 	archived bool // some message is on the archive partition
@@ -117,6 +121,7 @@ func (in *install) heads() {
 	h.LastAppend, h.POP3LastLogin, h.POP3ShowAfter = was.LastAppend, was.POP3LastLogin, was.POP3ShowAfter
 	h.RecentUID, h.RecentTime = was.RecentUID, was.RecentTime
 	m.hdr = *h
+	m.startModseqs()
 	in.rec = make([]byte, h.layout().record)
 }
 
@@ -168,9 +173,6 @@ func (in *install) copy(ctx context.Context) error {
 	if err := in.cache(0, p.cache); err != nil {
 		return err
 	}
-	if err := in.annotations(); err != nil {
-		return err
-	}
 	in.from.changes.old.AnnotUsed = 1 // they are looked for whatever the header says
 	var failed error
 	err = in.from.Each(1, func(r *Record) bool {
@@ -181,6 +183,9 @@ func (in *install) copy(ctx context.Context) error {
 		return failed == nil
 	})
 	if err = errors.Join(err, failed); err != nil {
+		return err
+	}
+	if err := in.annotations(ctx, true); err != nil {
 		return err
 	}
 	return in.finish()
@@ -194,17 +199,19 @@ func (in *install) cache(slot int, path string) (err error) {
 	return in.caches[slot].write(be.AppendUint32(nil, in.to.hdr.Generation))
 }
 
-// annotations copies the annotations of messages, those of messages that
-// are left out too: their UIDs do not come again.
-func (in *install) annotations() error {
-	s, a := in.to.store, in.from.box.paths.annotations
-	if _, err := s.o.FS.Stat(a); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
+// annotsAtOnce is how many annotations go into one transaction.
+const annotsAtOnce = 500
+
+// annotations stores those annotations of messages that were collected, if
+// there are many, or with all if there is one.
+func (in *install) annotations(ctx context.Context, all bool) error {
+	if len(in.annots) == 0 || !all && len(in.annots) < annotsAtOnce {
+		return nil
 	}
-	return s.copyFile(a, in.to.box.paths.annotations)
+	m := in.to
+	_, err := m.store.o.Annotations.MessageSet(ctx, m.messages(), m.hdr.HighestModseq, in.annots)
+	in.annots = nil
+	return err
 }
 
 // add adds a message.
@@ -246,7 +253,7 @@ func (in *install) add(ctx context.Context, r *Record) error {
 	h := &m.hdr
 	h.HighestModseq++
 	h.NumRecords++
-	r.Modseq, r.CID = h.HighestModseq, 0
+	r.Modseq = h.HighestModseq
 	if r.CreatedModseq == 0 {
 		r.CreatedModseq = r.Modseq
 	}
@@ -255,6 +262,10 @@ func (in *install) add(ctx context.Context, r *Record) error {
 		h.FirstExpunged = r.LastUpdated
 	}
 	m.count(r, annots, 1)
+	in.annots = append(in.annots, annots...)
+	if err := in.annotations(ctx, false); err != nil {
+		return err
+	}
 	h.layout().encode(in.rec, r)
 	return in.index.write(in.rec)
 }
@@ -290,21 +301,22 @@ func (in *install) addCache(old, r *Record) error {
 }
 
 // annotsOf is the annotations of a message, those of the owner as the new
-// owner's.
+// owner's. What an index of this version holds itself is left out.
 func (in *install) annotsOf(ctx context.Context, uid uint32) ([]Annotation, error) {
 	all, err := in.from.annotsOf(ctx, uid)
 	was, is := in.from.owner(), in.to.owner()
-	if err != nil || was == is {
-		return all, err
-	}
 	var out []Annotation
 	for _, a := range all {
+		// What the new owner had noted as a reader gives way.
+		if isVirtual(a.Entry, Version) || was != is && is != "" && a.User == is {
+			continue
+		}
 		if a.User == was && was != "" {
 			a.User = is
 		}
 		out = append(out, a)
 	}
-	return out, nil
+	return out, err
 }
 
 // finish makes all files last, the index last of all.
@@ -353,6 +365,12 @@ func (in *install) finish() error {
 func (in *install) enter(ctx context.Context, hold func(Created) error) error {
 	m := in.to
 	m.box.forget()
+	if m.store.o.Counters != nil {
+		m.updateCounters(func(n *counters.Counters, k counters.Kind) {
+			n.UIDValidity = max(n.UIDValidity, m.hdr.UIDValidity)
+			n.Raise(k, counters.Folder, m.hdr.HighestModseq)
+		})
+	}
 	undo := func() {}
 	if m.store.o.Quota != nil && m.head.quotaRoot != "" {
 		var err error

@@ -51,24 +51,13 @@ var ErrDefect = errors.New("needs repair")
 func (st *Still) Open(ctx context.Context, ref Ref) (*Mailbox, error) {
 	ctx, cancel := st.store.withDeadline(ctx)
 	defer cancel()
-	b, err := st.store.box(&ref)
+	m, err := st.store.openUnder(ctx, ref, Read)
 	if err != nil {
 		return nil, err
 	}
-	m := &Mailbox{store: st.store, box: b, ref: ref, mode: Read}
-	err = m.lockPath(ctx, &m.names, b.lockPaths(&ref).mailbox, lock.Shared)
-	if err == nil {
-		err = m.lockIndex(ctx)
-	}
-	if err == nil {
-		err = m.readHeads()
-	}
-	if err == nil && m.defect() != nil {
-		err = errs.New(errs.Locked, "mailbox.Still", string(ref.Name), ErrDefect)
-	}
-	if err != nil {
+	if m.defect() != nil {
 		m.Close()
-		return nil, err
+		return nil, errs.New(errs.Locked, "mailbox.Still", string(ref.Name), ErrDefect)
 	}
 	m.settleCaches()
 	return m, nil

@@ -87,6 +87,9 @@ func (r *Run) make(ctx context.Context, w *want) (*mboxlist.Entry, error) {
 	if o.QuotaRoot, err = r.site.Quota.FindRoot(ctx, made.Name); err == nil && o.QuotaRoot != "" {
 		r.roots[o.QuotaRoot] = true
 	}
+	if owner := made.Name.Owner(); owner != "" {
+		r.owners[owner] = true
+	}
 	r.totals.Made++
 	r.totals.Messages += in.Messages
 	r.say("%s: made again with %d messages", r.shown(w.to), in.Messages)
@@ -354,6 +357,9 @@ func (r *Run) messageAnnotations(ctx context.Context, w *want, m *mailbox.Mailbo
 	was, is := w.entry.Name.OwnerOf(w.src.Site.Names.DeletedPrefix), w.to.OwnerOf(r.site.Names.DeletedPrefix)
 	out := map[uint32][]mailbox.Annotation{}
 	err := m.Annotations(ctx, func(a mailbox.Annotation) error {
+		if was != is && is != "" && a.User == is {
+			return nil // what the new owner had noted as a reader gives way
+		}
 		if a.User == was && was != "" {
 			a.User = is
 		}

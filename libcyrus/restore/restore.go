@@ -65,13 +65,14 @@ type Run struct {
 	ids    map[string]string // unique ids that are others here than in the snapshot
 	users  []string          // of the snapshot, once they are asked for
 	roots  map[mboxname.Name]bool
+	owners map[string]bool        // whose mailboxes were made
 	dry    map[mboxname.Name]bool // mailboxes that would have been made
 	who    mboxlist.Actor
 }
 
 // New returns a Run.
 func New(o Options) *Run {
-	return &Run{o: o, site: o.Site, ids: map[string]string{}, roots: map[mboxname.Name]bool{}, dry: map[mboxname.Name]bool{},
+	return &Run{o: o, site: o.Site, ids: map[string]string{}, roots: map[mboxname.Name]bool{}, owners: map[string]bool{}, dry: map[mboxname.Name]bool{},
 		who: mboxlist.Actor{Identity: acl.Identity{User: "restore", Admin: true}}}
 }
 
@@ -283,9 +284,21 @@ func (r *Run) limits(ctx context.Context, n, into mboxname.Name) error {
 	return nil
 }
 
-// recount counts the quota roots of mailboxes that were made: a run that was
-// killed before may have left the count wrong.
+// recount counts the quota roots of mailboxes that were made, for a run that
+// was killed before may have left the count wrong, and lets the conversations
+// of their owners know the messages.
 func (r *Run) recount(ctx context.Context) error {
+	for user := range r.owners {
+		err := r.site.Store.CountConversations(ctx, user, nil)
+		if err == nil {
+			err = r.site.Store.SetConversations(ctx, user, true, func(ref mailbox.Ref, err error) {
+				r.warn(fmt.Errorf("%s: %w", r.shown(ref.Name), err))
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
 	for root := range r.roots {
 		if _, _, err := r.site.List.Recount(ctx, root); err != nil && !errs.Is(err, errs.QuotaNotFound) {
 			return err

@@ -16,9 +16,11 @@ import (
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mailbox/mailboxtest"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
@@ -130,7 +132,7 @@ func state(t *testing.T, s *site.Site, below mboxname.Name, ids bool) map[string
 			line := fmt.Sprintf("date %d flags %x guid %s size %d%s", r.InternalDate, flags, r.GUID, r.Size, annots[r.UID])
 			r.User.Each(func(n int) { line += " " + m.Flags()[n] })
 			if ids {
-				line = fmt.Sprintf("uid %d ", r.UID) + line
+				line = fmt.Sprintf("uid %d thread %x ", r.UID, r.CID) + line
 			}
 			var f disk.File
 			if f, failed = m.OpenMessage(r); failed == nil {
@@ -151,12 +153,55 @@ func state(t *testing.T, s *site.Site, below mboxname.Name, ids bool) map[string
 		}
 		slices.Sort(lines[1:])
 		out[string(e.Name)] = lines
+		if h.Version == mailbox.Version {
+			checked(t, s, e, m)
+		}
 		return true, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// checked looks at the files of a mailbox, not with the code that wrote them.
+func checked(t *testing.T, s *site.Site, e *mboxlist.Entry, m *mailbox.Mailbox) {
+	t.Helper()
+	c := mailboxtest.Mailbox{FS: s.FS, Dir: filepath.Dir(m.MessagePath(&mailbox.Record{}))}
+	if dir := filepath.Dir(m.MessagePath(&mailbox.Record{Flags: mailbox.Archived})); dir != c.Dir {
+		c.Archive = dir
+	}
+	err := m.Annotations(t.Context(), func(a mailbox.Annotation) error {
+		c.Annotations = append(c.Annotations, mailboxtest.Annotation{UID: a.UID, Entry: a.Entry, User: a.User, Value: string(a.Value)})
+		return nil
+	})
+	own := annot.Scope{MailboxID: e.UniqueID, Owner: e.Name.Owner()}
+	err = errors.Join(err, s.Annot.Each(t.Context(), own, func(_ annot.Key, v []byte) error {
+		c.OwnAnnotations += len(v)
+		return nil
+	}))
+	if err != nil {
+		t.Error(err)
+	}
+	if r := c.Check(); len(r.Problems) > 0 {
+		t.Errorf("%s: %q", e.Name, r.Problems)
+	}
+}
+
+// audited counts the conversations of a user anew: nothing may differ.
+func audited(t *testing.T, s *site.Site, user string) {
+	t.Helper()
+	err := s.Store.AuditConversations(t.Context(), user, nil, func(have, should *conversations.Txn) error {
+		var out strings.Builder
+		n, err := have.Compare(should, &out)
+		if n > 0 {
+			t.Errorf("conversations of %s: %s", user, &out)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // personal is what a user has besides mailboxes.
@@ -255,6 +300,7 @@ func TestAll(t *testing.T) {
 				if got, want := personal(t, to, u), personal(t, s, u); !slices.Equal(got, want) {
 					t.Errorf("%s has %q\nwant %q", u, got, want)
 				}
+				audited(t, to, u)
 			}
 			again := run(t, o, all)
 			if again.Made != 0 || again.Messages != 0 || again.There == 0 {
