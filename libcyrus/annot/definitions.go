@@ -45,6 +45,7 @@ func (e *DefinitionError) Error() string {
 // Source: init_annotation_definitions in Cyrus imap/annotate.c.
 func (d *Definitions) Parse(r io.Reader, rights acl.Rules) (wrong []*DefinitionError, err error) {
 	in := bufio.NewReaderSize(r, maxDefinition+1)
+	warned := false
 	for n := 1; ; n++ {
 		line, err := in.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
@@ -66,13 +67,13 @@ func (d *Definitions) Parse(r io.Reader, rights acl.Rules) (wrong []*DefinitionE
 		if text == "" || text[0] == '#' {
 			continue
 		}
-		p := definitionParser{line: n, text: string(line), rights: rights}
+		p := definitionParser{line: n, text: string(line), rights: rights, warned: warned}
 		if l, def, ok := p.definition(); ok {
 			d.more[l] = append(d.more[l], def)
 		}
-		if len(wrong) < maxDefinitionErrors && p.err != nil {
-			wrong = append(wrong, p.err)
-		}
+		warned = p.warned
+		wrong = append(wrong, p.errs...)
+		wrong = wrong[:min(len(wrong), maxDefinitionErrors)]
 	}
 }
 
@@ -87,14 +88,14 @@ type definitionParser struct {
 	near   string
 	done   bool
 	rights acl.Rules
-	err    *DefinitionError
+	warned bool // of old attributes; once is enough
+	errs   []*DefinitionError
 }
 
-// fail notes an error; the first one of a line stays.
+// fail notes an error.
 func (p *definitionParser) fail(text string) bool {
-	if p.err == nil {
-		p.err = &DefinitionError{p.line, p.start, text, p.near}
-	}
+	p.errs = append(p.errs, &DefinitionError{p.line, p.start, text, p.near})
+	p.near = ""
 	return false
 }
 
@@ -115,6 +116,7 @@ func (p *definitionParser) next() (string, bool) {
 func (p *definitionParser) token(extra string) (string, bool) {
 	f, ok := p.next()
 	if !ok {
+		p.start = 0
 		return "", p.fail("invalid annotation attributes")
 	}
 	for i := range len(f) {
@@ -131,7 +133,7 @@ func (p *definitionParser) token(extra string) (string, bool) {
 func (p *definitionParser) words(table map[string]Attrs, wrong string) (sum Attrs, ok bool) {
 	f, ok := p.token(".-_/ ")
 	if !ok {
-		return 0, false
+		return 0, p.fail(wrong) // a second time, as in Cyrus
 	}
 	for _, w := range strings.Fields(f) {
 		p.near = w
@@ -198,7 +200,8 @@ func (p *definitionParser) definition() (l Level, d Definition, ok bool) {
 		return l, d, false
 	}
 	d.Attrs = attrs & both
-	if attrs&oldAttr != 0 {
+	if attrs&oldAttr != 0 && !p.warned {
+		p.warned = true
 		p.fail("deprecated attribute names such as content-type or modified-since (ignoring)")
 	}
 	right, ok := p.token("")

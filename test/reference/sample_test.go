@@ -8,6 +8,7 @@ package reference
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gocyrus/test/server"
 )
@@ -24,14 +26,11 @@ import (
 // answer yet: keys at any depth, or beginnings of keys that end in "*".
 // A row that hides no difference fails the test.
 var notAsked = []string{
-	"server_metadata", "metadata", "annotation",
-	"MODSEQ", "SAVEDATE", "status",
-	"ARRIVAL", "DATE", "FROM", "TO", "CC", "SUBJECT", "SIZE", "REVERSE DATE", "DISPLAYFROM",
-	"THREAD *", "SEARCH MODSEQ 10",
+	"SAVEDATE", "status",
 }
 
 // notSaid is untagged lines of such capabilities.
-var notSaid = []string{"* OK [URLMECH ", "* OK [ANNOTATIONS "}
+var notSaid = []string{"* OK [URLMECH "}
 
 // addedCode is a response code (RFC 5530) that ours puts before a text to
 // which Cyrus gives none (ARCHITECTURE.md).
@@ -40,8 +39,24 @@ var addedCode = regexp.MustCompile(`^NO \[[A-Z]+\] `)
 // samples is the spools and what the real server answered on them.
 var samples = map[string]string{"sample-spool": "../data/expected.json", "sample-legacy": "../data/expected-legacy.json"}
 
-// freeSpace is what the disk has room for.
-var freeSpace = regexp.MustCompile(`/freespace[^"]*" "[^"]*"`)
+// unsteady is what the disk has room for, and when an index was written last.
+var unsteady = regexp.MustCompile(`(/freespace[^"]*|/lastupdate)" "[^"]*"`)
+
+// touch makes all indexes younger than the boot: older ones are looked at and
+// their quota roots counted again, which takes modseqs.
+func touch(t *testing.T, dir string) {
+	t.Helper()
+	now := time.Now()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Name() == "cyrus.index" {
+			err = os.Chtimes(path, now, now)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestSampleAnswers serves the spools that a real Cyrus left and asks for
 // everything; the answers have to be those that the real one gave.
@@ -51,6 +66,7 @@ func TestSampleAnswers(t *testing.T) {
 		for _, shared := range []bool{true, false} {
 			t.Run(sample+map[bool]string{true: "/shared", false: "/own"}[shared], func(t *testing.T) {
 				s := server.Unpack(t, sample, shared)
+				touch(t, s.Dir)
 				s.Run()
 				c := &comparison{t: t, hidden: hidden}
 				c.compare("", read(t, expected), collect(t, s))
@@ -169,7 +185,7 @@ func (c *comparison) compare(path string, want, got any) {
 		text, isText := want.(string)
 		ours, _ := got.(string)
 		if isText {
-			text, ours = freeSpace.ReplaceAllString(text, "$$free"), freeSpace.ReplaceAllString(ours, "$$free")
+			text, ours = unsteady.ReplaceAllString(text, "$1"), unsteady.ReplaceAllString(ours, "$1")
 			want, got = text, ours
 		}
 		if addedCode.MatchString(ours) && !addedCode.MatchString(text) {
