@@ -50,6 +50,9 @@ func (p *program) handback() error {
 	if !hello.Temporary {
 		return fatal(exTempFail, "cyrusdbd (pid %d) works for master: stop master first", hello.Pid)
 	}
+	if err := p.writeScripts(ctx, c); err != nil {
+		return err
+	}
 	err = cyrusdb.Handback(ctx, c, disk.OS(), p.log)
 	if mode, ok := errors.AsType[*cyrusdb.ModeError](err); ok {
 		return &exit{exConfig, mode}
@@ -60,6 +63,17 @@ func (p *program) handback() error {
 	fmt.Fprintln(p.out, "The databases are Cyrus's again. To work on with them as they are, set mboxlist_db, annotation_db,")
 	fmt.Fprintln(p.out, "duplicate_db and userdeny_db to Cyrus's types; ctl_cyrusdb -r takes them over anew.")
 	return nil
+}
+
+// writeScripts writes what Cyrus wants to know of Sieve scripts, while the
+// mailbox list is still ours.
+func (p *program) writeScripts(ctx context.Context, c *config.Config) error {
+	s, err := p.openStore(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return p.indexScripts(ctx, s)
 }
 
 // mailboxesPath is where Cyrus has the list of mailboxes.

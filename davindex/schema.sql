@@ -1,0 +1,14 @@
+-- The tables of dav.db of Cyrus 3.6.1 (imap/dav_db.c), version 14, as sqlite_master of one has them.
+CREATE TABLE ical_objs ( rowid INTEGER PRIMARY KEY, creationdate INTEGER, mailbox TEXT NOT NULL, resource TEXT NOT NULL, imap_uid INTEGER, modseq INTEGER, createdmodseq INTEGER, lock_token TEXT, lock_owner TEXT, lock_ownerid TEXT, lock_expire INTEGER, comp_type INTEGER, ical_uid TEXT, organizer TEXT, dtstart TEXT, dtend TEXT, comp_flags INTEGER, sched_tag TEXT, alive INTEGER, UNIQUE( mailbox, imap_uid ), UNIQUE( mailbox, resource ) );
+CREATE INDEX idx_ical_uid ON ical_objs ( ical_uid );
+CREATE TABLE vcard_objs ( rowid INTEGER PRIMARY KEY, creationdate INTEGER, mailbox TEXT NOT NULL, resource TEXT NOT NULL, imap_uid INTEGER, modseq INTEGER, createdmodseq INTEGER, lock_token TEXT, lock_owner TEXT, lock_ownerid TEXT, lock_expire INTEGER, version INTEGER, vcard_uid TEXT, kind INTEGER, fullname TEXT, name TEXT, nickname TEXT, alive INTEGER, UNIQUE( mailbox, imap_uid ), UNIQUE( mailbox, resource ) );
+CREATE INDEX idx_vcard_fn ON vcard_objs ( fullname );
+CREATE INDEX idx_vcard_uid ON vcard_objs ( vcard_uid );
+CREATE TABLE vcard_emails ( rowid INTEGER PRIMARY KEY, objid INTEGER, pos INTEGER NOT NULL, email TEXT NOT NULL COLLATE NOCASE, ispref INTEGER NOT NULL DEFAULT 0, ispinned INTEGER NOT NULL DEFAULT 0, FOREIGN KEY (objid) REFERENCES vcard_objs (rowid) ON DELETE CASCADE );
+CREATE INDEX idx_vcard_email ON vcard_emails ( email COLLATE NOCASE );
+CREATE TABLE vcard_groups ( rowid INTEGER PRIMARY KEY, objid INTEGER, pos INTEGER NOT NULL, member_uid TEXT NOT NULL, otheruser TEXT NOT NULL DEFAULT "", FOREIGN KEY (objid) REFERENCES vcard_objs (rowid) ON DELETE CASCADE );
+CREATE TABLE dav_objs ( rowid INTEGER PRIMARY KEY, creationdate INTEGER, mailbox TEXT NOT NULL, resource TEXT NOT NULL, imap_uid INTEGER, modseq INTEGER, createdmodseq INTEGER, lock_token TEXT, lock_owner TEXT, lock_ownerid TEXT, lock_expire INTEGER, filename TEXT, type TEXT, subtype TEXT, res_uid TEXT, ref_count INTEGER, alive INTEGER, UNIQUE( mailbox, imap_uid ), UNIQUE( mailbox, resource ) );
+CREATE TABLE ical_jmapcache ( rowid INTEGER NOT NULL, userid TEXT NOT NULL, jmapversion INTEGER NOT NULL, jmapdata TEXT NOT NULL, PRIMARY KEY (rowid, userid) FOREIGN KEY (rowid) REFERENCES ical_objs (rowid) ON DELETE CASCADE );
+CREATE TABLE vcard_jmapcache ( rowid INTEGER NOT NULL PRIMARY KEY, jmapversion INTEGER NOT NULL, jmapdata TEXT NOT NULL, FOREIGN KEY (rowid) REFERENCES vcard_objs (rowid) ON DELETE CASCADE );
+CREATE TABLE sieve_scripts ( rowid INTEGER PRIMARY KEY, creationdate INTEGER, lastupdated INTEGER, mailbox TEXT NOT NULL, imap_uid INTEGER, modseq INTEGER, createdmodseq INTEGER, id TEXT NOT NULL, name TEXT NOT NULL, contentid TEXT NOT NULL, isactive INTEGER, alive INTEGER, UNIQUE( mailbox, imap_uid ), UNIQUE( id ) );
+CREATE INDEX idx_sieve_name ON sieve_scripts ( name );
