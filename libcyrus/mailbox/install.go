@@ -270,12 +270,18 @@ func (in *install) add(ctx context.Context, r *Record) error {
 	return in.index.write(in.rec)
 }
 
-// placeFile links or copies a message file.
+// placeFile links or copies a message file. What has the name is what a crash
+// has left of an attempt before.
 func (s *Store) placeFile(from, to string) error {
 	if s.o.CopyFiles {
 		return s.copyFile(from, to)
 	}
 	err := s.o.FS.Link(from, to)
+	if errors.Is(err, fs.ErrExist) {
+		if err = s.o.FS.Remove(to); err == nil {
+			err = s.o.FS.Link(from, to)
+		}
+	}
 	if cannotLink(err) {
 		err = s.copyFile(from, to)
 	}
