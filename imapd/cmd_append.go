@@ -288,16 +288,17 @@ func (s *session) ownsSeen(e *mboxlist.Entry) (bool, error) {
 }
 
 // markOwn notes in the user's seen database that he has seen new messages.
-// They are in the mailbox already, so that an error is only logged.
+// They are in the mailbox already, so that an error is only logged. Meanwhile
+// the mailbox is locked: another session of his writes all that he has seen, as
+// it was when it locked it.
 func (s *session) markOwn(e *mboxlist.Entry, uids []uint32) {
 	if len(uids) == 0 {
 		return
 	}
-	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Read)
+	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Write)
 	if err == nil {
-		user := m.SeenUser(s.who.User)
-		m.Close()
-		err = s.site.Seen.Update(s.ctx, user, e.UniqueID, func(st *seen.State) {
+		defer m.Close()
+		err = s.site.Seen.Update(s.ctx, m.SeenUser(s.who.User), e.UniqueID, func(st *seen.State) {
 			for _, uid := range uids {
 				st.Seen = st.Seen.Add(uid, uid)
 			}

@@ -40,6 +40,20 @@ type countedRoot struct {
 	count *quota.Recount
 	boxes int  // mailboxes under it
 	done  bool // counted
+	gone  bool
+}
+
+// lost notes that a root was removed meanwhile, as a Cyrus does that deletes
+// its user, if that is what err says.
+func (c *countedRoot) lost(err error) bool {
+	if errs.Is(err, errs.QuotaNotFound) {
+		c.gone, c.done = true, true
+	}
+	return c.gone
+}
+
+func (r *quotaRun) forgetLost() {
+	r.roots = slices.DeleteFunc(r.roots, func(c *countedRoot) bool { return c.gone })
 }
 
 // quotaCommand reports what is used of quota roots, and counts it anew.
@@ -99,10 +113,14 @@ func (r *quotaRun) count(ctx context.Context) error {
 		return err
 	}
 	for _, c := range r.roots {
-		if c.count, err = r.site.Quota.Recount(ctx, c.name); err != nil {
+		if c.count, err = r.site.Quota.Recount(ctx, c.name); c.lost(err) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
+	r.forgetLost()
 	if err := r.countBoxes(ctx); err != nil {
 		return err
 	}
@@ -135,7 +153,7 @@ func (r *quotaRun) countBoxes(ctx context.Context) error {
 				c.done, err = r.site.List.Settle(ctx, c.count, c.name, before, tries == mboxlist.CountTries,
 					func() error { return r.finish(ctx, c) })
 			}
-			if err != nil {
+			if err != nil && !c.lost(err) {
 				return err
 			}
 			if !c.done {
@@ -143,6 +161,7 @@ func (r *quotaRun) countBoxes(ctx context.Context) error {
 			}
 		}
 	}
+	r.forgetLost()
 	for _, c := range r.roots {
 		if !c.done {
 			return &exit{exTempFail, fmt.Errorf("quota root '%s' cannot be counted: its mailboxes change all the time, or are damaged", c.name)}
@@ -258,6 +277,9 @@ func (r *quotaRun) countBox(ctx context.Context, e *mboxlist.Entry) error {
 	if err != nil {
 		return err
 	}
+	if right, err := r.rightRoot(ctx, e, root); err != nil || right && r.site.List.CanCountStill(root) {
+		return err // CountStill counts it
+	}
 	box, err := r.site.Store.Open(ctx, e.Ref(), mailbox.Write)
 	if errs.Is(err, errs.NotFound) {
 		if _, lerr := r.site.List.Lookup(ctx, e.Name); errs.Is(lerr, errs.NotFound) {
@@ -287,7 +309,7 @@ func (r *quotaRun) countBox(ctx context.Context, e *mboxlist.Entry) error {
 	for _, c := range r.roots {
 		if c.name == root && !c.done {
 			c.boxes++
-			if err := c.count.Add(ctx, e.Name, use); err != nil {
+			if err := c.count.Add(ctx, e.Name, use); err != nil && !c.lost(err) {
 				return err
 			}
 		}
@@ -297,6 +319,19 @@ func (r *quotaRun) countBox(ctx context.Context, e *mboxlist.Entry) error {
 	}
 	box.SetQuotaRoot(root)
 	return box.Commit(ctx)
+}
+
+// rightRoot reports whether a mailbox has that quota root in its header.
+func (r *quotaRun) rightRoot(ctx context.Context, e *mboxlist.Entry, root mboxname.Name) (bool, error) {
+	box, err := r.site.Store.Open(ctx, e.Ref(), mailbox.Read)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer box.Close()
+	return box.QuotaRoot() == root, nil
 }
 
 func orNone(n mboxname.Name) string {
@@ -340,6 +375,9 @@ func (r *quotaRun) report(ctx context.Context) error {
 			continue
 		}
 		root, err := r.site.Quota.Get(ctx, c.name)
+		if c.lost(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,11 @@ func owner(f disk.File, mode Mode) int {
 	return int(q.Pid)
 }
 
+// Owner reports who keeps f from being locked now: a process, 0 for nobody,
+// -1 for somebody with a lock of our kind, in this process or another. In
+// memory there are no others.
+func Owner(f disk.File, mode Mode) int { return owner(f, mode) }
+
 // wanted reports whether another process waits for a lock on f. It reads
 // /proc/locks, where lines with an arrow are waits:
 //

@@ -371,6 +371,13 @@ func (m *Mailbox) SetName(n mboxname.Name) {
 	m.NextModseq()
 }
 
+// SetUIDValidity raises the UIDVALIDITY to what the mailbox list has. Mode
+// Write.
+func (m *Mailbox) SetUIDValidity(v uint32) {
+	m.begin()
+	m.hdr.UIDValidity = max(m.hdr.UIDValidity, v)
+}
+
 // SetType changes the type letters in cyrus.header. Mode Write.
 func (m *Mailbox) SetType(letters string) { m.changeHead().typ = letters }
 

@@ -130,16 +130,13 @@ func newIndexHeader(o *CreateOptions) *IndexHeader {
 func (m *Mailbox) create(h *IndexHeader, head *header) error {
 	p := &m.box.paths
 	m.box.forget()
-	for _, d := range []string{p.dir, filepath.Dir(p.header), filepath.Dir(p.index), filepath.Dir(p.cache)} {
-		if err := m.store.makeDir(d); err != nil {
-			return err
-		}
-	}
 	if _, err := m.store.o.FS.Stat(p.index); err == nil {
 		if err := m.vacate(); err != nil {
 			return err
 		}
-		if err := m.store.makeDir(p.dir); err != nil {
+	}
+	for _, d := range []string{p.dir, filepath.Dir(p.header), filepath.Dir(p.index), filepath.Dir(p.cache)} {
+		if err := m.store.makeDir(d); err != nil {
 			return err
 		}
 	}
@@ -202,8 +199,13 @@ func (m *Mailbox) removeFiles() {
 				m.store.o.Log.Warn("cannot remove a file", "file", d+"/"+e.Name(), "error", err)
 			}
 		}
-		// With sub-folders in it, or foreign files, it stays.
-		fsys.Remove(d)
+		last := d                  // directory whose change must last
+		if fsys.Remove(d) == nil { // with sub-folders in it, or foreign files, it stays
+			last = filepath.Dir(d)
+		}
+		if err := fsys.SyncDir(last); err != nil {
+			m.store.o.Log.Warn("cannot sync a directory", "directory", last, "error", err)
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ var (
 // Source: cmd_create in Cyrus imap/imapd.c, mboxlist_createmailbox in
 // imap/mboxlist.c.
 func (l *List) Create(ctx context.Context, who Actor, n mboxname.Name, o CreateOptions) (e *Entry, err error) {
+	l.Resume(ctx)
 	err = retry(ctx, func() error {
 		e, err = l.create(ctx, who, n, o)
 		return err
@@ -56,16 +57,71 @@ func (l *List) create(ctx context.Context, who Actor, n mboxname.Name, o CreateO
 	if err := l.checkUses(ctx, n, o.SpecialUse); err != nil {
 		return nil, err
 	}
-	for _, missing := range p.missing {
-		if p.parent, err = l.make(ctx, who, p, missing, CreateOptions{ACL: o.ACL}); err != nil {
-			return nil, err
+	todo := l.makeSteps(p, p.missing, n, o)
+	var e *Entry
+	err = l.asOne(ctx, who, todo, func(took func()) (err error) {
+		e, err = l.takeMakes(ctx, who, todo, took)
+		return err
+	})
+	if err == nil { // also if it came to its end only after a failure
+		return l.Lookup(ctx, n)
+	}
+	return e, err
+}
+
+// makeSteps is the steps that make parents, the topmost first, and then n; n
+// may be "": then only them.
+func (l *List) makeSteps(p *plan, missing []mboxname.Name, n mboxname.Name, o CreateOptions) (todo []step) {
+	above := *p // what the entries are made by
+	for _, parent := range missing {
+		todo = append(todo, l.makeStep(&above, parent, CreateOptions{ACL: o.ACL}))
+		above.parent = todo[len(todo)-1].madeEntry()
+	}
+	if n != "" {
+		todo = append(todo, l.makeStep(&above, n, o))
+	}
+	return todo
+}
+
+// takeMakes makes the mailboxes of steps, and returns the last one.
+func (l *List) takeMakes(ctx context.Context, who Actor, todo []step, took func()) (e *Entry, err error) {
+	for i := range todo {
+		if e, err = l.takeMake(ctx, who, &todo[i]); err != nil {
+			return e, err
 		}
+		took()
 	}
-	e, err := l.make(ctx, who, p, n, o)
-	if err != nil || len(o.SpecialUse) == 0 {
-		return e, err
+	return e, nil
+}
+
+// takeMake makes the mailbox of a step.
+func (l *List) takeMake(ctx context.Context, who Actor, s *step) (*Entry, error) {
+	e := s.madeEntry()
+	o := CreateOptions{Kind: e.Kind(), UniqueID: s.ID, ACL: e.ACL, Options: mailbox.IndexOptions(s.Options)}
+	if o.ACL == nil {
+		o.ACL = acl.List{} // not the default
 	}
-	return e, l.SetSpecialUse(ctx, e, strings.Join(o.SpecialUse, " "))
+	e, err := l.make(ctx, who, &plan{partition: s.Partition, legacy: e.Has(LegacyDirs)}, s.Name, o)
+	if err == nil && s.Uses != "" {
+		err = l.SetSpecialUse(ctx, e, s.Uses)
+	}
+	return e, err
+}
+
+// newEntry is the entry of a mailbox that will be made.
+func (l *List) newEntry(p *plan, n mboxname.Name, o CreateOptions) *Entry {
+	e := &Entry{Name: n, UniqueID: o.UniqueID, Partition: p.partition, ACL: l.newACL(p, n, o)}
+	if e.UniqueID == "" {
+		e.UniqueID = mailbox.NewUniqueID()
+	}
+	if o.Kind == 0 {
+		o.Kind = Email
+	}
+	e.Type = string(o.Kind)
+	if p.legacy {
+		e.Type = withFlags(e.Type, string(LegacyDirs), "")
+	}
+	return e
 }
 
 // plan is what is known about a mailbox that may be made.
@@ -166,17 +222,7 @@ func (l *List) make(ctx context.Context, who Actor, p *plan, n mboxname.Name, o 
 	if err != nil {
 		return nil, err
 	}
-	e := &Entry{Name: n, UniqueID: o.UniqueID, Partition: p.partition, ACL: l.newACL(p, n, o)}
-	if e.UniqueID == "" {
-		e.UniqueID = mailbox.NewUniqueID()
-	}
-	if o.Kind == 0 {
-		o.Kind = Email
-	}
-	e.Type = string(o.Kind)
-	if p.legacy {
-		e.Type = withFlags(e.Type, string(LegacyDirs), "")
-	}
+	e := l.newEntry(p, n, o)
 	root, err := l.roomForFolder(ctx, n)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ type DeleteOptions struct {
 // Source: cmd_delete in Cyrus imap/imapd.c, mboxlist_deletemailbox in
 // imap/mboxlist.c.
 func (l *List) Delete(ctx context.Context, who Actor, n mboxname.Name, o DeleteOptions) error {
+	l.Resume(ctx)
 	e, err := l.mayDelete(ctx, who, n, o)
 	if err != nil {
 		return err
@@ -97,16 +98,36 @@ func (l *List) hasChildren(ctx context.Context, n mboxname.Name) (has bool, err 
 
 // deleteOne deletes one mailbox, at once or later.
 func (l *List) deleteOne(ctx context.Context, who Actor, e *Entry, o DeleteOptions) error {
-	if l.o.DelayedDelete && !o.Immediate && !e.Name.IsDeleted(l.o.Names.DeletedPrefix) {
-		return retry(ctx, func() error {
-			to, err := l.deletedName(ctx, e.Name)
-			if err != nil {
+	s, err := l.deleteStep(ctx, e, o)
+	if err != nil {
+		return err
+	}
+	return l.asOne(ctx, who, []step{s}, func(func()) error { return l.takeDelete(ctx, who, &s) })
+}
+
+// later reports whether a mailbox only gets a name below DELETED.
+func (l *List) later(e *Entry, o DeleteOptions) bool {
+	return l.o.DelayedDelete && !o.Immediate && !e.Name.IsDeleted(l.o.Names.DeletedPrefix)
+}
+
+// takeDelete takes a step that deletes a mailbox.
+func (l *List) takeDelete(ctx context.Context, who Actor, s *step) error {
+	if s.Immediate {
+		return retry(ctx, func() error { return l.removeOne(ctx, who, s.Name) })
+	}
+	to := s.To
+	return retry(ctx, func() error {
+		at, err := l.fetch(ctx, keyOf(to))
+		if err != nil {
+			return err
+		}
+		if at.Entry != nil {
+			if to, err = l.deletedName(ctx, s.Name); err != nil {
 				return err
 			}
-			return l.moveOne(ctx, who, e.Name, to, moveOptions{})
-		})
-	}
-	return retry(ctx, func() error { return l.removeOne(ctx, who, e.Name) })
+		}
+		return l.moveOne(ctx, who, s.Name, to, moveOptions{})
+	})
 }
 
 // deletedName is a free name for a deleted mailbox: the time in it is now,
@@ -166,9 +187,8 @@ func (l *List) leave(ctx context.Context, who Actor, s stored, folderModseq uint
 	return c.commit(ctx)
 }
 
-// deleteUser deletes all mailboxes of a user, the INBOX last, and his
-// files. If it is interrupted the INBOX is still there and it can be
-// repeated.
+// deleteUser deletes all mailboxes of a user, the INBOX last, and his data, as
+// one operation.
 func (l *List) deleteUser(ctx context.Context, who Actor, inbox *Entry, o DeleteOptions) error {
 	user := inbox.Name.Owner()
 	var all []*Entry
@@ -180,12 +200,24 @@ func (l *List) deleteUser(ctx context.Context, who Actor, inbox *Entry, o Delete
 		return err
 	}
 	slices.Reverse(all) // children before parents
+	var todo []step
 	for _, e := range all {
-		if err := l.deleteOne(ctx, who, e, o); err != nil && !errs.Is(err, errs.NotFound) {
+		s, err := l.deleteStep(ctx, e, o)
+		if err != nil {
 			return err
 		}
+		todo = append(todo, s)
 	}
-	return l.deleteData(ctx, user, inbox)
+	todo = append(todo, step{Do: stepData, Name: inbox.Name, ID: inbox.UniqueID, Type: inbox.Type})
+	return l.asOne(ctx, who, todo, func(took func()) error {
+		for i := range all {
+			if err := l.takeDelete(ctx, who, &todo[i]); err != nil && !errs.Is(err, errs.NotFound) {
+				return err
+			}
+			took()
+		}
+		return l.deleteData(ctx, user, inbox)
+	})
 }
 
 // userFiles are what a user leaves when his INBOX is gone.
@@ -213,7 +245,11 @@ func (l *List) deleteData(ctx context.Context, user string, inbox *Entry) error 
 		}
 		l.o.FS.Remove(dir) // stays if something else is in it
 	}
-	failed = errors.Join(failed, l.removeRoots(ctx, inbox.Name))
+	if has, err := l.anyIn(ctx, inbox.Name); err != nil {
+		failed = errors.Join(failed, err)
+	} else if !has {
+		failed = errors.Join(failed, l.removeRoots(ctx, inbox.Name))
+	}
 	if l.o.UserGone != nil {
 		l.o.UserGone(user)
 	}

@@ -70,8 +70,8 @@ func openText(t testing.TB, fsys disk.FS, text string) *site.Site {
 }
 
 // tryOpen is openOn for a file system that fails.
-func tryOpen(fsys disk.FS) (*site.Site, error) {
-	c, err := config.Parse("imapd.conf", base, "test")
+func tryOpen(fsys disk.FS, more string) (*site.Site, error) {
+	c, err := config.Parse("imapd.conf", base+more, "test")
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,7 @@ type List struct {
 	o        Options
 	db       cyrusdb.DB
 	recounts recounts
+	journal  journal
 }
 
 // New returns the list kept in o.DB.

@@ -503,7 +503,7 @@ func testFaults(t *testing.T, change func(s *site.Site) error) {
 		create(t, s, admin, "user.alice", "user.bob")
 		create(t, s, user("alice"), "user.alice.x.y")
 		s.Close()
-		s, err := tryOpen(disk.FailAt(m, i))
+		s, err := tryOpen(disk.FailAt(m, i), "")
 		if err == nil {
 			err = change(s)
 			s.Close()

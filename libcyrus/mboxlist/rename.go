@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
@@ -37,6 +38,7 @@ var ErrMoveAndRename = errors.New("Cross-server or cross-partition move w/rename
 // Source: cmd_rename in Cyrus imap/imapd.c, mboxlist_renamemailbox in
 // imap/mboxlist.c.
 func (l *List) Rename(ctx context.Context, who Actor, from, to mboxname.Name, o RenameOptions) error {
+	l.Resume(ctx)
 	e, err := l.Lookup(ctx, from)
 	if err != nil {
 		return err
@@ -61,7 +63,7 @@ func (l *List) Rename(ctx context.Context, who Actor, from, to mboxname.Name, o 
 		}
 		m.oldUser, m.newUser = from.Owner(), to.Owner()
 	}
-	if err := l.mayRename(ctx, who, e, to, o); err != nil {
+	if m.parents, err = l.mayRename(ctx, who, e, to, o); err != nil {
 		return err
 	}
 	if m.newUser != "" {
@@ -81,59 +83,81 @@ func (l *List) mayMoveUser(who Actor, from, to mboxname.Name, o RenameOptions) e
 	return nil
 }
 
-// mayRename decides whether a mailbox may get a new name, and makes the
-// parents that the new name lacks.
-func (l *List) mayRename(ctx context.Context, who Actor, e *Entry, to mboxname.Name, o RenameOptions) error {
+// mayRename decides whether a mailbox may get a new name, and returns the
+// steps that make the parents that the new name lacks.
+func (l *List) mayRename(ctx context.Context, who Actor, e *Entry, to mboxname.Name, o RenameOptions) ([]step, error) {
 	if !o.Force && !l.isAdmin(who, e.Name) {
 		if err := l.allowed(who, e, acl.DeleteMailbox); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	p, err := l.mayCreate(ctx, who, to, CreateOptions{Force: o.Force})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, missing := range p.missing {
-		if missing == e.Name || missing.Below(e.Name) {
-			continue // its place is filled when the mailbox has moved
-		}
-		if p.parent, err = l.make(ctx, who, p, missing, CreateOptions{}); err != nil {
-			return err
-		}
-	}
-	return nil
+	missing := slices.DeleteFunc(p.missing, func(n mboxname.Name) bool {
+		return n == e.Name || n.Below(e.Name) // its place is filled when the mailbox has moved
+	})
+	return l.makeSteps(p, missing, "", CreateOptions{}), nil
 }
 
-// renameTree moves a mailbox and, unless alone, all below it. If something
-// is left below the old name, or the new one lies below it, a new mailbox
-// fills the gap.
+// renameTree moves a mailbox and, unless alone, all below it, as one operation.
+// If something is left below the old name, or the new one lies below it, a new
+// mailbox fills the gap.
 func (l *List) renameTree(ctx context.Context, who Actor, e *Entry, to mboxname.Name, m moveOptions, alone bool) error {
-	tree := []*Entry{e}
-	if !alone {
-		err := l.Tree(ctx, e.Name, func(c *Entry) (bool, error) {
-			if c.Name != e.Name {
-				tree = append(tree, c)
-			}
-			return true, nil
+	tree, err := l.tree(ctx, e, alone)
+	if err != nil {
+		return err
+	}
+	todo := slices.Clone(m.parents)
+	for _, c := range tree {
+		todo = append(todo, moveStep(c, c.Name.Move(e.Name, to), m))
+	}
+	if alone {
+		todo = append(todo, step{
+			Do: stepFill, Name: e.Name, To: to, ID: e.UniqueID, Type: e.Type, From: e.Partition, ACL: e.ACL.String(),
 		})
-		if err != nil {
+	}
+	return l.asOne(ctx, who, todo, func(took func()) error {
+		if _, err := l.takeMakes(ctx, who, m.parents, took); err != nil {
 			return err
 		}
+		if err := l.moveTree(ctx, who, tree, e, to, m, alone, took); err != nil || !alone {
+			return err
+		}
+		return l.fillIn(ctx, who, e, to)
+	})
+}
+
+// tree is a mailbox and, unless alone, all below it.
+func (l *List) tree(ctx context.Context, e *Entry, alone bool) ([]*Entry, error) {
+	tree := []*Entry{e}
+	if alone {
+		return tree, nil
 	}
+	err := l.Tree(ctx, e.Name, func(c *Entry) (bool, error) {
+		if c.Name != e.Name {
+			tree = append(tree, c)
+		}
+		return true, nil
+	})
+	return tree, err
+}
+
+// moveTree moves the mailboxes of a tree one after the other.
+func (l *List) moveTree(ctx context.Context, who Actor, tree []*Entry, e *Entry, to mboxname.Name, m moveOptions, alone bool, took func()) error {
 	for _, c := range tree {
 		name := c.Name.Move(e.Name, to)
 		err := retry(ctx, func() error { return l.moveOne(ctx, who, c.Name, name, m) })
 		if err != nil {
 			return err
 		}
+		took()
 		if m.moved != nil && (!alone || !to.Below(e.Name)) {
 			m.moved(c.Name, name)
 		}
 	}
-	if !alone {
-		return nil
-	}
-	return l.fillIn(ctx, who, e, to)
+	return nil
 }
 
 // fillIn makes a mailbox at the old name of e, and at all between it and
@@ -166,6 +190,7 @@ type moveOptions struct {
 	partition        string // "" stays
 	oldUser, newUser string // in the ACL, if a whole user moves
 	moved            func(from, to mboxname.Name)
+	parents          []step // that make what the new name lacks
 }
 
 // moveOne gives one mailbox a new name, or a new partition, in the list and
@@ -188,7 +213,7 @@ func (l *List) moveOne(ctx context.Context, who Actor, from, to mboxname.Name, m
 		return errs.New(errs.Exists, "mboxlist.Rename", string(to), nil)
 	}
 	e := m.entry(old.Entry, to)
-	root, err := l.roomFor(ctx, old.Entry, to)
+	root, err := l.roomFor(ctx, old.Entry, to, m.renamesUser())
 	if err != nil {
 		return err
 	}
@@ -274,10 +299,11 @@ func (l *List) moveEntry(ctx context.Context, who Actor, old, there stored, e *E
 }
 
 // roomFor finds the quota root of the new name and, if it is another than
-// before, asks whether the mailbox fits below it.
-func (l *List) roomFor(ctx context.Context, e *Entry, to mboxname.Name) (mboxname.Name, error) {
+// before, asks whether the mailbox fits below it. With sure it does, as when a
+// user who is over his limits gets another name.
+func (l *List) roomFor(ctx context.Context, e *Entry, to mboxname.Name, sure bool) (mboxname.Name, error) {
 	root, err := l.o.Quota.FindRoot(ctx, to)
-	if err != nil || root == "" {
+	if err != nil || root == "" || sure {
 		return root, err
 	}
 	box, err := l.o.Store.Open(ctx, e.Ref(), mailbox.Read)
@@ -305,32 +331,20 @@ func (l *List) repartition(ctx context.Context, who Actor, e *Entry, o RenameOpt
 	if _, err := l.o.Layout.Root(o.Partition); err != nil {
 		return errs.New(errs.NotSupported, "mboxlist.Rename", string(n), err)
 	}
-	tree := []*Entry{e}
-	if n.IsInbox() && !o.Alone {
-		tree = nil
-		err := l.Tree(ctx, n, func(c *Entry) (bool, error) {
-			tree = append(tree, c)
-			return true, nil
-		})
-		if err != nil {
-			return err
-		}
+	tree, err := l.tree(ctx, e, !n.IsInbox() || o.Alone)
+	if err != nil {
+		return err
 	}
+	tree = slices.DeleteFunc(tree, func(c *Entry) bool { return c.Partition == o.Partition })
+	m := moveOptions{partition: o.Partition}
+	var todo []step
 	for _, c := range tree {
-		if c.Partition == o.Partition {
-			continue
-		}
-		err := retry(ctx, func() error {
-			return l.moveOne(ctx, who, c.Name, c.Name, moveOptions{partition: o.Partition})
-		})
-		if err != nil {
-			return err
-		}
-		if o.Moved != nil {
-			o.Moved(c.Name, c.Name)
-		}
+		todo = append(todo, moveStep(c, c.Name, m))
 	}
-	return nil
+	m.moved = o.Moved
+	return l.asOne(ctx, who, todo, func(took func()) error {
+		return l.moveTree(ctx, who, tree, e, e.Name, m, false, took)
+	})
 }
 
 // renameInbox moves the messages of the user's INBOX to a new mailbox; the

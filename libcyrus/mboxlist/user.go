@@ -12,33 +12,56 @@ import (
 	"gocyrus/libcyrus/quota"
 )
 
-// renameUser makes a user's mailboxes another's, who did not exist: with
-// what he has seen, his subscriptions, Sieve scripts and quota roots.
-//
-//	step                      if it stops after this
-//	new quota roots           too many roots, with nothing used
-//	mailboxes, INBOX first    some mailboxes are the new user's; the rest can be renamed
-//	files of legacy users     the files have the old name
-//	old quota roots removed   done
+// renameUser makes a user's mailboxes another's, who did not exist, with what
+// he has seen, his subscriptions, Sieve scripts and quota roots, as one
+// operation: new quota roots, mailboxes (INBOX first), files of users with
+// legacy directories, which others find by the id of their INBOX; the old
+// quota roots go last.
 func (l *List) renameUser(ctx context.Context, who Actor, inbox *Entry, to mboxname.Name, m moveOptions) error {
 	roots, err := l.o.Quota.Below(ctx, inbox.Name)
 	if err != nil {
 		return err
 	}
-	for _, r := range roots {
-		if _, err := l.o.Quota.SetLimits(ctx, r.Name.Move(inbox.Name, to), r.Limit); err != nil {
-			return err
-		}
-	}
-	if err := l.renameTree(ctx, who, inbox, to, m, false); err != nil {
+	tree, err := l.tree(ctx, inbox, false)
+	if err != nil {
 		return err
 	}
+	var todo []step
+	for _, r := range roots {
+		todo = append(todo, step{Do: stepRoot, Name: r.Name, To: r.Name.Move(inbox.Name, to), Limits: &r.Limit})
+	}
+	for _, c := range tree {
+		todo = append(todo, moveStep(c, c.Name.Move(inbox.Name, to), m))
+	}
+	files := step{Do: stepFiles, Name: inbox.Name, ID: inbox.UniqueID, Type: inbox.Type, OldUser: m.oldUser, NewUser: m.newUser}
 	if inbox.Has(LegacyDirs) {
-		if err := l.renameFiles(inbox, m); err != nil {
+		todo = append(todo, files)
+	}
+	if len(roots) > 0 {
+		todo = append(todo, step{Do: stepDrop, Name: inbox.Name, To: to})
+	}
+	err = l.asOne(ctx, who, todo, func(took func()) error {
+		for i := range roots {
+			if err := l.finishRoot(ctx, who, &todo[i]); err != nil {
+				return err
+			}
+			took()
+		}
+		if err := l.moveTree(ctx, who, tree, inbox, to, m, false, took); err != nil {
 			return err
 		}
+		if inbox.Has(LegacyDirs) {
+			if err := l.renameFiles(inbox, m); err != nil {
+				return err
+			}
+			took()
+		}
+		return l.removeRoots(ctx, inbox.Name)
+	})
+	if err == nil && l.o.UserGone != nil {
+		l.o.UserGone(m.oldUser)
 	}
-	return l.dropRoots(ctx, roots)
+	return err
 }
 
 // dropRoots removes the quota roots of a user who has another name now.
@@ -81,6 +104,13 @@ func (l *List) renameFile(from, to string) error {
 	err := disk.MkdirSync(l.o.FS, dir, 0o755)
 	if err == nil {
 		err = l.o.FS.Rename(from, to)
+	}
+	if err == nil {
+		// A power cut may have left both names to one file: then renaming does
+		// nothing.
+		if _, serr := l.o.FS.Stat(from); serr == nil {
+			err = l.o.FS.Remove(from)
+		}
 	}
 	if err == nil {
 		err = l.o.FS.SyncDir(dir)

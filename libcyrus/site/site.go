@@ -222,6 +222,7 @@ func (s *Site) open() error {
 	s.onClose(s.Store.Close)
 	s.List = mboxlist.New(s.listOptions(dbs.Mailboxes))
 	s.onClose(s.List.Close)
+	s.List.Resume(context.Background())
 	return nil
 }
 

@@ -72,9 +72,9 @@ func (s *Site) TryLogin(user string) (*IMAP, error) {
 	return c, nil
 }
 
-// Line reads one line, with its end; it waits at most 20 s.
+// Line reads one line, with its end; it waits at most a minute.
 func (c *IMAP) Line() (string, error) {
-	if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		return "", err
 	}
 	return c.R.ReadString('\n')

@@ -402,9 +402,17 @@ func (d *DB) store(l *locked) error {
 	return disk.Error("quotalegacy.store", l.path, d.replace(tmp, l.path, format(l.value)))
 }
 
-// replace writes data to tmp and renames that to path.
+// replace writes data to tmp and renames that to path. A tmp that is there
+// must not be written to: a power cut during the renaming may have left two
+// names of one file.
 func (d *DB) replace(tmp, path string, data []byte) error {
-	f, err := d.fs.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	const flag = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	f, err := d.fs.OpenFile(tmp, flag, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if err = d.fs.Remove(tmp); err == nil {
+			f, err = d.fs.OpenFile(tmp, flag, 0o600)
+		}
+	}
 	if err != nil {
 		return err
 	}
