@@ -20,7 +20,7 @@ import (
 	"gocyrus/libcyrus/site"
 )
 
-const takeoverUse = `usage: cyrus takeover [-C <alt_config>] --check
+const takeoverUse = `usage: cyrus takeover [-C <alt_config>] [-M <cyrus.conf>] [-p <pidfile>] --check
 
 	--check	say what taking over this site would do, and change nothing
 
@@ -36,22 +36,28 @@ func (p *program) takeover() error {
 		return p.misused(takeoverUse, exUsage)
 	}
 	p.args = slices.Delete(slices.Clone(p.args), check, check+1)
-	opts, operands, err := p.options("C:", takeoverUse, exUsage)
+	opts, operands, err := p.options("C:M:p:", takeoverUse, exUsage)
 	if err != nil {
 		return err
 	}
 	if len(operands) > 0 {
 		return p.misused(takeoverUse, exUsage)
 	}
-	var conf string
+	r := &takeoverCheck{program: p, fsys: disk.OS(), ctx: context.Background(), pidFile: config.DefaultPidFile(), bin: programDir()}
+	conf := ""
 	for _, o := range opts {
-		conf = o.Arg
+		switch o.Letter {
+		case 'C':
+			conf = o.Arg
+		case 'M':
+			r.masterConf = o.Arg
+		case 'p':
+			r.pidFile = o.Arg
+		}
 	}
-	c, err := p.configure(conf)
-	if err != nil {
+	if r.c, err = p.configure(conf); err != nil {
 		return err
 	}
-	r := &takeoverCheck{program: p, c: c, fsys: disk.OS(), ctx: context.Background()}
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -70,6 +76,10 @@ type takeoverCheck struct {
 	fsys     disk.FS
 	ctx      context.Context
 	problems int
+
+	masterConf string // cyrus.conf, "" the usual one
+	pidFile    string // of master
+	bin        string // directory of our programs
 }
 
 func (r *takeoverCheck) line(what, format string, a ...any) {
@@ -100,6 +110,7 @@ func (r *takeoverCheck) check() error {
 			return err
 		}
 	}
+	r.surroundings()
 	r.treated()
 	return nil
 }

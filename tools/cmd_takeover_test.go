@@ -58,8 +58,9 @@ func TestTakeoverCheck(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			args := takeoverArgs(t, conf)
 			before := treeOf(t, root)
-			r := call("", "takeover", "-C", conf, "--check")
+			r := call("", args...)
 			if r.status != x.status || r.err != "" {
 				t.Errorf("status %d, %s", r.status, r.err)
 			}
@@ -86,10 +87,20 @@ func TestTakeoverOtherHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := call("", "takeover", "-C", conf, "--check")
+	r := call("", takeoverArgs(t, conf)...)
 	if r.status != exDataErr || !strings.Contains(r.out, "PROBLEM         no mailbox has an index that can be read") {
 		t.Errorf("%+v", r)
 	}
+}
+
+// takeoverArgs is the command line of a check, with a cyrus.conf without ports.
+func takeoverArgs(t *testing.T, conf string) []string {
+	t.Helper()
+	dir := filepath.Dir(conf)
+	if err := os.WriteFile(filepath.Join(dir, "cyrus.conf"), []byte("START {\n}\nSERVICES {\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"takeover", "-C", conf, "-M", filepath.Join(dir, "cyrus.conf"), "-p", filepath.Join(dir, "master.pid"), "--check"}
 }
 
 // treeOf is the names, sizes and times of all files.
