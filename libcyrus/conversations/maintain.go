@@ -160,9 +160,7 @@ func (t *Txn) Copy(ctx context.Context) (*Txn, error) {
 //
 // Source: do_audit in Cyrus imap/ctl_conversationsdb.c.
 func (t *Txn) Compare(recounted *Txn, out io.Writer) (differences int, err error) {
-	if recounted.use != nil {
-		recounted.put(useKey, recounted.use.encode())
-	}
+	recounted.putUse()
 	have, should, err := t.both(recounted)
 	if err != nil {
 		return 0, err

@@ -101,6 +101,9 @@ func (s *Store) open(ctx context.Context, user, path string, flags cyrusdb.Flags
 	if err != nil {
 		return nil, err
 	}
+	if l, ok := db.(interface{ SetLog(*slog.Logger) }); ok {
+		l.SetLog(s.o.Log)
+	}
 	t := s.newTxn(ctx, user, db)
 	if err := t.begin(); err != nil {
 		t.Close()

@@ -209,9 +209,7 @@ func (t *Txn) Dirty() bool { return len(t.set) > 0 }
 // Commit makes all changes; they last when it returns nil. The Txn must be
 // closed afterwards.
 func (t *Txn) Commit(ctx context.Context) error {
-	if t.use != nil {
-		t.put(useKey, t.use.encode())
-	}
+	t.putUse()
 	if len(t.set) == 0 {
 		return nil
 	}
@@ -228,6 +226,18 @@ func (t *Txn) Commit(ctx context.Context) error {
 		t.set, t.guids, t.use = map[string][]byte{}, map[string][]string{}, nil
 	}
 	return err
+}
+
+// putUse stores Q, if it has changed; a recount that finds no message leaves
+// none.
+func (t *Txn) putUse() {
+	switch {
+	case t.use == nil:
+	case *t.use == use{}:
+		t.put(useKey, nil)
+	default:
+		t.put(useKey, t.use.encode())
+	}
 }
 
 // Close ends the Txn; what is not committed is lost.

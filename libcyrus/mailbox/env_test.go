@@ -52,6 +52,8 @@ type env struct {
 	s     *Store
 	quota *fakeQuota
 	annot *annot.Store // nil: none
+
+	conversed bool // conversations are kept
 }
 
 func testLayout(root string) *mboxname.Layout {
@@ -170,9 +172,12 @@ func (e *env) open(r Ref, mode Mode) *Mailbox {
 // reopen returns the same files with another Store, as another process
 // finds them.
 func (e *env) reopen(fsys disk.FS, with func(*Options)) *env {
-	n := &env{TB: e.TB, fs: fsys, l: e.l, quota: e.quota, annot: e.annot}
+	n := &env{TB: e.TB, fs: fsys, l: e.l, quota: e.quota, annot: e.annot, conversed: e.conversed}
 	n.s = newStore(e.TB, fsys, e.l, func(o *Options) {
 		o.Quota = e.quota
+		if e.conversed {
+			keepConversations(o)
+		}
 		with(o)
 	})
 	return n

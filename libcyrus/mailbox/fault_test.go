@@ -26,6 +26,8 @@ type faultTest struct {
 	// mailbox is what is checked; "" name = inbox.
 	mailbox Ref
 	gone    bool // there may be no mailbox
+
+	conversed bool // conversations are kept
 }
 
 func (f *faultTest) run(t *testing.T) {
@@ -63,12 +65,17 @@ func (f *faultTest) run(t *testing.T) {
 
 // one lets operation i fail.
 func (f *faultTest) one(t *testing.T, m *disk.Mem, fails func(disk.FS, int) disk.FS, i int) error {
-	for _, d := range []string{"/s", "/s/spool", "/s/spool2"} {
+	for _, d := range []string{"/s", "/s/conf", "/s/spool", "/s/spool2"} {
 		if err := errors.Join(m.MkdirAll(d, 0o700), m.SyncDir(filepath.Dir(d))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	e := newEnv(t, m, "/s")
+	if f.conversed {
+		e.s.Close()
+		e.conversed = true
+		e = e.reopen(m, func(*Options) {})
+	}
 	f.setup(e)
 	e.s.Close()
 	acked := false
