@@ -191,7 +191,9 @@ func (r *restoreRun) restore(ctx context.Context, s *site.Site) error {
 	}
 	run := restore.New(o)
 	err = r.which(ctx, s, run)
-	r.summary(run.Totals(), from, later)
+	if t := run.Totals(); err == nil || t.Made+t.Messages > 0 {
+		r.summary(t, from, later)
+	}
 	if err == nil && run.Totals().Warnings > 0 {
 		err = &exit{exDataErr, nil}
 	}
