@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -150,7 +151,7 @@ func (m *Mailbox) lockIndex(ctx context.Context) error {
 	for {
 		f, err := m.box.indexFile()
 		if err != nil {
-			return fsError("mailbox.Open", m.ref.Name, err)
+			return m.missingFile(m.box.paths.index, err)
 		}
 		held, err := m.store.o.Locks.File(ctx, f, m.box.paths.index, mode)
 		if err != nil {
@@ -167,7 +168,7 @@ func (m *Mailbox) lockIndex(ctx context.Context) error {
 		m.box.dropIndex(f)
 		f.release()
 		if err != nil {
-			return fsError("mailbox.Open", m.ref.Name, err)
+			return m.missingFile(m.box.paths.index, err)
 		}
 	}
 }
@@ -180,11 +181,11 @@ func (m *Mailbox) readHeads() error {
 		return fsError("mailbox.Open", m.ref.Name, err)
 	}
 	h, err := decodeIndexHeader(buf[:n])
-	if err != nil {
-		return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), err)
+	if err == nil && h.damagedCRC {
+		err = errors.New("wrong checksum of the index header")
 	}
-	if h.damagedCRC {
-		return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), errors.New("wrong checksum of the index header"))
+	if err != nil {
+		return m.damagedFile(m.box.paths.index, err)
 	}
 	if h.Options&OptDeleted != 0 {
 		return errs.New(errs.NotFound, "mailbox.Open", string(m.ref.Name), errors.New("deleted"))
@@ -198,18 +199,21 @@ func (m *Mailbox) readHeader() error {
 	b, fsys := m.box, m.store.o.FS
 	fi, err := fsys.Stat(b.paths.header)
 	if err != nil {
-		return fsError("mailbox.Open", m.ref.Name, err)
+		return m.missingFile(b.paths.header, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.head == nil || b.headID != idOf(fi) {
 		data, err := disk.ReadFile(fsys, b.paths.header)
 		if err != nil {
-			return fsError("mailbox.Open", m.ref.Name, err)
+			return m.missingFile(b.paths.header, err)
 		}
 		h, err := decodeHeader(data)
+		if err == nil && m.foreign(h) {
+			err = fmt.Errorf("it is that of the mailbox %s (%s)", h.name, h.uniqueID)
+		}
 		if err != nil {
-			return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), err)
+			return m.damagedFile(b.paths.header, err)
 		}
 		b.head, b.headID, b.crcs = h, idOf(fi), newFlagCRCs(h.flags)
 	}
@@ -337,6 +341,39 @@ const SharedSeenUser = "anyone"
 // Inode identifies the index file: record numbers hold as long as it is
 // the same and so is the header's Generation.
 func (m *Mailbox) Inode() uint64 { return m.file.ino }
+
+// missingFile is an error for a file of a mailbox that cannot be opened. Only
+// if nothing is there at all the mailbox is gone: else it has lost a file, or
+// the disk it is on, and mail for it must wait.
+func (m *Mailbox) missingFile(path string, err error) error {
+	p, fsys := &m.box.paths, m.store.o.FS
+	if !errors.Is(err, fs.ErrNotExist) {
+		return disk.Error("mailbox.Open", string(m.ref.Name), err)
+	}
+	for _, other := range []string{p.index, p.header} {
+		if _, serr := fsys.Stat(other); serr == nil && other != path {
+			return m.damagedFile(path, err)
+		}
+	}
+	entries, _ := fsys.ReadDir(p.dir)
+	for _, e := range entries {
+		if _, ok := uidOf(e.Name()); ok {
+			return m.damagedFile(path, err)
+		}
+	}
+	if root, rerr := m.store.o.Layout.Root(m.ref.Partition); rerr == nil {
+		if _, serr := fsys.Stat(root); serr != nil {
+			return disk.Error("mailbox.Open", string(m.ref.Name), serr)
+		}
+	}
+	return errs.New(errs.NotFound, "mailbox.Open", string(m.ref.Name), err)
+}
+
+// damagedFile is an error for a file that makes a mailbox unavailable, until
+// it is reconstructed.
+func (m *Mailbox) damagedFile(path string, err error) error {
+	return errs.New(errs.BadFormat, "mailbox.Open", string(m.ref.Name), fmt.Errorf("%s: %w; run reconstruct", path, err))
+}
 
 func (m *Mailbox) badFormat(format string, a ...any) error {
 	return errs.New(errs.BadFormat, "mailbox", string(m.ref.Name), fmt.Errorf(format, a...))

@@ -186,9 +186,9 @@ func (rc *reconstruction) sayUID(uid uint32, text string) {
 func (rc *reconstruction) openIndex() error {
 	m := rc.m
 	err := m.lockIndex(rc.ctx)
-	if errs.Is(err, errs.NotFound) {
+	if errors.Is(err, fs.ErrNotExist) {
 		if rc.o.Look {
-			return errs.New(errs.IO, "mailbox.Reconstruct", m.box.paths.index, errors.Unwrap(err))
+			return errs.New(errs.IO, "mailbox.Reconstruct", m.box.paths.index, fs.ErrNotExist)
 		}
 		return rc.loseIndex(nil)
 	}
