@@ -30,6 +30,7 @@ type appendOptions struct {
 	date        time.Time   // zero = now
 	annotations []annot.Set // RFC 5257 section 4.7
 	literal     imapwire.LiteralInfo
+	catenate    bool // pieces follow (RFC 4469)
 }
 
 // append puts messages into a mailbox (RFC 3501 section 6.3.11, RFC 3502),
@@ -145,6 +146,12 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 	m := &mailbox.AppendMessage{Staged: staged, Flags: o.flags, Keywords: o.keywords, InternalDate: o.date}
 	annotations, refused := s.newAnnotations(e, o.annotations)
 	m.Annotations = annotations
+	if o.catenate {
+		if err := s.catenate(r, staged); err != nil {
+			return m, err
+		}
+		return m, s.received(staged, refused)
+	}
 	lit, err := r.Literal(o.literal)
 	if err != nil {
 		return m, err
@@ -171,12 +178,18 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 	if err := c.Close(); err != nil {
 		return m, err
 	}
+	return m, s.received(staged, refused)
+}
+
+// received looks at a message that is there; refused is why it may not have
+// its annotations.
+func (s *session) received(staged *mailbox.Staged, refused error) error {
 	if refused != nil {
-		return m, refused
+		return refused
 	}
 	// Its buffer is large, and more messages may follow.
-	_, err = staged.Parse()
-	return m, err
+	_, err := staged.Parse()
+	return err
 }
 
 // newAnnotations checks the annotations of a new message. As in Cyrus those
@@ -335,7 +348,12 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 	if err = parseAppendAnnotations(r, &o); err != nil {
 		return o, err
 	}
-	if c, ok := r.Peek(); !ok || (c != '{' && c != '~') {
+	c, ok := r.Peek()
+	if ok && c|0x20 == 'c' && strings.EqualFold(r.Word(), "CATENATE") && r.Space() {
+		o.catenate = true
+		return o, nil
+	}
+	if !ok || (c != '{' && c != '~') {
 		return o, missingIn(r)
 	}
 	o.literal, err = r.LiteralHead()

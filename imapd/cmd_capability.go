@@ -26,10 +26,11 @@ var basic = []string{"IMAP4rev1", "LITERAL+", "ID", "ENABLE"}
 
 // extensions is told by the command, in Cyrus's order.
 var extensions = []string{
-	"ACL", "ANNOTATE-EXPERIMENT-1", "BINARY", "CHILDREN", "CONDSTORE", "CREATE-SPECIAL-USE", "ESEARCH", "ESORT", "LIST-EXTENDED", "LIST-MYRIGHTS", "LIST-STATUS", "METADATA", "MOVE", "MULTIAPPEND",
+	"ACL", "ANNOTATE-EXPERIMENT-1", "BINARY", "CATENATE", "CHILDREN", "CONDSTORE", "CREATE-SPECIAL-USE", "ESEARCH", "ESORT", "LIST-EXTENDED", "LIST-MYRIGHTS", "LIST-STATUS", "MAILBOX-REFERRALS", "METADATA", "MOVE", "MULTIAPPEND",
 	"NAMESPACE", "OBJECTID", "PREVIEW", "QRESYNC", "QUOTA", "RIGHTS=kxten", "SAVEDATE", "SEARCH=FUZZY", "SORT", "SORT=DISPLAY",
 	"SPECIAL-USE", "STATUS=SIZE", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES", "UIDPLUS", "UNSELECT",
-	"WITHIN", "ANNOTATEMORE", "DIGEST=SHA1", "LIST-METADATA", "SORT=MODSEQ", "SORT=UID", "THREAD=REFS", "X-CREATEDMODSEQ",
+	"WITHIN", "ANNOTATEMORE", "DIGEST=SHA1", "LIST-METADATA", "NO_ATOMIC_RENAME", "SORT=MODSEQ", "SORT=UID", "THREAD=REFS", "X-CREATEDMODSEQ",
+	"XLIST", "XMOVE",
 }
 
 // resources is told behind what depends on the session.
@@ -67,6 +68,12 @@ func (s *session) capabilities(set capabilitySet) string {
 		add("SASL-IR")
 	}
 	if set == full {
+		if s.user != nil && s.user.Admin {
+			add("UNAUTHENTICATE")
+		}
+		if !s.compressed {
+			add("COMPRESS=DEFLATE")
+		}
 		words = append(words, resources...) // these cannot be suppressed
 		if s.idleOn {
 			words = append(words, "IDLE")

@@ -19,6 +19,7 @@ type listArgs struct {
 	reference string
 	patterns  []string
 	lsub      bool
+	xlist     bool
 	extended  bool // written in the form of RFC 5258
 	selected  listSelection
 	returned  listReturn
@@ -218,13 +219,21 @@ func parseReturns(r *imapwire.Reader, a *listArgs) error {
 // lsub lists subscribed mailboxes (RFC 3501 section 6.3.9).
 func (s *session) lsub(a listArgs) (string, error) { return s.list(a) }
 
+// xlist lists mailboxes with their special uses, as clients asked for them
+// before RFC 6154.
+func (s *session) xlist(a listArgs) (string, error) {
+	a.xlist = true
+	a.returned |= withSpecial
+	return s.list(a)
+}
+
 // list lists mailboxes (RFC 3501 section 6.3.8).
 //
 // Source: cmd_list in Cyrus imap/imapd.c.
 func (s *session) list(a listArgs) (string, error) {
 	start := time.Now()
 	if len(a.patterns) == 1 && a.patterns[0] == "" && !a.lsub {
-		s.w.Line(`* LIST (\Noselect) "`, string(s.ns.Separator()), `" ""`)
+		s.w.Line("* ", a.name(), ` (\Noselect) "`, string(s.ns.Separator()), `" ""`)
 		return completed(start, 0), nil
 	}
 	o := mboxlist.ListOptions{
@@ -309,13 +318,13 @@ func completed(start time.Time, n int) string {
 //
 // Source: list_response in Cyrus imap/imapd.c.
 func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
-	name := "* LIST ("
-	if a.lsub {
-		name = "* LSUB ("
-	}
-	b := append(s.w.Buffer(), name...)
+	b := append(append(append(s.w.Buffer(), "* "...), a.name()...), " ("...)
 	start := len(b)
-	for _, attribute := range append(attributes(a, l), uses...) {
+	all := attributes(a, l)
+	if a.xlist && l.Entry != nil && l.Entry.Name == s.site.Names.Inbox(s.who.User) {
+		all = append(all, `\Inbox`)
+	}
+	for _, attribute := range append(all, uses...) {
 		if len(b) > start {
 			b = append(b, ' ')
 		}
@@ -328,6 +337,17 @@ func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
 		b = append(b, ` (CHILDINFO ("SUBSCRIBED"))`...)
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))
+}
+
+// name is what the answer is called.
+func (a *listArgs) name() string {
+	switch {
+	case a.lsub:
+		return "LSUB"
+	case a.xlist:
+		return "XLIST"
+	}
+	return "LIST"
 }
 
 // attributes is the attributes of a mailbox in Cyrus's order.

@@ -42,6 +42,9 @@ var commands = map[string]command{
 	"enable":       cmd(loggedIn, parseEnable, (*session).enable),
 	"namespace":    cmd(loggedIn, parseNothing, (*session).namespace),
 
+	"compress":       cmd(loggedIn, parseCompress, (*session).compress),
+	"unauthenticate": {states: loggedIn, run: (*session).unauthenticate},
+
 	"select":      cmd(loggedIn, parseSelect, (*session).selectMailbox),
 	"examine":     cmd(loggedIn, parseSelect, (*session).examine),
 	"create":      checked(cmd(loggedIn, parseCreate, (*session).create)),
@@ -52,6 +55,9 @@ var commands = map[string]command{
 	"list":        checked(cmd(loggedIn, parseList, (*session).list)),
 	"lsub":        checked(cmd(loggedIn, parseLsub, (*session).lsub)),
 	"status":      checked(cmd(loggedIn, parseStatus, (*session).status)),
+	"rlist":       checked(cmd(loggedIn, parseList, (*session).list)),
+	"rlsub":       checked(cmd(loggedIn, parseLsub, (*session).lsub)),
+	"xlist":       checked(cmd(loggedIn, parseList, (*session).xlist)),
 	"append":      {states: loggedIn, run: (*session).append},
 	"idle":        cmd(loggedIn, parseNothing, (*session).idle),
 
@@ -81,6 +87,7 @@ var commands = map[string]command{
 	"store":    cmd(selected, parseStore, (*session).store),
 	"copy":     cmd(selected, parseCopy, (*session).copy),
 	"move":     cmd(selected, parseCopy, (*session).move),
+	"xmove":    cmd(selected, parseCopy, (*session).move),
 	"uid":      {states: selected, run: (*session).uid},
 }
 
@@ -93,6 +100,7 @@ var uidCommands = map[string]command{
 	"store":   cmd(selected, parseStore, (*session).uidStore),
 	"copy":    cmd(selected, parseCopy, (*session).uidCopy),
 	"move":    cmd(selected, parseCopy, (*session).uidMove),
+	"xmove":   cmd(selected, parseCopy, (*session).uidMove),
 	"expunge": cmd(selected, parseSequence, (*session).uidExpunge),
 }
 

@@ -106,6 +106,9 @@ func (s *server) options() {
 	if !config.AnnotationEnableLegacyCommands.In(c) {
 		s.suppressed["ANNOTATEMORE"] = true
 	}
+	if config.ProxydDisableMailboxReferrals.In(c) {
+		s.suppressed["MAILBOX-REFERRALS"] = true
+	}
 	s.limits = imapwire.Limits{
 		Word:    config.Maxword.In(c),
 		Quoted:  config.Maxquoted.In(c),

@@ -30,15 +30,17 @@ type session struct {
 	w    *imapwire.Writer
 	peer sasl.Peer
 
-	user    *auth.User // nil before log-in
-	who     mboxlist.Actor
-	ns      *mboxname.Namespace
-	view    *view.View // the selected mailbox, or nil
-	client  view.Client
-	tag     string // of the running command
-	command string // the running command as the list of sessions shows it
-	saidID  bool   // the client has sent ID
-	done    bool   // no further command is read
+	user   *auth.User // nil before log-in
+	who    mboxlist.Actor
+	ns     *mboxname.Namespace
+	view   *view.View // the selected mailbox, or nil
+	client view.Client
+
+	compressed bool   // COMPRESS is on
+	tag        string // of the running command
+	command    string // the running command as the list of sessions shows it
+	saidID     bool   // the client has sent ID
+	done       bool   // no further command is read
 }
 
 // Serve talks to one client.

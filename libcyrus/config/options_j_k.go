@@ -6,7 +6,8 @@ var JmapEmailsearchDbPath = newString(Row{Name: "jmap_emailsearch_db_path", Sinc
 
 var JmapQuerycacheMaxAge = newDuration(Row{Name: "jmap_querycache_max_age", Default: "0m", Since: "3.6.0", Unit: "m", Group: "jmap"})
 
-var JmapPreviewAnnot = newString(Row{Name: "jmap_preview_annot", Since: "3.1.1", Group: "jmap"})
+var JmapPreviewAnnot = newString(Row{Name: "jmap_preview_annot", Since: "3.1.1", Group: "jmap",
+	Doc: `The annotation of messages, "/shared/…", that FETCH PREVIEW answers with; without it there is no preview.`})
 
 var JmapImagesizeAnnot = newString(Row{Name: "jmap_imagesize_annot", Since: "3.1.1", Group: "jmap"})
 

@@ -99,7 +99,8 @@ var ProxyRealm = newString(Row{Name: "proxy_realm", Since: "2.3.17", Group: "mur
 
 var ProxydAllowStatusReferral = newSwitch(Row{Name: "proxyd_allow_status_referral", Default: "no", Since: "2.3.17", Group: "murder"})
 
-var ProxydDisableMailboxReferrals = newSwitch(Row{Name: "proxyd_disable_mailbox_referrals", Default: "no", Since: "2.3.17", Group: "murder"})
+var ProxydDisableMailboxReferrals = newSwitch(Row{Name: "proxyd_disable_mailbox_referrals", Default: "no", Since: "2.3.17", Group: "murder",
+	Doc: `MAILBOX-REFERRALS (RFC 2193) is not among the capabilities of imapd.`})
 
 var Proxyservers = newString(Row{Name: "proxyservers", Since: "2.3.17", Group: "auth",
 	Doc: `Users, separated by blanks, who may act for others as frontends of a murder do.`,

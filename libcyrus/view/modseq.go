@@ -55,7 +55,7 @@ func (v *View) Resync(ctx context.Context, w *imapwire.Writer, r *Resync) error 
 	}
 	all := r.Known
 	if all == nil {
-		all = imapwire.SeqSet{{First: 1, Last: imapwire.Star}}
+		all = imapwire.SeqSet{{First: 1, Last: imapwire.Star - 1}} // also above the last message
 	}
 	f := imapwire.Fetch{
 		Items:        imapwire.FetchFlags | imapwire.FetchUID | imapwire.FetchModseq,
