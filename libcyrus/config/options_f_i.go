@@ -114,6 +114,7 @@ var Httpmodules = newBits(Row{Name: "httpmodules", Since: "3.1.7", Group: "http"
 		"admin", "caldav", "carddav", "cgi", "domainkey", "freebusy", "ischedule", "jmap", "prometheus",
 		"rss", "tzdist", "webdav",
 	},
+	Doc: `Modules of httpd, which is not built. With carddav among them Sieve scripts may require extlists.`,
 })
 
 var Httpprettytelemetry = newSwitch(Row{Name: "httpprettytelemetry", Default: "no", Since: "2.5.0", Group: "http"})

@@ -171,8 +171,8 @@ func glob(value, pattern string, fold bool) (vars []string, ok bool) {
 // maxCaptures is the number of ${N} that a regular expression sets.
 const maxCaptures = 9
 
-// regex matches with a regular expression. Groups behind the first that took
-// no part in the match set nothing, as in Cyrus.
+// regex matches with a regular expression. Groups that took no part in the
+// match are empty.
 func (r *run) regex(value, pattern string, fold bool) (bool, []string, error) {
 	key := fmt.Sprint(fold, pattern)
 	re := r.regexes[key]
@@ -188,8 +188,12 @@ func (r *run) regex(value, pattern string, fold bool) (bool, []string, error) {
 		return false, nil, nil
 	}
 	var vars []string
-	for i := 0; i+1 < len(at) && len(vars) <= maxCaptures && at[i] >= 0; i += 2 {
-		vars = append(vars, value[at[i]:at[i+1]])
+	for i := 0; i < len(at) && len(vars) <= maxCaptures; i += 2 {
+		group := ""
+		if at[i] >= 0 {
+			group = value[at[i]:at[i+1]]
+		}
+		vars = append(vars, group)
 	}
 	return true, vars, nil
 }
