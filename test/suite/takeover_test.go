@@ -2,6 +2,7 @@ package suite
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func TestTakeOver(t *testing.T) {
 	for _, shared := range []bool{true, false} {
 		t.Run(fmt.Sprintf("shared=%v", shared), func(t *testing.T) {
 			s := server.Unpack(t, "sample-old", shared)
-			if _, err := s.Try("", "cyrus", "takeover", "-C", s.Conf(), "--check"); err != nil {
+			if _, err := s.Try("", "cyrus", "takeover", "-M", filepath.Join(s.Dir, "etc/cyrus.conf"), "-p", filepath.Join(s.Dir, "run/master.pid"), "--check"); err != nil {
 				t.Errorf("takeover --check: %v", err)
 			}
 			s.Run()
