@@ -40,7 +40,7 @@ import (
 // defect returns what must be done before the mailbox can be used, or nil.
 func (m *Mailbox) defect() func(context.Context, Ref) error {
 	switch {
-	case m.hdr.Version < OldestKept:
+	case m.hdr.Version < OldestKept || m.hasOldExpunge():
 		return m.store.upgrade
 	case m.hdr.dirty():
 		return m.store.repair
@@ -482,7 +482,7 @@ func (s *Store) upgrade(ctx context.Context, ref Ref) error {
 		return err
 	}
 	defer m.Close()
-	if m.hdr.Version >= OldestKept {
+	if m.hdr.Version >= OldestKept && !m.hasOldExpunge() {
 		return nil
 	}
 	var seen func(uint32) bool
@@ -510,6 +510,9 @@ func (s *Store) upgrade(ctx context.Context, ref Ref) error {
 		}
 		return true
 	})
+	if err == nil {
+		records, err = s.addExpunged(m, records)
+	}
 	if err != nil {
 		return err
 	}
@@ -525,7 +528,10 @@ func (s *Store) upgrade(ctx context.Context, ref Ref) error {
 			return rb.fail(err)
 		}
 	}
-	return rb.finish()
+	if err := rb.finish(); err != nil {
+		return err
+	}
+	return s.dropOldExpunge(m)
 }
 
 // upgradeRecord fills in what old versions lack. It reports false for a
