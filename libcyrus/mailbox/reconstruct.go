@@ -429,7 +429,12 @@ func (rc *reconstruction) settleQuota(h *IndexHeader) error {
 	if diff.IsZero() {
 		return nil
 	}
-	return m.store.o.Quota.Update(rc.ctx, root, m.ref.Name, diff)
+	err := m.store.o.Quota.Update(rc.ctx, root, m.ref.Name, diff)
+	if errs.Is(err, errs.BadFormat) { // it is no fault of the mailbox
+		rc.say("%s: quota root %s cannot be read: %v", m.ref.Name, root, err)
+		return nil
+	}
+	return err
 }
 
 // dropRest removes what the new index does not know any more.

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 )
 
 // found is a message file.
@@ -91,7 +93,7 @@ func (rc *reconstruction) findAnnotations() error {
 	if rc.m.store.o.Annotations == nil {
 		return nil
 	}
-	return rc.m.store.o.Annotations.MessageEach(rc.ctx, rc.m.messages(), 0, func(a Annotation, _ uint64) error {
+	err := rc.m.store.o.Annotations.MessageEach(rc.ctx, rc.m.messages(), 0, func(a Annotation, _ uint64) error {
 		a.Value = slices.Clone(a.Value)
 		rc.annots[a.UID] = append(rc.annots[a.UID], a)
 		if a.Entry == annotSnoozed && a.User == "" && len(a.Value) > 0 {
@@ -99,6 +101,22 @@ func (rc *reconstruction) findAnnotations() error {
 		}
 		return nil
 	})
+	if errs.Is(err, errs.BadFormat) {
+		return rc.loseAnnotations(err)
+	}
+	return err
+}
+
+// loseAnnotations moves a file aside of which nothing can be read.
+func (rc *reconstruction) loseAnnotations(err error) error {
+	path := rc.m.box.paths.annotations
+	aside := fmt.Sprintf("%s.DAMAGED.%d", path, now())
+	rc.say("%s: failed to read annotations, moved to %s", rc.m.ref.Name, aside)
+	rc.m.store.o.Log.Error("annotations of messages are lost", "mailbox", rc.m.ref.Name, "error", err)
+	if rc.o.Look {
+		return nil
+	}
+	return disk.Error("mailbox.Reconstruct", path, rc.m.store.o.FS.Rename(path, aside))
 }
 
 // staleAnnotations tells of annotations without a message. The annotations of

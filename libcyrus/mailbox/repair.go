@@ -15,6 +15,7 @@ import (
 
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/syslog"
@@ -268,12 +269,19 @@ func (rb *rebuild) recount(ctx context.Context, records []salvaged) error {
 
 // recount sets the counters of a header by the records.
 func (m *Mailbox) recount(ctx context.Context, h *IndexHeader, records []salvaged) error {
-	h.QuotaUsed, h.Exists, h.Answered, h.Flagged, h.Deleted, h.Unseen = 0, 0, 0, 0, 0, 0
-	h.SyncCRC, h.SyncCRCAnnot, h.FirstExpunged = 0, annotCRCInit, 0
-	var err error
-	if h.AnnotUsed, err = m.mailboxAnnotations(ctx); err != nil {
+	was := h.AnnotUsed
+	used, known, err := m.mailboxAnnotations(ctx)
+	if err != nil {
 		return err
 	}
+	defer func() {
+		if !known {
+			h.AnnotUsed = was
+		}
+	}()
+	h.QuotaUsed, h.Exists, h.Answered, h.Flagged, h.Deleted, h.Unseen = 0, 0, 0, 0, 0, 0
+	h.SyncCRC, h.SyncCRCAnnot, h.FirstExpunged = 0, annotCRCInit, 0
+	h.AnnotUsed = used
 	m.changes.old.AnnotUsed = 1 // the header's word that there are none is not believed
 	old := m.hdr
 	m.hdr = *h
@@ -295,17 +303,23 @@ func (m *Mailbox) recount(ctx context.Context, h *IndexHeader, records []salvage
 	return nil
 }
 
-// mailboxAnnotations is the octets that the mailbox's own annotations use.
-func (m *Mailbox) mailboxAnnotations(ctx context.Context) (n uint64, err error) {
+// mailboxAnnotations is the octets that the mailbox's own annotations use. It
+// is not known if their database cannot be read, which is no fault of the
+// mailbox: that is logged.
+func (m *Mailbox) mailboxAnnotations(ctx context.Context) (n uint64, known bool, err error) {
 	if m.store.o.Annotations == nil {
-		return 0, nil
+		return 0, true, nil
 	}
 	of := annot.Scope{MailboxID: m.head.uniqueID, Owner: m.owner()}
 	err = m.store.o.Annotations.Each(ctx, of, func(_ annot.Key, v []byte) error {
 		n += uint64(len(v))
 		return nil
 	})
-	return n, err
+	if errs.Is(err, errs.BadFormat) {
+		m.store.o.Log.Error("annotations of mailboxes cannot be counted", "mailbox", m.ref.Name, "error", err)
+		return 0, false, nil
+	}
+	return n, true, err
 }
 
 // salvaged is a record that goes into a repaired index.

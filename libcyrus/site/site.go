@@ -20,6 +20,7 @@ import (
 	"gocyrus/libcyrus/cyrusdb/dbd"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/duplicate"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
@@ -232,6 +233,9 @@ func (s *Site) refuseOld(list cyrusdb.DB) error {
 	old, err := mboxlist.IsOld(context.Background(), list)
 	if err == nil && old {
 		err = fault("the mailbox list is that of a Cyrus before 3.6: run ctl_cyrusdb -r to take it over")
+	}
+	if errs.Is(err, errs.BadFormat) {
+		err = fault("the mailbox list cannot be read: %v: put it back from a backup, or make it anew from the mail with reconstruct -m", err)
 	}
 	return err
 }
