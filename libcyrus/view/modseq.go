@@ -20,7 +20,7 @@ type Client struct {
 //
 // Source: delayed_modseq in Cyrus imap/index.c; RFC 5162, errata 1809.
 func (v *View) delay(modseq uint64) {
-	if v.delayed == 0 || modseq < v.delayed {
+	if v.delayed == 0 || modseq-1 < v.delayed {
 		v.delayed = modseq - 1
 	}
 }

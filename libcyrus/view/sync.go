@@ -99,18 +99,18 @@ type scan struct {
 // record takes the next record.
 func (s *scan) record(r *mailbox.Record) bool {
 	v := s.v
-	if r.UID > v.lastUID {
-		if r.Live() {
-			s.add(r)
-		}
-		return true
-	}
 	for s.next < len(v.uids) && v.uids[s.next] < r.UID {
 		if s.all {
 			s.gone = append(s.gone, v.uids[s.next]) // its record was dropped
 			v.delay(v.known + 1)
 		}
 		s.next++
+	}
+	if r.UID > v.lastUID {
+		if r.Live() {
+			s.add(r)
+		}
+		return true
 	}
 	if s.next == len(v.uids) || v.uids[s.next] != r.UID {
 		return true // the client never knew it, or knows that it is gone
