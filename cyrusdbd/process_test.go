@@ -346,7 +346,7 @@ func TestNewSite(t *testing.T) {
 	opening("no data", "but nothing is there")
 	os.Rename(s.dir+"/conf/elsewhere", s.dir+"/conf/db.pebble")
 
-	s.write("conf/annotations.db", "")
+	s.write("conf/annotations.db", "a file of another kind\n")
 	opening("Cyrus's file", "run ctl_cyrusdb -r")
 	os.Remove(s.dir + "/conf/annotations.db")
 	cmd = s.run()
