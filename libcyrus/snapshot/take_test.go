@@ -263,13 +263,15 @@ func onMem(t *testing.T) (*disk.Mem, string) {
 	ctx := t.Context()
 	who := mboxlist.Actor{}
 	who.User, who.Admin = "admin", true
-	for _, n := range []string{"user.a", "user.a.x", "shared"} {
+	for i, n := range []string{"user.a", "shared"} {
 		e, err := s.List.Create(ctx, who, mboxname.Name(n), mboxlist.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		appendTo(t, s, e, "first\r\n")
-		appendTo(t, s, e, "second\r\n")
+		if i == 0 {
+			appendTo(t, s, e, "second\r\n")
+		}
 	}
 	return m, text
 }
@@ -321,7 +323,7 @@ func TestTakeFaults(t *testing.T) {
 			after(t, s, NewDir(fsys, s.Locks, dir), i, err)
 			s.Close()
 		}
-		if err == nil && res.Messages == 6 {
+		if err == nil && res.Messages == 3 {
 			if i < 50 {
 				t.Fatalf("only %d steps", i)
 			}
@@ -350,7 +352,7 @@ func after(t *testing.T, s *site.Site, d *Dir, i int, taken error) {
 		verify(t, d, x, 0)
 	}
 	res, err := Take(context.Background(), s, d, Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
-	if err != nil || res.Messages != 6 {
+	if err != nil || res.Messages != 3 {
 		t.Errorf("fault %d: the next one: %+v, %v", i, res, err)
 		return
 	}
