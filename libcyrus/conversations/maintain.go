@@ -156,7 +156,7 @@ func (t *Txn) Copy(ctx context.Context) (*Txn, error) {
 // Compare says how the database differs from a copy that was recounted. With
 // out, each difference is written there as Cyrus does. What a recount cannot
 // know is taken over from t before: modseqs and senders of messages that are
-// gone.
+// gone, and which copy of a message changed last.
 //
 // Source: do_audit in Cyrus imap/ctl_conversationsdb.c.
 func (t *Txn) Compare(recounted *Txn, out io.Writer) (differences int, err error) {
@@ -257,6 +257,12 @@ func (c *conversation) takeOver(old *conversation) {
 	}
 	for _, s := range old.senders {
 		c.updateSender(s, s.last, 0)
+	}
+	// Of copies with several dates the one that changed last has its date here.
+	for _, e := range old.emails {
+		if slices.ContainsFunc(c.emails, func(x email) bool { return x.guid == e.guid }) {
+			c.updateEmail(e.guid, e.date, 0)
+		}
 	}
 }
 

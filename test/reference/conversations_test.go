@@ -4,8 +4,10 @@ package reference
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -230,4 +232,90 @@ func folderNames(t *testing.T, s *server.Site) map[string]string {
 		}
 	}
 	return names
+}
+
+// TestConversationsOfSample works on a spool with conversations that a real
+// Cyrus left, whose users have legacy directories, in both modes: the real
+// tools find nothing wrong in it afterwards.
+func TestConversationsOfSample(t *testing.T) {
+	for _, mode := range []string{"shared", "own"} {
+		t.Run(mode, func(t *testing.T) {
+			s := server.Unpack(t, "sample-legacy", mode == "shared")
+			appendConf(t, s, "allowusermoves: yes\n")
+			asCyrus(t, s)
+			if mode == "shared" {
+				auditAll(t, s, "before")
+			}
+			s.Run()
+			workOnSample(t, s)
+			stop(t, s)
+			s.Tool("", "cyr_expire", "-E", "1", "-X", "0", "-D", "0")
+			if mode == "own" {
+				s.Tool("", "cyrus", "handback")
+				appendConf(t, s, "mboxlist_db: twoskip\nannotation_db: twoskip\nduplicate_db: twoskip\nuserdeny_db: flat\n")
+			}
+			asCyrus(t, s)
+			auditAll(t, s, "after")
+			if out := s.Tool("", "ctl_conversationsdb", "-A", "-v", "-r"); strings.Contains(out, "BROKEN") || !strings.Contains(out, "alicia is OK") {
+				t.Errorf("our own audit: %s", out)
+			}
+		})
+	}
+}
+
+// appendConf adds lines to a site's imapd.conf.
+func appendConf(t *testing.T, s *server.Site, lines string) {
+	t.Helper()
+	f, err := os.OpenFile(s.Conf(), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(lines)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// auditAll has the real tool audit all users.
+func auditAll(t *testing.T, s *server.Site, when string) {
+	t.Helper()
+	if out, code := tool(t, s, "ctl_conversationsdb", "-A", "-v", "-r"); code != 0 || strings.Contains(out, "BROKEN") || !strings.Contains(out, "alice is OK") && !strings.Contains(out, "alicia is OK") {
+		t.Errorf("%s: ctl_conversationsdb -A: %d\n%s", when, code, out)
+	}
+}
+
+func workOnSample(t *testing.T, s *server.Site) {
+	t.Helper()
+	login := func(user string) *server.IMAP {
+		c := s.DialIMAP()
+		c.Must("LOGIN " + user + " pw-" + user)
+		return c
+	}
+	c := login("alice")
+	c.Must("CREATE INBOX/Trash2")
+	c.Must("SELECT INBOX")
+	c.Must("COPY 1:* INBOX/Trash2")
+	c.Must("COPY 1:* INBOX/Trash2")
+	c.Must(`STORE 1:* +FLAGS (\Flagged)`)
+	c.Must("MOVE 1 INBOX/Trash2")
+	m := mailOf(1, "to be answered")
+	c.Must(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", len(m), m))
+	m = mailOf(2, "Re: to be answered", 1)
+	c.Must(fmt.Sprintf("APPEND INBOX/Trash2 {%d+}\r\n%s", len(m), m))
+	c.Must("SELECT INBOX/Trash2")
+	c.Must(`STORE 1:3 +FLAGS (\Deleted)`)
+	c.Must("EXPUNGE")
+	c.Must("RENAME INBOX/Trash2 INBOX/Other")
+	c.Must("CREATE INBOX/Gone")
+	c.Must("COPY 1:* INBOX/Gone")
+	c.Must("DELETE INBOX/Gone")
+	c.Close()
+	a := login("cyrus")
+	a.Must("RENAME user/alice user/alicia")
+	a.Must("SETACL user/carol cyrus c")
+	a.Must("DELETE user/carol")
+	a.Close()
+	if err := tryLMTP(s, "bob", "to-bob@example.com"); err != nil {
+		t.Error(err)
+	}
 }
