@@ -18,6 +18,7 @@ import (
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -150,9 +151,6 @@ func TestTake(t *testing.T) {
 			}
 			if got := contents(t, o.Site); got != want {
 				t.Errorf("the snapshot holds\n%s\nthe site\n%s", got, want)
-			}
-			if gone, err := d.Prune(t.Context(), Keep{Count: 1}, time.Now()); err != nil || len(gone) != 0 {
-				t.Errorf("pruned: %v, %v", gone, err)
 			}
 			if err := o.Close(); err != nil {
 				t.Error(err)
@@ -384,4 +382,35 @@ type full struct{ disk.FS }
 
 func (f full) Link(oldname, newname string) error {
 	return &os.LinkError{Op: "link", Old: oldname, New: newname, Err: syscall.ENOSPC}
+}
+
+// TestInUse refuses a second writer, and keeps what somebody reads.
+func TestInUse(t *testing.T) {
+	s := sample(t, data.ByID)
+	d := NewDir(disk.OS(), s.Locks, t.TempDir())
+	first := take(t, s, d, Options{})
+	locks := lock.NewTable(disk.OS(), quiet)
+	defer locks.Close()
+	other := NewDir(disk.OS(), locks, d.Path)
+	held, err := other.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(t.Context(), s, d, Options{}); !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "another backup") {
+		t.Errorf("two at once: %v", err)
+	}
+	held.Release()
+	release, err := other.Hold(t.Context(), first.Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, d, Options{})
+	for _, want := range []int{0, 1} {
+		if gone, err := d.Prune(t.Context(), Keep{Count: 1}, time.Now()); err != nil || len(gone) != want {
+			t.Errorf("%v, %v", gone, err)
+		}
+		if want == 0 {
+			release()
+		}
+	}
 }
