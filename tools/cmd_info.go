@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/proc"
 	"gocyrus/libcyrus/version"
 )
@@ -88,7 +93,10 @@ func (r *infoRun) show(what string) error {
 			r.print(o, o.Default)
 		}
 	case "conf-lint":
-		return r.lint()
+		_, err := r.lint()
+		return err
+	case "conf-strict": // not Cyrus's
+		return r.strict()
 	case "proc":
 		return r.sessions()
 	case "version":
@@ -151,21 +159,60 @@ func versionNumber(s string) (int, bool) {
 }
 
 // lint prints the keys of imapd.conf that nothing explains, as Cyrus does,
-// and on standard error everything that loading the files found odd.
-func (r *infoRun) lint() error {
+// and on standard error everything that loading the files found odd. It
+// returns how many there are.
+func (r *infoRun) lint() (found int, err error) {
 	m, warnings, err := config.LoadCyrusConf(r.cyrusConf)
 	if err != nil {
-		return &exit{exConfig, err}
+		return 0, &exit{exConfig, err}
 	}
 	var services []string
 	for _, e := range m.Services {
 		services = append(services, e.Name)
 	}
-	for _, kv := range r.c.Unexplained(services) {
+	unknown, odd := r.c.Unexplained(services), append(r.c.Warnings(), warnings...)
+	for _, kv := range unknown {
 		fmt.Fprintf(r.out, "%s: %s\n", kv.Key, kv.Value)
 	}
-	for _, w := range append(r.c.Warnings(), warnings...) {
+	for _, w := range odd {
 		fmt.Fprintln(r.err, w)
+	}
+	return len(unknown) + len(odd), nil
+}
+
+// strict is lint for deploy scripts: it also looks for the directories, files
+// and programs that the configuration names, and says by the exit status
+// whether all is well. It changes nothing, and master may run.
+func (r *infoRun) strict() error {
+	found, err := r.lint()
+	if err != nil {
+		return err
+	}
+	t := &takeoverCheck{program: r.program, c: r.c, fsys: disk.OS(), ctx: context.Background(), masterConf: r.cyrusConf, bin: programDir()}
+	if err := r.c.CheckPartitions(); err != nil {
+		t.problem("%s", strings.TrimPrefix(err.Error(), "fatal error: "))
+	}
+	l := mboxname.LayoutFrom(r.c)
+	dirs := append([]string{l.ConfigDir}, sortedValues(l.Partitions)...)
+	for _, dir := range slices.Concat(dirs, sortedValues(l.MetaPartitions), sortedValues(l.ArchivePartitions)) {
+		if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+			t.problem("%s is not a directory that can be used: %v", dir, err)
+		}
+	}
+	for _, option := range []config.Option[string]{config.TlsServerCert, config.TlsServerKey} {
+		path := option.In(r.c)
+		if path == "" || path == "disabled" {
+			continue
+		}
+		if f, err := os.Open(path); err != nil {
+			t.problem("%s: %v", option.Row().Name, err)
+		} else {
+			f.Close()
+		}
+	}
+	t.cyrusConf(false)
+	if found += t.problems; found > 0 {
+		return &exit{exConfig, fmt.Errorf("%d findings", found)}
 	}
 	return nil
 }

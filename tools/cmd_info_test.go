@@ -89,3 +89,30 @@ func TestInfoOther(t *testing.T) {
 		}
 	}
 }
+
+// TestStrict checks that a configuration passes, and what is found in others.
+func TestStrict(t *testing.T) {
+	strict := func(lines, cyrus string) result {
+		path, dir := conf(t, lines)
+		if err := os.Mkdir(filepath.Join(dir, "spool"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		master := filepath.Join(dir, "cyrus.conf")
+		if err := os.WriteFile(master, []byte(cyrus), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return call("", "cyr_info", "-C", path, "-M", master, "conf-strict")
+	}
+	if r := strict("admins: cyrus\n", "SERVICES {\n}\n"); r.status != 0 || r.err != "" {
+		t.Errorf("%+v", r)
+	}
+	for lines, want := range map[string]string{
+		"nonsense_key: x\n":               "nonsense_key: x\n",
+		"partition-x: /nonexistent/x\n":   "PROBLEM         /nonexistent/x is not a directory",
+		"tls_server_cert: /nonexistent\n": "PROBLEM         tls_server_cert: open /nonexistent: ",
+	} {
+		if r := strict(lines, "SERVICES {\n}\n"); r.status != exConfig || !strings.Contains(r.out, want) || !strings.HasSuffix(r.err, "1 findings\n") {
+			t.Errorf("%s: %+v", lines, r)
+		}
+	}
+}
