@@ -12,8 +12,9 @@
 //	    archive/PARTITION/       of the site puts them below a partition
 //	DIR/.20261124T190000Z.partial/   one that was not finished, or is being removed
 //
-// So a snapshot is a site in shared mode, which Open opens for reading, and
-// which a Cyrus could serve.
+// So a snapshot is a site in shared mode, which Open opens for reading. A
+// Cyrus could serve a copy of it; not the snapshot itself, whose files are
+// those of other snapshots too.
 //
 // # What a snapshot holds
 //
