@@ -174,6 +174,10 @@ func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 	var exists, unseen, sync, last uint32
 	annots := uint32(annotCRCInit)
 	m.changes.old.AnnotUsed = 1 // the header's word that there are none is not believed
+	used, known, err := m.mailboxAnnotations(ctx)
+	if err != nil {
+		return false, err
+	}
 	var r Record
 	for recno := uint32(1); recno <= m.hdr.NumRecords; recno++ {
 		b, err := m.raw(recno, windowSize)
@@ -192,6 +196,9 @@ func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 				return false, err
 			}
 			annots ^= virtualCRC(&r, m.hdr.Version) ^ annotsCRC(have, m.hdr.Version)
+			for i := range have {
+				used += uint64(len(have[i].Value))
+			}
 			if r.Flags&Seen == 0 {
 				unseen++
 			}
@@ -199,7 +206,7 @@ func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 	}
 	return (!l.hasExists || exists == m.hdr.Exists && sync == m.hdr.SyncCRC) &&
 		(!l.hasUnseen || unseen == m.hdr.Unseen) &&
-		(!l.hasAnnot || m.store.o.Annotations == nil || annots == m.hdr.SyncCRCAnnot), nil
+		(!l.hasAnnot || m.store.o.Annotations == nil || annots == m.hdr.SyncCRCAnnot && (used == m.hdr.AnnotUsed || !known)), nil
 }
 
 // repair makes a mailbox consistent after a crash, without losing what was

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"gocyrus/libcyrus/annot"
+	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
@@ -197,7 +199,14 @@ func norm(s string) string { return strings.Join(strings.Fields(s), " ") }
 func TestSamplesAreSound(t *testing.T) {
 	for _, name := range []string{data.ByID, data.Legacy} {
 		s := openSample(t, name)
-		e := (&env{TB: t, fs: disk.OS(), l: s.layout, s: s.store}).withAnnotations()
+		e := &env{TB: t, fs: disk.OS(), l: s.layout, s: s.store}
+		locks := lock.NewTable(e.fs, nil)
+		db, err := cyrusdb.Open(e.fs, locks, "twoskip", s.root+"/conf/annotations.db", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.annot = annot.New(annot.Options{DB: db, FS: e.fs, Locks: locks, Log: slog.New(slog.DiscardHandler), Kind: "twoskip"})
+		e.s.o.Annotations = e.annot
 		if boot := BootTime(); boot.IsZero() || boot.After(time.Now()) {
 			t.Errorf("booted at %v", boot)
 		}
