@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/worker"
@@ -73,6 +74,9 @@ func plain(err error) string {
 		if errors.As(err, &e) && e.Err != nil {
 			text = e.Err.Error()
 		}
+	}
+	if errors.Is(err, conversations.ErrLimit) {
+		text = conversations.ErrLimit.Error()
 	}
 	if k == errs.HasChildren {
 		text = "Mailbox has inferior hierarchical names"

@@ -110,8 +110,11 @@ func converse(t *testing.T, s *server.Site) {
 	c.Must(`STORE 2 +FLAGS (\Deleted)`)
 	c.Must("EXPUNGE")
 	c.Must(`STORE 2 -FLAGS (\Draft)`)
-	for range 3 { // up to the limit of one folder
-		_, _, _ = c.Do("COPY 1 INBOX/Sent")
+	for range 4 { // up to the limit of one folder
+		c.Must("COPY 1 INBOX/Sent")
+	}
+	if _, no, err := c.Do("COPY 1 INBOX/Sent"); err != nil || !strings.HasPrefix(no, "NO ") || !strings.HasSuffix(no, "Too many identical emails") {
+		t.Errorf("one copy too many: %q, %v", no, err)
 	}
 	c.Must(`SETACL INBOX/Work user2 lrswite`)
 	c.Must("RENAME INBOX/Work INBOX/Office")
@@ -140,7 +143,6 @@ func converse(t *testing.T, s *server.Site) {
 	m = mailOf(9, "Re: Plans", 4)
 	o.Must(fmt.Sprintf("APPEND INBOX (\\Answered) \"10-Feb-2024 12:00:00 +0000\" {%d+}\r\n%s", len(m), m))
 	o.Close()
-	_ = t
 }
 
 // more is work on a site that has conversations already.
