@@ -413,12 +413,12 @@ func (o *out) identity(p *plan, r *mailbox.Record) {
 		o.b = append(append(append(o.b, "THREADID ("...), threadID(r)...), ") "...)
 	}
 	if p.Items&imapwire.FetchSaveDate != 0 {
-		o.b = append(o.b, "SAVEDATE "...)
-		if r.SaveDate == 0 {
-			o.b = append(o.b, "NIL "...)
-			return
+		saved := r.SaveDate
+		if saved == 0 { // as Cyrus has it
+			saved = r.InternalDate
 		}
-		o.b = append(imapwire.AppendDateTime(o.b, r.SaveDate.Time().In(time.Local)), ' ')
+		o.b = append(o.b, "SAVEDATE "...)
+		o.b = append(imapwire.AppendDateTime(o.b, saved.Time().In(time.Local)), ' ')
 	}
 }
 
