@@ -45,7 +45,6 @@ type Txn struct {
 	trashID string
 	trash   int // number of the folder Trash, -1 if it has none
 	use     *use
-	err     error // a folder list that could not be read
 }
 
 // noFolder is in the list of folders where one was removed.
