@@ -93,7 +93,7 @@ func (s *session) thread(how Algorithm) string {
 // the answer, and once.
 func TestThreadsHaveAllMessages(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 30 {
+	for range 10 {
 		e := newEnv(t)
 		n := 1 + rnd.IntN(25)
 		for i := range n {
