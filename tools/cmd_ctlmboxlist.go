@@ -366,7 +366,12 @@ func legacyEntry(line string) (*mboxlist.Entry, error) {
 // those of names without a mailbox.
 func (r *listRun) verify(ctx context.Context) error {
 	known := map[string]bool{} // directories of mailboxes
+	tick := r.ticker("ctl_mboxlist: entries", func() (n int, err error) {
+		err = r.list.Scan(ctx, "", func(*mboxlist.Entry) (bool, error) { n++; return true, nil })
+		return n, err
+	})
 	err := r.list.Scan(ctx, "", func(e *mboxlist.Entry) (bool, error) {
+		tick()
 		if !e.Exists() || e.Has(mboxlist.Remote) || e.Partition == "" {
 			return true, nil
 		}

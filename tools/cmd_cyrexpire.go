@@ -173,6 +173,21 @@ func (e *expiry) mark(d time.Duration) time.Time {
 // each calls fn for the mailboxes that the command line chooses, and for
 // what else the list has among them.
 func (e *expiry) each(ctx context.Context, fn func(*mboxlist.Entry) error) error {
+	tick := func() {}
+	if !e.args.verbose {
+		tick = e.ticker("cyr_expire: mailboxes", func() (n int, err error) {
+			err = e.walk(ctx, func(*mboxlist.Entry) error { n++; return nil })
+			return n, err
+		})
+	}
+	return e.walk(ctx, func(entry *mboxlist.Entry) error {
+		tick()
+		return fn(entry)
+	})
+}
+
+// walk is each without showing how far it is.
+func (e *expiry) walk(ctx context.Context, fn func(*mboxlist.Entry) error) error {
 	visit := func(entry *mboxlist.Entry) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, &exit{exTempFail, nil}

@@ -29,3 +29,19 @@ func (p *program) progress(what string) func(done, total int) {
 		}
 	}
 }
+
+// ticker is progress for a walk over something whose size has to be counted
+// first: the result is called for each step. Without a terminal nothing is
+// counted and nothing printed. An error of count leaves the total unknown, 0.
+func (p *program) ticker(what string, count func() (int, error)) (tick func()) {
+	show := p.progress(what)
+	if show == nil {
+		return func() {}
+	}
+	total, _ := count()
+	done := 0
+	return func() {
+		done++
+		show(done, total)
+	}
+}
