@@ -293,6 +293,7 @@ func (p *parser) canonFlags(flags []string) []string {
 // Source: verify_flaglist in Cyrus sieve/flags.c.
 func canonFlags(flags []string) []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, f := range strings.Split(strings.Join(flags, " "), " ") {
 		f = strings.Trim(f, " \t\r\n\v\f")
 		if f == "" {
@@ -306,7 +307,10 @@ func canonFlags(flags []string) []string {
 		} else if !isAtom(f) {
 			continue
 		}
-		out = addFlag(out, f)
+		if low := asciiLower(f); !seen[low] {
+			seen[low] = true
+			out = append(out, f)
+		}
 	}
 	return out
 }
@@ -320,7 +324,17 @@ func addFlag(flags []string, f string) []string {
 }
 
 // equalFold is equality in any case of ASCII letters.
-func equalFold(a, b string) bool { return len(a) == len(b) && asciiLower(a) == asciiLower(b) }
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if upper(a[i]) != upper(b[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // isAtom reports whether s is an IMAP atom (imparse_isatom in Cyrus
 // lib/imparse.c).

@@ -48,7 +48,7 @@ func (r *run) matcherOf(m *match) matcher {
 		return plain(func(a, b string) bool { return contains(a, b, fold) })
 	case m.kind == vMatches:
 		return func(v, k string) (bool, []string, error) {
-			vars, ok := glob(v, k, fold)
+			vars, ok := glob(v, k, fold, r.ctx.Done())
 			return ok, vars, nil
 		}
 	case m.kind == vRegex:
@@ -128,7 +128,9 @@ func upperRune(r rune) rune {
 // glob matches value with a pattern of "*" and "?" (RFC 5228 section 2.7.1).
 // Each "*" takes as little as possible, so of those before only the last has
 // ever to be tried again. vars are the value and what each wildcard took.
-func glob(value, pattern string, fold bool) (vars []string, ok bool) {
+// Nothing is found once stop is closed: long texts with long patterns take
+// time.
+func glob(value, pattern string, fold bool, stop <-chan struct{}) (vars []string, ok bool) {
 	type star struct{ p, start, v, vars int } // behind it in pattern; what it takes of value; vars before it
 	vars = []string{value}
 	var last *star
@@ -161,6 +163,13 @@ func glob(value, pattern string, fold bool) (vars []string, ok bool) {
 		if last == nil || last.v == len(value) {
 			return nil, false
 		}
+		if last.v&0xfff == 0 {
+			select {
+			case <-stop:
+				return nil, false
+			default:
+			}
+		}
 		last.v++
 		vars = append(vars[:last.vars], value[last.start:last.v])
 		v, p = last.v, last.p
@@ -170,6 +179,10 @@ func glob(value, pattern string, fold bool) (vars []string, ok bool) {
 
 // maxCaptures is the number of ${N} that a regular expression sets.
 const maxCaptures = 9
+
+// maxRegexText bounds the text a regular expression is matched with: what
+// is behind it is not looked at.
+const maxRegexText = 1 << 20
 
 // regex matches with a regular expression. Groups that took no part in the
 // match are empty.
@@ -183,6 +196,7 @@ func (r *run) regex(value, pattern string, fold bool) (bool, []string, error) {
 		}
 		r.regexes[key] = re
 	}
+	value = value[:min(len(value), maxRegexText)]
 	at := re.FindStringSubmatchIndex(value)
 	if at == nil {
 		return false, nil, nil

@@ -90,7 +90,7 @@ type decoder struct {
 
 // maxTestDepth bounds how deep tests may be nested in byte code. What Parse
 // reads in 32 KiB (sieve_maxscriptsize) is less deep.
-const maxTestDepth = 20000
+const maxTestDepth = 3000
 
 // Decode reads byte code of the versions 3 to 31, as Cyrus 3.6.1 does. The
 // error is of kind errs.BadFormat. The script refers to code.

@@ -16,6 +16,8 @@ type lexer struct {
 	line   int    // of at, from 1
 	expect string // what a quoted string means next: "" or a key of special
 
+	lastEnd int // where the last "*/" is, -1 if none can end a comment; 0: not looked for
+
 	encodedChar bool // ${hex:…} and ${unicode:…} are decoded
 	report      func(text string)
 
@@ -46,8 +48,7 @@ func (l *lexer) next() token {
 			l.skip(1)
 		case c == '#':
 			l.skip(lineLength(rest))
-		case c == '/' && commentLength(rest) > 0:
-			l.skip(commentLength(rest))
+		case c == '/' && l.comment():
 		case c == '"':
 			l.skip(1)
 			return l.quoted()
@@ -76,6 +77,21 @@ func lineLength(b []byte) int {
 		return i
 	}
 	return len(b)
+}
+
+// comment passes a comment, if there is one.
+func (l *lexer) comment() bool {
+	if l.lastEnd == 0 {
+		if l.lastEnd = bytes.LastIndex(l.text, []byte("*/")); l.lastEnd == 0 {
+			l.lastEnd = -1
+		}
+	}
+	if l.at > l.lastEnd {
+		return false
+	}
+	n := commentLength(l.text[l.at:])
+	l.skip(n)
+	return n > 0
 }
 
 // commentLength is the length of the comment that b starts with; 0 if there

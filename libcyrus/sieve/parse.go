@@ -49,8 +49,25 @@ type parser struct {
 	// mute is the number of tokens that must be good until the next fault
 	// is told (bison's yyerrstatus).
 	mute    int
+	depth   int
 	aborted bool
 }
+
+// maxDepth bounds how deep blocks and tests may be nested. Bison's stack of
+// 10,000 entries ends a script at about the same depth, with the same words.
+const maxDepth = 2500
+
+// deeper counts a level; leave has to follow. False: there are too many.
+func (p *parser) deeper() bool {
+	if p.depth++; p.depth > maxDepth && !p.aborted {
+		p.ignore = 0
+		p.fault("memory exhausted")
+		p.aborted = true
+	}
+	return !p.aborted
+}
+
+func (p *parser) leave() { p.depth-- }
 
 // muteTokens is bison's number of tokens.
 const muteTokens = 3
@@ -230,6 +247,10 @@ func (p *parser) wrongCommand() *node {
 
 // ifCommand reads what follows if or elsif.
 func (p *parser) ifCommand() (*node, bool) {
+	defer p.leave()
+	if !p.deeper() {
+		return nil, false
+	}
 	t := p.test()
 	for {
 		if p.aborted {

@@ -46,6 +46,10 @@ func (p *parser) test() *testNode {
 }
 
 func (p *parser) tryTest() (*testNode, bool) {
+	defer p.leave()
+	if !p.deeper() {
+		return nil, false
+	}
 	t := p.peek()
 	if read := tests[t]; read != nil {
 		p.take()

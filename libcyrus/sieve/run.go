@@ -204,7 +204,7 @@ func (e *expander) flags(list, onto []string) []string {
 	out := slices.Clone(onto)
 	for _, f := range list {
 		if f = e.text(f); f != "" {
-			out = addFlag(out, f)
+			out = append(out, f)
 		}
 	}
 	if out = canonFlags(out); out == nil {

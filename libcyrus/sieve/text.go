@@ -193,46 +193,53 @@ func upTo(list []command, word int) (before, after []command) {
 	return list[:n], list[n:]
 }
 
-// ifText writes if with its blocks, which list starts with, and returns what
-// is behind them.
-func (w *writer) ifText(c *command, list []command, indent int) []command {
-	w.b.WriteString("if ")
-	w.test(c.test, indent+10)
-	w.b.WriteString(" {\n")
+// splitIf returns the blocks of an if, which list starts with behind its
+// test, and what follows.
+func splitIf(list []command) (then, or, rest []command) {
 	if len(list) == 0 || list[0].op != opJump {
-		w.pad(indent)
-		w.b.WriteString("}\n")
-		return list
+		return nil, nil, list
 	}
-	then, rest := upTo(list[1:], list[0].jump)
-	var or []command
+	then, rest = upTo(list[1:], list[0].jump)
 	if n := len(then); n > 0 && then[n-1].op == opJump {
 		or, rest = upTo(rest, then[n-1].jump)
 		then = then[:n-1]
 	}
-	w.block(then, indent+4)
-	w.pad(indent)
-	w.b.WriteString("}\n")
-	switch {
-	case len(or) == 0:
-	case or[0].op == opIf && w.spans(or):
+	return then, or, rest
+}
+
+// ifText writes if with its blocks, which list starts with, and returns what
+// is behind them.
+func (w *writer) ifText(c *command, list []command, indent int) []command {
+	first := true
+	then, or, rest := splitIf(list)
+	for {
+		if !first {
+			w.pad(indent)
+			w.b.WriteString("els")
+		}
+		first = false
+		w.b.WriteString("if ")
+		w.test(c.test, indent+10)
+		w.b.WriteString(" {\n")
+		w.block(then, indent+4)
 		w.pad(indent)
-		w.b.WriteString("els")
-		w.ifText(&or[0], or[1:], indent)
-	default:
+		w.b.WriteString("}\n")
+		if len(or) == 0 {
+			return rest
+		}
+		if or[0].op == opIf {
+			if t, o, behind := splitIf(or[1:]); len(behind) == 0 {
+				c, then, or = &or[0], t, o
+				continue
+			}
+		}
 		w.pad(indent)
 		w.b.WriteString("else {\n")
 		w.block(or, indent+4)
 		w.pad(indent)
 		w.b.WriteString("}\n")
+		return rest
 	}
-	return rest
-}
-
-// spans reports whether commands are one if with its blocks.
-func (w *writer) spans(list []command) bool {
-	scratch := &writer{}
-	return len(scratch.ifText(&list[0], list[1:], 0)) == 0
 }
 
 func (w *writer) folderTags(f *folderTags) {
