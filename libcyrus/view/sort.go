@@ -257,6 +257,7 @@ func (v *View) annotation(k *imapwire.SortKey) func(*candidate) string {
 		if c.err != nil || !v.rights.Has(acl.Read) {
 			return ""
 		}
+		c.cost += 4 // a look into a database
 		all, err := c.m.MessageAnnotations(context.Background(), c.r.UID)
 		if err != nil {
 			c.err = err
