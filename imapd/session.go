@@ -225,12 +225,27 @@ func (s *session) run(c command) (string, error) {
 	}
 	text, err := c.run(s, s.r)
 	if c.check && err == nil {
-		err = s.refresh(false, false)
+		err = s.after(s.refresh(false, false))
 	}
 	if d := time.Since(start); d > slowCommand {
 		s.log.Info("slow command", "command", s.command, "user", s.who.User, "sessionid", s.conn.SessionID(), "time", d)
 	}
 	return text, err
+}
+
+// after is what a failure to tell of changes means for the command before: if
+// the store is to blame nothing, for what was done lasts. They are told of
+// with the next one.
+func (s *session) after(err error) error {
+	if !ofServer(err) {
+		return err
+	}
+	var lost *net.OpError
+	if errors.As(err, &lost) || s.w.Err() != nil || s.ctx.Err() != nil {
+		return err
+	}
+	s.log.Error("changes of the selected mailbox cannot be told", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+	return nil
 }
 
 // stillThere looks whether the selected mailbox is still where it was: one

@@ -4,13 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/proc"
@@ -94,59 +88,15 @@ func (p *program) listDenied(ctx context.Context, s *site.Site) error {
 	})
 }
 
-// endSessions ends the sessions of a user: through the control sockets of
-// workers, and those of Cyrus's own processes by a signal. What cannot be
-// reached has ended already.
+// endSessions ends the sessions of a user. What cannot be reached has ended
+// already.
 func (p *program) endSessions(c *config.Config, user string) {
 	dir := config.Configdirectory.In(c)
-	sockets, _ := filepath.Glob(filepath.Join(dir, "socket", "ctl.*")) // the pattern is well-formed
-	ours := map[int]bool{}
-	for _, path := range sockets {
-		if pid, err := strconv.Atoi(path[strings.LastIndexByte(path, '.')+1:]); err == nil {
-			ours[pid] = true
-		}
-		if err := endSessionsAt(path, user); err != nil {
-			p.log.Info("worker cannot be told to end sessions", "socket", path, "error", err)
-		}
-	}
 	procs := config.ProcPath.In(c)
 	if procs == "" {
 		procs = filepath.Join(dir, "proc")
 	}
-	entries, err := proc.Read(procs)
-	if err != nil {
-		p.log.Info("sessions cannot be read", "error", err)
+	if err := proc.End(dir, procs, proc.Which{User: user}); err != nil {
+		p.log.Info("sessions cannot be ended", "user", user, "error", err)
 	}
-	for _, e := range entries {
-		pid := proc.PID(e.Number)
-		if e.User != user || pid != e.Number || ours[pid] || pid == os.Getpid() || pid <= 1 {
-			continue
-		}
-		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-			p.log.Info("process cannot be ended", "pid", pid, "error", err)
-		}
-	}
-}
-
-// controlWait is how long a worker may take to answer.
-const controlWait = 5 * time.Second
-
-// endSessionsAt tells one worker to end the sessions of a user.
-func endSessionsAt(socket, user string) error {
-	conn, err := net.DialTimeout("unix", socket, controlWait)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(controlWait)); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(conn, "END user %s\n", user); err != nil {
-		return err
-	}
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && !strings.HasPrefix(answer, "OK ") {
-		err = fmt.Errorf("answer %q", answer)
-	}
-	return err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -71,17 +73,22 @@ func TestDenyEndsSessions(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		b := make([]byte, 100)
-		n, _ := conn.Read(b)
-		got <- string(b[:n])
-		conn.Write([]byte("OK 1\n"))
+		in := bufio.NewScanner(conn)
+		for in.Scan() {
+			if in.Text() == "LIST" {
+				fmt.Fprint(conn, "session-1\t9000000\thost [ip]\talice\t\t\nsession-2\t9000001\thost [ip]\tbob\t\t\n")
+			} else {
+				got <- in.Text()
+			}
+			fmt.Fprint(conn, "OK 1\n")
+		}
 	}()
 	if r := call("", "cyr_deny", "-C", s.path, "alice"); r.status != 0 || r.err != "" {
 		t.Fatalf("%+v", r)
 	}
 	select {
 	case line := <-got:
-		if line != "END user alice\n" {
+		if line != "END session session-1" {
 			t.Errorf("asked for %q", line)
 		}
 	case <-time.After(10 * time.Second):

@@ -166,6 +166,9 @@ func (l *List) removeOne(ctx context.Context, who Actor, n mboxname.Name) error 
 	if err != nil {
 		return err
 	}
+	if l.o.MailboxGone != nil && !n.IsDeleted(l.o.Names.DeletedPrefix) {
+		l.o.MailboxGone(n, who.SessionID)
+	}
 	return l.o.Annot.RemoveAll(ctx, s.UniqueID)
 }
 
@@ -216,7 +219,7 @@ func (l *List) deleteUser(ctx context.Context, who Actor, inbox *Entry, o Delete
 			}
 			took()
 		}
-		return l.deleteData(ctx, user, inbox)
+		return l.deleteData(ctx, user, inbox, who.SessionID)
 	})
 }
 
@@ -230,7 +233,7 @@ var userFiles = []mboxname.UserFile{
 // this one.
 //
 // Source: user_deletedata in Cyrus imap/user.c.
-func (l *List) deleteData(ctx context.Context, user string, inbox *Entry) error {
+func (l *List) deleteData(ctx context.Context, user string, inbox *Entry, session string) error {
 	legacy := inbox.Has(LegacyDirs)
 	var failed error
 	for _, f := range userFiles {
@@ -251,7 +254,7 @@ func (l *List) deleteData(ctx context.Context, user string, inbox *Entry) error 
 		failed = errors.Join(failed, l.removeRoots(ctx, inbox.Name))
 	}
 	if l.o.UserGone != nil {
-		l.o.UserGone(user)
+		l.o.UserGone(user, session)
 	}
 	return failed
 }

@@ -115,15 +115,24 @@ func (l *List) writeDown(ctx context.Context, op *operation) (*written, error) {
 	if err := disk.MkdirSync(l.o.FS, dir, 0o700); err != nil {
 		return nil, disk.Error("mboxlist.journal", dir, err)
 	}
-	path := filepath.Join(dir, fmt.Sprintf("%d-%d-%d", time.Now().UnixNano(), os.Getpid(), l.journal.count.Add(1)))
-	e := &written{l: l, path: path}
-	l.journal.enter(path)
-	if err := e.write(ctx, data); err != nil {
+	for tries := 1; ; tries++ {
+		path := filepath.Join(dir, fmt.Sprintf("%d-%d-%d", time.Now().UnixNano(), os.Getpid(), l.journal.count.Add(1)))
+		e := &written{l: l, path: path}
+		l.journal.enter(path)
+		if err = e.write(ctx, data); err == nil {
+			return e, nil
+		}
 		e.close()
-		return nil, disk.Error("mboxlist.journal", path, err)
+		// Somebody may have found it before it was locked, and removed it.
+		if !errors.Is(err, fs.ErrNotExist) || tries == writeTries {
+			return nil, disk.Error("mboxlist.journal", path, err)
+		}
 	}
-	return e, nil
 }
+
+// writeTries is how often writing an operation down is tried: each needs another
+// process that looks for interrupted ones within the same microseconds.
+const writeTries = 10
 
 // write makes the file under another name, locks it, and gives it its own:
 // nobody finds it without the lock.

@@ -62,8 +62,11 @@ type Options struct {
 	ChildlessUses    []string             // specialuse_nochildren
 	NewOptions       mailbox.IndexOptions // mailbox_default_options
 	Autocreate       Autocreate
-	// UserGone, if not nil, is called after all data of a user was deleted.
-	UserGone func(userID string)
+	// UserGone, if not nil, is called after a user was deleted, or got another
+	// name; MailboxGone after a mailbox was deleted for good. session is who did
+	// it. They are for ending sessions.
+	UserGone    func(userID, session string)
+	MailboxGone func(n mboxname.Name, session string)
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
 }

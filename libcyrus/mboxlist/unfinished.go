@@ -357,7 +357,7 @@ func (l *List) settleDelete(ctx context.Context, _ Actor, s *step) error {
 
 // finishData removes the data of a deleted user. What does not depend on the
 // unique id of his INBOX stays if there is a user of that name.
-func (l *List) finishData(ctx context.Context, _ Actor, s *step) error {
+func (l *List) finishData(ctx context.Context, who Actor, s *step) error {
 	at, err := l.where(ctx, s.ID)
 	if err != nil || at != nil && at.Name == s.Name {
 		return err
@@ -370,7 +370,7 @@ func (l *List) finishData(ctx context.Context, _ Actor, s *step) error {
 	if has && inbox.Has(LegacyDirs) {
 		return nil
 	}
-	return l.deleteData(ctx, s.Name.Owner(), inbox)
+	return l.deleteData(ctx, s.Name.Owner(), inbox, who.SessionID)
 }
 
 func (l *List) finishRoot(ctx context.Context, _ Actor, s *step) error {

@@ -59,7 +59,7 @@ func (l *List) renameUser(ctx context.Context, who Actor, inbox *Entry, to mboxn
 		return l.removeRoots(ctx, inbox.Name)
 	})
 	if err == nil && l.o.UserGone != nil {
-		l.o.UserGone(m.oldUser)
+		l.o.UserGone(m.oldUser, who.SessionID)
 	}
 	return err
 }

@@ -26,6 +26,7 @@ import (
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
+	"gocyrus/libcyrus/proc"
 	"gocyrus/libcyrus/quota"
 	"gocyrus/libcyrus/seen"
 	"gocyrus/libcyrus/subs"
@@ -334,6 +335,24 @@ func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
 		ChildlessUses:    strings.Fields(config.SpecialuseNochildren.In(c)),
 		NewOptions:       mailbox.IndexOptions(limit(config.MailboxDefaultOptions.In(c))),
 		Autocreate:       autocreateFrom(c),
+		UserGone:         func(user, session string) { s.endSessions(proc.Which{User: user, Except: session}) },
+		MailboxGone:      func(n mboxname.Name, session string) { s.endSessions(proc.Which{Mailbox: string(n), Except: session}) },
+	}
+}
+
+// endSessions ends sessions on the whole site. Failures are for the log: what
+// they were at is gone, and each finds that out with its next command.
+func (s *Site) endSessions(which proc.Which) {
+	if s.FS != disk.OS() {
+		return // no processes serve it
+	}
+	dir := config.Configdirectory.In(s.Config)
+	procs := config.ProcPath.In(s.Config)
+	if procs == "" {
+		procs = dir + "/proc"
+	}
+	if err := proc.End(dir, procs, which); err != nil {
+		s.Log.Warn("sessions cannot be ended", "user", which.User, "mailbox", which.Mailbox, "error", err)
 	}
 }
 
