@@ -79,7 +79,7 @@ func TestUndumpErrors(t *testing.T) {
 	s := newStore(t, "")
 	for in, want := range map[string]string{
 		"{\n\"user.x\": ": "parse error at line 2: unexpected EOF\n",
-		"[]":              "parse error at line 1: '{' expected\n",
+		"[]":              "", // Cyrus looks for members by name
 		"{} {}":           "parse error at line 1: end of file expected\n",
 		`{"a": 1}`:        "missing uidvalidity for a\nmissing createdmodseq for a\nmissing foldermodseq for a\nmissing mbtype for a\nmissing mbtype for a\n",
 		`{"` + strings.Repeat("a", 490) + `": {}}`:                               "mailbox name too long: " + strings.Repeat("a", 490) + "\n",
