@@ -233,73 +233,68 @@ func (d *decoder) command() command {
 }
 
 // commandArgs reads the arguments of those commands that have some.
-var commandArgs = map[int]func(*decoder, *command){}
-
-func init() {
-	text := func(d *decoder, c *command) { c.text = d.string() }
-	for op, read := range map[int]func(*decoder, *command){
-		opReject: text, opEreject: text, opError: text, opLog: text,
-		opFileintoOld:    func(d *decoder, c *command) { c.folder = d.string() },
-		opFileintoCopy:   func(d *decoder, c *command) { c.copy, c.folder = d.int(), d.string() },
-		opFileintoFlags:  (*decoder).fileintoFlags,
-		opFileintoCreate: func(d *decoder, c *command) { c.create = d.int(); d.fileintoFlags(c) },
-		opFileintoSpecialUse: func(d *decoder, c *command) {
-			c.specialUse, c.create = d.optional(), d.int()
-			d.fileintoFlags(c)
-		},
-		opFileinto: func(d *decoder, c *command) {
-			c.mailboxID, c.specialUse, c.create = d.optional(), d.optional(), d.int()
-			d.fileintoFlags(c)
-		},
-		opRedirectOld:  func(d *decoder, c *command) { c.address = d.string() },
-		opRedirectCopy: func(d *decoder, c *command) { c.copy, c.address = d.int(), d.string() },
-		opRedirectList: func(d *decoder, c *command) { c.list, c.copy, c.address = d.int(), d.int(), d.string() },
-		opRedirect: func(d *decoder, c *command) {
-			c.bytime, c.bymode, c.bytrace = d.optional(), d.optional(), d.int()
-			c.dsnNotify, c.dsnRet, c.list, c.copy, c.address = d.optional(), d.optional(), d.int(), d.int(), d.string()
-		},
-		opKeepCopy:      func(d *decoder, c *command) { c.flags, c.hasFlags = d.list(), true; d.int() },
-		opKeep:          func(d *decoder, c *command) { c.flags, c.hasFlags = d.list(), true },
-		opIf:            (*decoder).ifCommand,
-		opJump:          func(d *decoder, c *command) { c.jump = d.int() },
-		opAddflagOld:    func(d *decoder, c *command) { c.flags = d.list() },
-		opSetflagOld:    func(d *decoder, c *command) { c.flags = d.list() },
-		opRemoveflagOld: func(d *decoder, c *command) { c.flags = d.list() },
-		opAddflag:       (*decoder).flagAction,
-		opSetflag:       (*decoder).flagAction,
-		opRemoveflag:    (*decoder).flagAction,
-		opNotify: func(d *decoder, c *command) {
-			c.method, c.id = d.optional(), d.optional()
-			d.notify(c)
-		},
-		opEnotify: func(d *decoder, c *command) {
-			c.method, c.from = d.optional(), d.optional()
-			d.notify(c)
-		},
-		opDenotify: func(d *decoder, c *command) {
-			c.priority, c.match.kind, c.match.relation, c.pattern = d.int(), d.int(), d.int(), d.optional()
-			c.match.collation = vCasemap
-		},
-		opVacationOld: (*decoder).vacation, opVacationSeconds: (*decoder).vacation, opVacation: (*decoder).vacation,
-		opVacationFcc: (*decoder).vacation, opVacationSpecialUse: (*decoder).vacation,
-		opInclude: func(d *decoder, c *command) { c.bits, c.script = d.int(), d.string() },
-		opSet:     func(d *decoder, c *command) { c.bits, c.variable, c.value = d.int(), d.string(), d.string() },
-		opAddheader: func(d *decoder, c *command) {
-			c.index, c.name, c.value = d.int(), d.string(), d.string()
-		},
-		opDeleteheader: func(d *decoder, c *command) {
-			c.index = d.int()
-			d.match(&c.match)
-			c.name, c.values = d.string(), d.list()
-		},
-		opSnoozeOld: (*decoder).snooze, opSnoozeTzid: (*decoder).snooze, opSnooze: (*decoder).snooze,
-		opProcessIMIP: func(d *decoder, c *command) {
-			c.bits, c.calendarID, c.outcome, c.errstr = d.int(), d.optional(), d.optional(), d.optional()
-		},
-	} {
-		commandArgs[op] = read
-	}
+var commandArgs = map[int]func(*decoder, *command){
+	opReject: (*decoder).textArg, opEreject: (*decoder).textArg, opError: (*decoder).textArg, opLog: (*decoder).textArg,
+	opFileintoOld:    func(d *decoder, c *command) { c.folder = d.string() },
+	opFileintoCopy:   func(d *decoder, c *command) { c.copy, c.folder = d.int(), d.string() },
+	opFileintoFlags:  (*decoder).fileintoFlags,
+	opFileintoCreate: func(d *decoder, c *command) { c.create = d.int(); d.fileintoFlags(c) },
+	opFileintoSpecialUse: func(d *decoder, c *command) {
+		c.specialUse, c.create = d.optional(), d.int()
+		d.fileintoFlags(c)
+	},
+	opFileinto: func(d *decoder, c *command) {
+		c.mailboxID, c.specialUse, c.create = d.optional(), d.optional(), d.int()
+		d.fileintoFlags(c)
+	},
+	opRedirectOld:  func(d *decoder, c *command) { c.address = d.string() },
+	opRedirectCopy: func(d *decoder, c *command) { c.copy, c.address = d.int(), d.string() },
+	opRedirectList: func(d *decoder, c *command) { c.list, c.copy, c.address = d.int(), d.int(), d.string() },
+	opRedirect: func(d *decoder, c *command) {
+		c.bytime, c.bymode, c.bytrace = d.optional(), d.optional(), d.int()
+		c.dsnNotify, c.dsnRet, c.list, c.copy, c.address = d.optional(), d.optional(), d.int(), d.int(), d.string()
+	},
+	opKeepCopy:      func(d *decoder, c *command) { c.flags, c.hasFlags = d.list(), true; d.int() },
+	opKeep:          func(d *decoder, c *command) { c.flags, c.hasFlags = d.list(), true },
+	opIf:            (*decoder).ifCommand,
+	opJump:          func(d *decoder, c *command) { c.jump = d.int() },
+	opAddflagOld:    func(d *decoder, c *command) { c.flags = d.list() },
+	opSetflagOld:    func(d *decoder, c *command) { c.flags = d.list() },
+	opRemoveflagOld: func(d *decoder, c *command) { c.flags = d.list() },
+	opAddflag:       (*decoder).flagAction,
+	opSetflag:       (*decoder).flagAction,
+	opRemoveflag:    (*decoder).flagAction,
+	opNotify: func(d *decoder, c *command) {
+		c.method, c.id = d.optional(), d.optional()
+		d.notify(c)
+	},
+	opEnotify: func(d *decoder, c *command) {
+		c.method, c.from = d.optional(), d.optional()
+		d.notify(c)
+	},
+	opDenotify: func(d *decoder, c *command) {
+		c.priority, c.match.kind, c.match.relation, c.pattern = d.int(), d.int(), d.int(), d.optional()
+		c.match.collation = vCasemap
+	},
+	opVacationOld: (*decoder).vacation, opVacationSeconds: (*decoder).vacation, opVacation: (*decoder).vacation,
+	opVacationFcc: (*decoder).vacation, opVacationSpecialUse: (*decoder).vacation,
+	opInclude: func(d *decoder, c *command) { c.bits, c.script = d.int(), d.string() },
+	opSet:     func(d *decoder, c *command) { c.bits, c.variable, c.value = d.int(), d.string(), d.string() },
+	opAddheader: func(d *decoder, c *command) {
+		c.index, c.name, c.value = d.int(), d.string(), d.string()
+	},
+	opDeleteheader: func(d *decoder, c *command) {
+		c.index = d.int()
+		d.match(&c.match)
+		c.name, c.values = d.string(), d.list()
+	},
+	opSnoozeOld: (*decoder).snooze, opSnoozeTzid: (*decoder).snooze, opSnooze: (*decoder).snooze,
+	opProcessIMIP: func(d *decoder, c *command) {
+		c.bits, c.calendarID, c.outcome, c.errstr = d.int(), d.optional(), d.optional(), d.optional()
+	},
 }
+
+func (d *decoder) textArg(c *command) { c.text = d.string() }
 
 func (d *decoder) fileintoFlags(c *command) {
 	c.flags, c.hasFlags = d.list(), true

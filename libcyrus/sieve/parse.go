@@ -35,10 +35,13 @@ type optional = *string
 // of Cyrus's sieve.y: after a fault of syntax it passes tokens until it can
 // go on, and does not complain again before three tokens were good.
 type parser struct {
-	lex     lexer
-	opt     *Options
-	errs    Errors
-	support capability // what require turned on
+	lex      lexer
+	controls map[token]reader
+	actions  map[token]reader
+	tests    map[token]testReader
+	opt      *Options
+	errs     Errors
+	support  capability // what require turned on
 
 	// ignore counts the tests ihave for something unknown that we are
 	// inside of. While it is not 0 faults do not count (RFC 5463 section 4).
@@ -73,7 +76,7 @@ func (p *parser) leave() { p.depth-- }
 const muteTokens = 3
 
 func newParser(text []byte, o *Options) *parser {
-	p := &parser{opt: o, support: capBase}
+	p := &parser{opt: o, support: capBase, controls: controlReaders(), actions: actionReaders(), tests: testReaders()}
 	p.lex = lexer{text: text, line: 1, report: p.fault}
 	return p
 }
@@ -207,12 +210,12 @@ func (p *parser) commands(end token) ([]*node, bool) {
 		case t == tIf:
 			p.take()
 			n, ok = p.ifCommand()
-		case controls[t] != nil:
+		case p.controls[t] != nil:
 			p.take()
-			n, ok = controls[t](p)
-		case actions[t] != nil:
+			n, ok = p.controls[t](p)
+		case p.actions[t] != nil:
 			p.take()
-			if n, ok = actions[t](p); ok {
+			if n, ok = p.actions[t](p); ok {
 				ok = p.expect(';')
 			}
 		default:

@@ -7,31 +7,35 @@ import (
 	"strings"
 )
 
-// controls are the control commands but if and require; each reads its
-// semicolon itself. actions are read up to theirs. To add one: a keyword,
-// a line here, its op in code.go and decode.go, its case in run.go.
-var controls, actions map[token]func(*parser) (*node, bool)
+// A reader reads what follows the word of a command.
+type reader func(*parser) (*node, bool)
 
-func init() {
-	controls = map[token]func(*parser) (*node, bool){
+// controlReaders are the control commands but if and require; each reads its
+// semicolon itself.
+func controlReaders() map[token]reader {
+	return map[token]reader{
 		tStop:    func(p *parser) (*node, bool) { return p.plainControl(opStop, 0) },
 		tReturn:  func(p *parser) (*node, bool) { return p.plainControl(opReturn, capInclude) },
 		tError:   (*parser).errorControl,
 		tInclude: (*parser).include,
 	}
-	actions = map[token]func(*parser) (*node, bool){
+}
+
+// actionReaders are the actions, read up to their semicolons. To add one: a
+// keyword, a line here, its op in code.go, decode.go and text.go, its case
+// in run.go.
+func actionReaders() map[token]reader {
+	return map[token]reader{
 		tKeep:     (*parser).keep,
 		tDiscard:  func(*parser) (*node, bool) { return &node{op: opDiscard}, true },
 		tFileinto: (*parser).fileinto, tRedirect: (*parser).redirect, tSet: (*parser).set,
-		tVacation: (*parser).vacation,
-		tSetflag:  func(p *parser) (*node, bool) { return p.flagAction(opSetflag) },
-		tAddflag:  func(p *parser) (*node, bool) { return p.flagAction(opAddflag) },
-		tRemoveflag: func(p *parser) (*node, bool) {
-			return p.flagAction(opRemoveflag)
-		},
-		tMark:      func(p *parser) (*node, bool) { return p.mark(opAddflag) },
-		tUnmark:    func(p *parser) (*node, bool) { return p.mark(opRemoveflag) },
-		tAddheader: (*parser).addheader, tDeleteheader: (*parser).deleteheader,
+		tVacation:   (*parser).vacation,
+		tSetflag:    func(p *parser) (*node, bool) { return p.flagAction(opSetflag) },
+		tAddflag:    func(p *parser) (*node, bool) { return p.flagAction(opAddflag) },
+		tRemoveflag: func(p *parser) (*node, bool) { return p.flagAction(opRemoveflag) },
+		tMark:       func(p *parser) (*node, bool) { return p.mark(opAddflag) },
+		tUnmark:     func(p *parser) (*node, bool) { return p.mark(opRemoveflag) },
+		tAddheader:  (*parser).addheader, tDeleteheader: (*parser).deleteheader,
 		tReject:  func(p *parser) (*node, bool) { return p.textAction(opReject, capReject) },
 		tEreject: func(p *parser) (*node, bool) { return p.textAction(opEreject, capEreject) },
 		tLog:     func(p *parser) (*node, bool) { return p.textAction(opLog, capLog) },

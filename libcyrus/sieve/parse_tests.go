@@ -2,11 +2,12 @@ package sieve
 
 import "strings"
 
-// tests are the tests but not, allof, anyof, true and false.
-var tests map[token]func(*parser) (*testNode, bool)
+// A testReader reads what follows the word of a test.
+type testReader func(*parser) (*testNode, bool)
 
-func init() {
-	listTest := func(op int) func(*parser) (*testNode, bool) {
+// testReaders are the tests but not, allof, anyof, true and false.
+func testReaders() map[token]testReader {
+	listTest := func(op int) testReader {
 		return func(p *parser) (*testNode, bool) {
 			l, ok := p.stringList()
 			if !ok {
@@ -17,7 +18,7 @@ func init() {
 			return t, true
 		}
 	}
-	tests = map[token]func(*parser) (*testNode, bool){
+	return map[token]testReader{
 		tExists: listTest(testExists), tValidNotify: listTest(testValidNotify),
 		tMailboxExists: listTest(testMailboxExists), tServerMetadataExists: listTest(testServerMetadataExists),
 		tValidExtlist: listTest(testValidExtlist), tMailboxIDExists: listTest(testMailboxIDExists),
@@ -51,7 +52,7 @@ func (p *parser) tryTest() (*testNode, bool) {
 		return nil, false
 	}
 	t := p.peek()
-	if read := tests[t]; read != nil {
+	if read := p.tests[t]; read != nil {
 		p.take()
 		return read(p)
 	}

@@ -10,30 +10,19 @@ import (
 // compileRegex compiles a pattern of :regex. Cyrus uses PCRE, so patterns
 // are Perl's, and the leftmost match is the one that Perl would find. Go's
 // engine runs in time linear to the text; what it cannot do (references
-// back, looking around) is refused.
+// back, looking around) is refused, and "$" is the very end only.
 //
 // The error has the form of PCRE's.
 func compileRegex(pattern string, fold bool) (*regexp.Regexp, error) {
-	flags := "s"
-	_ = flags
 	expr := pattern
 	if fold {
 		expr = "(?i)" + expr
 	}
-	re, err := regexp.Compile(dollars(expr))
+	re, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, regexError(pattern, err)
 	}
 	return re, nil
-}
-
-// dollars makes "$" match before a last line end as well, as Perl's does,
-// where that can be said without looking ahead: at the end of the pattern.
-func dollars(expr string) string {
-	if !strings.HasSuffix(expr, "$") || strings.HasSuffix(expr, `\$`) {
-		return expr
-	}
-	return expr
 }
 
 // regexError words an error as pcreposix does.
