@@ -105,3 +105,22 @@ func TestReferenceMutations(t *testing.T) {
 		}
 	}
 }
+
+// TestReferenceDump compares with what a real sieved shows. It cannot read
+// error, and shows the queries of jmapquery in its own layout.
+func TestReferenceDump(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "code")
+	for _, s := range testScripts(t) {
+		c, err := Parse(s.text, Options{})
+		if err != nil || slices.ContainsFunc(c.program, func(c command) bool { return c.op == opError }) || bytes.Contains(s.text, []byte("jmapquery")) {
+			continue
+		}
+		if err := os.WriteFile(file, c.Code(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want, err := exec.Command("/usr/lib/cyrus/bin/sieved", file).Output()
+		if err != nil || "\n"+c.Dump() != string(want) {
+			t.Errorf("%s: %v\ngot %s\nwant %s", s.name, err, c.Dump(), want)
+		}
+	}
+}
