@@ -216,6 +216,7 @@ func Record(t *Transcript, dial Dialer) (*Transcript, error) {
 				return nil, fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
 			}
 			if !bytes.HasSuffix(s.Data, []byte("+}\r\n")) {
+				out.answer(c, s.Conn, s.Data)
 				out.drain(conns, quiet)
 			}
 		case Wait:
@@ -226,6 +227,31 @@ func Record(t *Transcript, dial Dialer) (*Transcript, error) {
 	return out, nil
 }
 
+// slow is how long a recorder waits for the answer to a line; there is one
+// to all that is not a piece of a literal.
+const slow = 5 * time.Second
+
+// answer appends what the server says to a client's lines up to the end of
+// the last command in them: nothing may be sent on another connection before,
+// or the replies would be stored in an order that means nothing. What asks for
+// more is an answer as well.
+func (t *Transcript) answer(c *conn, n int, sent []byte) {
+	if !bytes.HasSuffix(sent, []byte("\n")) {
+		return
+	}
+	c.expect(sent)
+	for end := time.Now().Add(slow); !c.eof && time.Now().Before(end); {
+		line, err := c.line(time.Until(end))
+		t.said.note(line)
+		if len(line) > 0 {
+			t.Steps = append(t.Steps, Step{Kind: Reply, Conn: n, Data: line})
+		}
+		if err != nil || c.answered(line) {
+			return // drain notes the end of the connection
+		}
+	}
+}
+
 // drain appends what the servers say until all are quiet.
 func (t *Transcript) drain(conns map[int]*conn, d time.Duration) {
 	for n := 1; n <= 9; n++ {
@@ -234,6 +260,7 @@ func (t *Transcript) drain(conns map[int]*conn, d time.Duration) {
 			line, err := c.line(d)
 			t.said.note(line)
 			if len(line) > 0 {
+				c.imap = c.imap || bytes.HasPrefix(line, []byte("* OK "))
 				t.Steps = append(t.Steps, Step{Kind: Reply, Conn: n, Data: line})
 			}
 			if err == nil {
@@ -252,6 +279,36 @@ type conn struct {
 	net.Conn
 	r   *bufio.Reader
 	eof bool
+
+	imap bool   // what the server said first is IMAP's greeting
+	tag  []byte // of the last command in IMAP, with a blank
+}
+
+// expect notes the tag of the last command in what is sent.
+func (c *conn) expect(sent []byte) {
+	lines := bytes.Split(bytes.TrimRight(sent, "\r\n"), []byte("\n"))
+	for i, l := range lines {
+		if i == 0 || !bytes.HasSuffix(bytes.TrimRight(lines[i-1], "\r"), []byte("}")) {
+			if tag, _, ok := bytes.Cut(l, []byte(" ")); ok && c.imap && isTag(tag) {
+				c.tag = append(bytes.Clone(tag), ' ')
+			}
+		}
+	}
+}
+
+// isTag reports whether a word looks like a tag of our dialogs: "a1".
+func isTag(word []byte) bool {
+	return len(word) > 0 && bytes.IndexFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9')
+	}) < 0
+}
+
+// answered reports whether a line of the server ends the answer.
+func (c *conn) answered(line []byte) bool {
+	if !c.imap || c.tag == nil {
+		return true
+	}
+	return bytes.HasPrefix(line, c.tag) || bytes.HasPrefix(line, []byte("+")) || bytes.HasPrefix(line, []byte("* BAD ")) || bytes.HasPrefix(line, []byte("* BYE"))
 }
 
 func open(dial Dialer) (*conn, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const dialog = `# go run ./test/record x.txt
@@ -142,5 +143,37 @@ func TestAppendLines(t *testing.T) {
 		if _, err := Parse("x", []byte(bad)); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
+	}
+}
+
+// TestRecorderWaits records from a server whose answers take longer than the
+// pause that ends them: each belongs to its line.
+func TestRecorderWaits(t *testing.T) {
+	slowly := func() (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer theirs.Close()
+			fmt.Fprint(theirs, "* OK hello\r\n")
+			for s := bufio.NewScanner(theirs); s.Scan(); {
+				tag, _, _ := strings.Cut(s.Text(), " ")
+				fmt.Fprint(theirs, "* 1 EXISTS\r\n")
+				time.Sleep(quiet * 3 / 2)
+				fmt.Fprint(theirs, tag+" OK done\r\n")
+			}
+		}()
+		return ours, nil
+	}
+	script, err := Parse("x", []byte("C: a1 NOOP\nC2: b1 NOOP\nC: a2 NOOP\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Record(script, slowly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "S: * OK hello\nC: a1 NOOP\nS: * 1 EXISTS\nS: a1 OK done\n" +
+		"S2: * OK hello\nC2: b1 NOOP\nS2: * 1 EXISTS\nS2: b1 OK done\nC: a2 NOOP\nS: * 1 EXISTS\nS: a2 OK done\n"
+	if d.String() != want {
+		t.Errorf("recorded\n%s", d)
 	}
 }
