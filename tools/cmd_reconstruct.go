@@ -200,6 +200,10 @@ func (r *reconstruction) mailbox(ctx context.Context, external string, e *mboxli
 	if err == nil {
 		err = r.compareEntry(waited, e, is)
 	}
+	if errors.Is(err, errClash) {
+		r.clash = true
+		return nil
+	}
 	if err != nil {
 		r.failed(e.Name, err, "Failed to reconstruct mailbox")
 		return nil

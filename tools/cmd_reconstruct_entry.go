@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gocyrus/libcyrus/acl"
@@ -71,6 +72,9 @@ func (r *reconstruction) compareRecords(e, byID *mboxlist.Entry, say func(string
 	}
 }
 
+// errClash is for a mailbox that has the unique id of another one, and keeps it.
+var errClash = errors.New("uniqueid clash")
+
 // sameID is for a mailbox whose unique id belongs to another one. With -I it
 // gets one of its own; where directories have the names of ids it begins
 // empty, as what is there is the other's.
@@ -78,8 +82,7 @@ func (r *reconstruction) sameID(ctx context.Context, e, other *mboxlist.Entry) e
 	fmt.Fprintf(r.out, "Wrong uniqueid! %s (should be %s)\n", other.Name, e.Name)
 	if !r.newIDs || r.o.Look {
 		r.log.Error(fmt.Sprintf("uniqueid clash with %s for %s (%s)", other.Name, e.Name, e.UniqueID))
-		r.clash = true
-		return nil
+		return errClash
 	}
 	id, err := r.site.List.NewID(ctx, e)
 	if err == nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +17,6 @@ import (
 //   - poke PATH OFFSET HEX        overwrite some octets
 //   - edit PATH OLD NEW           replace a text
 //   - copy FROM TO
-//   - mkdir PATH
 func (r *recording) damage(word string, paths []string, arg string) bool {
 	r.t.Helper()
 	w := strings.Fields(arg)
@@ -69,4 +69,26 @@ func TestReconstructFlags(t *testing.T) {
 		masking(`updating sync_crc(_annot)? \d+ => \d+`, "updating sync_crc$1 N => N"),
 	}}
 	r.replay("reconstruct_flags")
+}
+
+// TestReconstructFind replays what Cyrus's own does where the mailbox list and
+// the files do not agree, with the options that say which of them is right.
+func TestReconstructFind(t *testing.T) {
+	r := &recording{t: t, sample: data.ByID, masks: finding}
+	r.replay("reconstruct_find")
+	r = &recording{t: t, sample: data.Legacy, masks: slices.Concat(finding, inventing)}
+	r.replay("reconstruct_legacy")
+}
+
+// finding masks what is made up in each run.
+var finding = []mask{
+	masking(`INT_DATE:\d+`, "INT_DATE:N"), masking(`SAVEDATE:\d+`, "SAVEDATE:N"), masking(`LASTUPD :\d+`, "LASTUPD :N"),
+	masking(`Generation Number: \d+`, "Generation Number: N"), masking(`Last Append Date: .*`, "Last Append Date: N"),
+	masking(` M \d+ A `, " M N A "), masking(`( C \d+)? F \d+ M N A`, " F N M N A"),
+}
+
+// inventing masks what a mailbox gets that is made anew.
+var inventing = []mask{
+	masking(` I [0-9a-z]{24} P default V \d+ F`, " I N P default V N F"), masking(`Unique ID: [0-9a-z]+`, "Unique ID: N"),
+	masking(`UIDValidity: \d+`, "UIDValidity: N"), masking(`Highest Mod Sequence: \d+`, "Highest Mod Sequence: N"), masking(`MODSEQ:\d+`, "MODSEQ:N"),
 }

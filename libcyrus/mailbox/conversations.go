@@ -554,8 +554,9 @@ func (s *Store) openUnder(ctx context.Context, ref Ref, mode Mode) (*Mailbox, er
 }
 
 // settle counts the conversations of a mailbox's owner after the mailbox was
-// repaired, and then takes the mark from its index that repair has left.
-func (s *Store) settle(ctx context.Context, ref Ref) error {
+// repaired, and then takes the mark from its index that repair has left. With
+// found there are messages that have come without an id: they get one.
+func (s *Store) settle(ctx context.Context, ref Ref, found bool) error {
 	if err := s.CountConversations(ctx, ref.Name.Owner(), nil); err != nil {
 		return err
 	}
@@ -565,6 +566,11 @@ func (s *Store) settle(ctx context.Context, ref Ref) error {
 	}
 	defer m.Close()
 	m.begin()
+	if found {
+		if err := m.setConversations(true); err != nil {
+			return err
+		}
+	}
 	m.hdr.Options &^= optDirty
 	return m.Commit(ctx)
 }

@@ -24,7 +24,7 @@ type ReconstructOptions struct {
 	Unlink     bool // they are removed (-U)
 	IgnoreOdd  bool // files that do not belong there are not named (-o)
 	RemoveOdd  bool // they are removed (-O)
-	PreferList bool // of two ACLs that of the mailbox list is right (-M)
+	PreferList bool // of two ACLs or UIDVALIDITYs that of the mailbox list is right (-M)
 	Fresh      bool // header and index are not believed and made anew (-x)
 
 	// What the mailbox list has, for what is lost.
@@ -45,7 +45,7 @@ type ReconstructOptions struct {
 // Reconstructed is what a mailbox has after Reconstruct.
 type Reconstructed struct {
 	ACL         string // in cyrus.header
-	UIDValidity uint32
+	UIDValidity uint32 // of the index, as it was before PreferList
 	Modseq      uint64 // the highest
 }
 
@@ -58,6 +58,7 @@ type reconstruction struct {
 	was      IndexHeader // as it was read
 	newIndex bool        // header of the index is made anew
 	newHead  bool        // cyrus.header is
+	validity uint32      // UIDVALIDITY of the index, as it was found
 	written  bool        // a new index is in place
 
 	files    []found
@@ -103,12 +104,12 @@ func (s *Store) Reconstruct(ctx context.Context, ref Ref, o ReconstructOptions) 
 	if m.head == nil {
 		m.head = &header{}
 	}
-	done := Reconstructed{m.head.acl, m.hdr.UIDValidity, m.hdr.HighestModseq}
+	done := Reconstructed{m.head.acl, rc.validity, m.hdr.HighestModseq}
 	root := m.head.quotaRoot
 	conversed := err == nil && rc.written && m.hasConversations()
 	m.Close()
 	if conversed {
-		err = s.settle(ctx, ref)
+		err = s.settle(ctx, ref, true)
 	}
 	if err == nil && rc.newIndex && root != "" && s.o.Repaired != nil {
 		s.o.Repaired(ref, root)
@@ -150,6 +151,7 @@ func (rc *reconstruction) run() error {
 	if !rc.o.Look && !rc.newIndex {
 		m.store.o.Log.Info("reconstructing", "mailbox", m.ref.Name)
 	}
+	rc.compareValidity()
 	steps := []func() error{rc.compareACL, rc.findFiles, rc.findAnnotations, rc.compareRecords, rc.addFiles, rc.staleAnnotations}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -371,6 +373,18 @@ func (rc *reconstruction) compareACL() error {
 		m.head.acl, rc.newHead = o.ACL, true
 	}
 	return nil
+}
+
+// compareValidity gives the index the UIDVALIDITY of the mailbox list, if that
+// is to be right.
+//
+// Source: do_reconstruct in Cyrus imap/reconstruct.c.
+func (rc *reconstruction) compareValidity() {
+	h, want := &rc.m.hdr, rc.o.UIDValidity
+	rc.validity = h.UIDValidity
+	if rc.o.PreferList && !rc.o.Look && want != 0 && h.UIDValidity != want {
+		h.UIDValidity, rc.records = want, true
+	}
 }
 
 // write puts the new files in their places.

@@ -34,8 +34,8 @@ func (rc *reconstruction) goOn() {
 	for uid := range rc.annots {
 		h.LastUID = max(h.LastUID, uid)
 	}
-	if h.LastUID == 0 {
-		return
+	if h.LastUID == 0 || rc.o.UIDValidity == 0 {
+		return // with a new UIDVALIDITY nothing goes on
 	}
 	h.LastUID = min(h.LastUID, 1<<32-2-uidMargin) + uidMargin
 	h.RecentUID = h.LastUID - uidMargin

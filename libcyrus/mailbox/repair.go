@@ -218,10 +218,10 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 	}
 	defer m.closeIfPanic()
 	root, conversed := m.head.quotaRoot, m.hasConversations()
-	done, err := m.repair(ctx)
+	done, found, err := m.repair(ctx)
 	m.Close()
 	if err == nil && done && conversed {
-		err = s.settle(ctx, ref)
+		err = s.settle(ctx, ref, found)
 	}
 	if err == nil && done && root != "" && s.o.Repaired != nil {
 		s.firstOf(root)
@@ -230,34 +230,34 @@ func (s *Store) repair(ctx context.Context, ref Ref) error {
 	return err
 }
 
-// repair rewrites the index. It reports whether there was something to do:
-// somebody else may have been first.
-func (m *Mailbox) repair(ctx context.Context) (bool, error) {
+// repair rewrites the index. It reports whether there was something to do, as
+// somebody else may have been first, and whether records had to be made anew.
+func (m *Mailbox) repair(ctx context.Context) (done, found bool, err error) {
 	sound, err := m.sound(ctx)
 	if err != nil || sound {
 		if err == nil {
 			m.trust()
 		}
-		return false, err
+		return false, false, err
 	}
 	m.store.o.Log.Warn("repairing a mailbox that was not closed properly", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
 	records, dropped, err := m.salvage()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	rb, err := m.newRebuild(m.hdr.Version, dropped.rebuilt > 0)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if m.hasConversations() {
 		rb.hdr.Options |= optDirty // until they are counted
 	}
 	if err := rb.recount(ctx, records); err != nil {
-		return false, rb.fail(err)
+		return false, false, rb.fail(err)
 	}
 	for i := range records {
 		if err := rb.add(&records[i].Record, records[i].parse); err != nil {
-			return false, rb.fail(err)
+			return false, false, rb.fail(err)
 		}
 	}
 	m.store.o.Log.Warn("repaired a mailbox", "mailbox", m.ref.Name, "records", len(records),
@@ -266,7 +266,7 @@ func (m *Mailbox) repair(ctx context.Context) (bool, error) {
 	if err == nil {
 		m.trust()
 	}
-	return true, err
+	return true, dropped.rebuilt > 0, err
 }
 
 // recount sets the counters of the new header by the records.
