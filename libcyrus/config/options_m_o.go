@@ -69,6 +69,8 @@ var Maxword = newInt(Row{Name: "maxword", Default: "131072", Since: "2.3.17", Un
 
 var MboxkeyDb = newList(Row{Name: "mboxkey_db", Default: "twoskip", Since: "3.1.6", Group: "mailbox",
 	Values: []string{"skiplist", "twoskip", "zeroskip"},
+	Doc: `Kind of new databases of the keys with which users sign URLs
+(RFC 4467), one per user.`,
 })
 
 var MboxlistDb = newList(Row{Name: "mboxlist_db", Default: "pebble", Since: "3.1.6", Group: "database",

@@ -242,7 +242,10 @@ var SrsSeparator = newString(Row{Name: "srs_separator", Since: "3.1.2", Group: "
 
 var Srvtab = newString(Row{Name: "srvtab", Since: "2.3.17", Group: "auth"})
 
-var Submitservers = newString(Row{Name: "submitservers", Since: "2.3.17", Group: "imap"})
+var Submitservers = newString(Row{Name: "submitservers", Since: "2.3.17", Group: "imap",
+	Doc: `Users and groups (as group:NAME), separated by blanks, whom URLs with
+URLAUTH=submit+USER let fetch a message.`,
+})
 
 var SubscriptionDb = newList(Row{Name: "subscription_db", Default: "flat", Since: "3.1.6", Group: "database",
 	Values: []string{"flat", "skiplist", "twoskip", "zeroskip"},

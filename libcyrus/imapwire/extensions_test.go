@@ -2,6 +2,7 @@ package imapwire
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,34 @@ func TestParseMessageURL(t *testing.T) {
 	}
 }
 
+func TestParseSignedURL(t *testing.T) {
+	date := time.Date(2035, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		in   string
+		want SignedURL
+		ok   bool
+	}{
+		{"imap://fred@host/INBOX/;uid=1;urlauth=anonymous", SignedURL{MessageURL: MessageURL{Mailbox: "INBOX", UID: 1}, User: "fred", Server: "host", Access: "anonymous", Rump: "imap://fred@host/INBOX/;uid=1;urlauth=anonymous"}, true},
+		{"imap://f%40x@host/a%20b;uidvalidity=7/;uid=1/;section=1/;partial=2.3;expire=2035-01-02T03:04:05Z;urlauth=user+eve:internal:00ff",
+			SignedURL{MessageURL: MessageURL{Mailbox: "a b", UIDValidity: 7, UID: 1, Section: "1", Offset: 2, Length: 3}, User: "f@x", Server: "host", Expire: date, Access: "user+eve", Mechanism: "internal", Token: []byte{0, 255},
+				Rump: "imap://f%40x@host/a%20b;uidvalidity=7/;uid=1/;section=1/;partial=2.3;expire=2035-01-02T03:04:05Z;urlauth=user+eve"}, true},
+		{"imap://fred@host/x/;uid=1;expire=soon;urlauth=anonymous:internal:xyz", SignedURL{MessageURL: MessageURL{Mailbox: "x", UID: 1}, User: "fred", Server: "host", BadExpire: true, Access: "anonymous", Mechanism: "internal", Rump: "imap://fred@host/x/;uid=1;expire=soon;urlauth=anonymous"}, true},
+		{"imap://fred@host/x/;uid=1/;section=", SignedURL{MessageURL: MessageURL{Mailbox: "x", UID: 1, NoSection: true}, User: "fred", Server: "host", Rump: "imap://fred@host/x/;uid=1/;section="}, true},
+		{"imap://host/x/;uid=1", SignedURL{}, false},
+		{"imap://fred@host", SignedURL{}, false},
+		{"/x;uid=1", SignedURL{}, false},
+		{"", SignedURL{}, false},
+	} {
+		got, ok := ParseSignedURL(c.in)
+		if len(got.Token) == 0 {
+			got.Token = nil
+		}
+		if !reflect.DeepEqual(got, c.want) || ok != c.ok {
+			t.Errorf("%s: %+v %v", c.in, got, ok)
+		}
+	}
+}
+
 func TestWithin(t *testing.T) {
 	s := SeqSet{{2, 4}, {7, 7}, {9, 20}}
 	for _, c := range []struct {
@@ -81,7 +110,7 @@ func FuzzExtensions(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(_ *testing.T, s string) {
+	f.Fuzz(func(t *testing.T, s string) {
 		for _, parse := range []func(*Reader) error{
 			func(r *Reader) error { _, err := r.SortKeys(); return err },
 			func(r *Reader) error { _, err := r.SearchReturn(); return err },
@@ -97,6 +126,9 @@ func FuzzExtensions(f *testing.F) {
 			r.SkipLine()
 		}
 		ParseMessageURL(s)
+		if u, ok := ParseSignedURL(s); ok && !strings.HasPrefix(s, u.Rump) {
+			t.Errorf("%q: the rump is %q", s, u.Rump)
+		}
 		if sec, ok := ParseSection(s); ok && len(sec.Numbers) > maxPartNumbers {
 			panic("too deep")
 		}

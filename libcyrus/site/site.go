@@ -23,6 +23,7 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxkey"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
@@ -47,6 +48,7 @@ type Site struct {
 	Store       *mailbox.Store
 	Quota       *quota.Store
 	Subs        *subs.Store
+	MboxKeys    *mboxkey.Store
 	Seen        *seen.Store
 	Annot       *annot.Store
 	Definitions *annot.Definitions // of annotations
@@ -214,6 +216,10 @@ func (s *Site) open() error {
 		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Kind: config.SubscriptionDb.In(c), Home: home,
 	})
 	s.onClose(s.Subs.Close)
+	s.MboxKeys = mboxkey.New(mboxkey.Options{
+		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Kind: config.MboxkeyDb.In(c), Home: home,
+	})
+	s.onClose(s.MboxKeys.Close)
 	s.openConversations()
 	s.status = &statusCache{site: s}
 	s.onClose(s.status.close)
@@ -267,6 +273,7 @@ func (s *Site) storeOptions() mailbox.Options {
 	}
 	if s.Conversations != nil {
 		o.Conversations, o.Counters, o.UserMailboxes = s.Conversations, s.Counters, s.userMailboxes
+		o.Folder, o.CountOnce = s.folder, config.QuotaUseConversations.In(c)
 	}
 	if s.Server == nil { // in own mode no Cyrus can be there
 		o.Changed = s.status.forget
