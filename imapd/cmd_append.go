@@ -262,7 +262,7 @@ func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (st
 	}
 	s.markOwn(e, seenUIDs)
 	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
-		if err := s.refresh(true, false); err != nil {
+		if err := s.after(s.refresh(true, false)); err != nil {
 			return "", err
 		}
 	}

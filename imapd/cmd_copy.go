@@ -72,7 +72,7 @@ func (s *session) transfer(t view.Targets, name string, how transfer) (string, e
 		s.w.Line("* OK ", done, "Completed")
 		done = ""
 	}
-	if err := s.refresh(how.move || how.uid, how.uid); err != nil {
+	if err := s.after(s.refresh(how.move || how.uid, how.uid)); err != nil {
 		return "", err
 	}
 	if done == "" || !readable {

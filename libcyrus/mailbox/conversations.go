@@ -489,11 +489,7 @@ func (s *Store) withConversations(ctx context.Context, user string, fn func(*con
 	}
 	// The lock is that of the whole user.
 	m := &Mailbox{store: s}
-	defer func() {
-		for _, h := range m.namespaces {
-			h.Release()
-		}
-	}()
+	defer m.unlockNames()
 	if err := m.lockAll(ctx, []string{s.o.Layout.NamespaceLock(refs[0].Name)}, nil); err != nil {
 		return err
 	}
@@ -540,7 +536,7 @@ func (s *Store) openUnder(ctx context.Context, ref Ref, mode Mode) (*Mailbox, er
 	}
 	m := &Mailbox{store: s, box: b, ref: ref, mode: mode}
 	p := b.lockPaths(&ref)
-	if err = m.lockPath(ctx, &m.names, p.mailbox, lockModeOf(mode)); err == nil {
+	if err = m.lockPaths(ctx, &m.names, []string{p.mailbox}, lockModeOf(mode)); err == nil {
 		err = m.lockIndex(ctx)
 	}
 	if err == nil {

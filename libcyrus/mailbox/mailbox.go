@@ -96,19 +96,17 @@ func (s *Store) open(ctx context.Context, ref Ref, mode Mode) (*Mailbox, error) 
 
 // lockNames takes the namespace lock and the mailbox lock.
 func (m *Mailbox) lockNames(ctx context.Context) error {
-	modes := [2]lock.Mode{lock.Shared, lockModeOf(m.mode)}
-	if m.mode != Read {
-		modes[0] = lock.Exclusive
-	}
 	p := m.box.lockPaths(&m.ref)
+	n := nameLocks{names: []string{p.mailbox}, nameMode: lockModeOf(m.mode)}
 	// Ordinary opens of shared mailboxes take no namespace lock: all would
 	// be one queue.
 	if p.namespace != "" {
-		if err := m.lockPath(ctx, &m.namespaces, p.namespace, modes[0]); err != nil {
-			return err
-		}
+		n.spaces = []string{p.namespace}
 	}
-	return m.lockPath(ctx, &m.names, p.mailbox, modes[1])
+	if m.mode != Read {
+		n.spaceMode = lock.Exclusive
+	}
+	return m.takeLocks(ctx, &n)
 }
 
 // lockModeOf is how the mailbox lock is taken.
@@ -119,27 +117,18 @@ func lockModeOf(m Mode) lock.Mode {
 	return lock.Shared
 }
 
-func (m *Mailbox) lockPath(ctx context.Context, held *[]*lock.Held, path string, mode lock.Mode) error {
-	h, err := m.store.o.Locks.Name(ctx, path, mode)
-	if err == nil {
-		*held = append(*held, h)
-	}
-	return err
-}
-
 // lockAll takes namespace locks, then mailbox locks, each in ascending
 // order of their names, exclusive.
 func (m *Mailbox) lockAll(ctx context.Context, spaces, names []string) error {
+	n := nameLocks{spaceMode: lock.Exclusive, nameMode: lock.Exclusive}
 	for i, group := range [][]string{spaces, names} {
-		held := []*[]*lock.Held{&m.namespaces, &m.names}[i]
+		paths := []*[]string{&n.spaces, &n.names}[i]
 		slices.Sort(group)
 		for _, name := range slices.Compact(group) {
-			if err := m.lockPath(ctx, held, m.store.o.Layout.LockPath(name), lock.Exclusive); err != nil {
-				return err
-			}
+			*paths = append(*paths, m.store.o.Layout.LockPath(name))
 		}
 	}
-	return nil
+	return m.takeLocks(ctx, &n)
 }
 
 // lockIndex opens and locks the file that is the index now.
@@ -259,11 +248,7 @@ func (m *Mailbox) close() {
 			m.store.o.Log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf("mailbox: longlock %s for %.1f seconds", m.ref.Name, d.Seconds()))
 		}
 	}
-	for _, group := range [][]*lock.Held{m.namespaces, m.names} {
-		for _, h := range group {
-			h.Release()
-		}
-	}
+	m.unlockNames()
 	m.file.release()
 	b := m.box
 	m.box = nil

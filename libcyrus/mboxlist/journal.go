@@ -202,8 +202,12 @@ func (l *List) asOne(ctx context.Context, who Actor, steps []step, do func(took 
 		e.done()
 		return nil
 	}
+	last := context.WithoutCancel(ctx)
+	if halfway(err, e.did) && errs.Is(err, errs.Locked) && l.finish(last, op) == nil {
+		e.done() // it would be done anyhow: so it is not a failure
+		return nil
+	}
 	if !halfway(err, e.did) {
-		last := context.WithoutCancel(ctx)
 		took, undo := l.takeBack(last, op)
 		if undo == nil && took { // only the rest of the first step has failed
 			undo, err = nil, l.finish(last, op)
