@@ -23,7 +23,7 @@ func (s *session) getQuota(name string) (string, error) {
 	if err != nil {
 		return "", errs.New(errs.QuotaNotFound, "imapd.getquota", name, err)
 	}
-	root, err := s.site.Quota.Get(s.ctx, n)
+	root, err := s.site.Quota.GetUse(s.ctx, n)
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func (s *session) quotaRoot(ctx context.Context, n mboxname.Name) (*quota.Root, 
 	if err != nil || name == "" {
 		return nil, err
 	}
-	root, err := s.site.Quota.Get(ctx, name)
+	root, err := s.site.Quota.GetUse(ctx, name)
 	if errs.Is(err, errs.QuotaNotFound) {
 		return nil, nil
 	}

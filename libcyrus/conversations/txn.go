@@ -202,6 +202,9 @@ func (t *Txn) each(prefix string, fn func(key string, v []byte) error) error {
 	return nil
 }
 
+// Context is what Begin was called with, without its end.
+func (t *Txn) Context() context.Context { return t.ctx }
+
 // Dirty reports whether there is something to commit.
 func (t *Txn) Dirty() bool { return len(t.set) > 0 }
 

@@ -237,6 +237,26 @@ func (t *Txn) putPlaces(folder int, old, new *Message, cache *message.Cache) err
 	return nil
 }
 
+// Place is a copy of a message that the database knows.
+type Place struct {
+	Folder string // its unique id; in old databases, see Folders, its name
+	UID    uint32
+}
+
+// Copies returns where copies of a message are whose files lie on the partition
+// of their folder, not in the archive. What cannot be read is left out.
+func (t *Txn) Copies(g GUID) (places []Place, err error) {
+	const archived = 1 << 29
+	err = t.each("G"+g.String(), func(key string, v []byte) error {
+		p, err := parsePlace([]byte(key), v)
+		if err == nil && p.part == "" && p.internal&archived == 0 && p.folder < len(t.folders) && t.folders[p.folder] != noFolder {
+			places = append(places, Place{t.folders[p.folder], p.uid})
+		}
+		return nil
+	})
+	return places, err
+}
+
 // upgradePlaces replaces a G record of the first form, which had all places
 // in its value.
 func (t *Txn) upgradePlaces(g GUID) error {
@@ -308,22 +328,41 @@ func (t *Txn) count(g GUID, n *counter, c *copies) error {
 	})
 }
 
+// Use is how many messages the user has, and their octets, with copies of one
+// counted once.
+func (t *Txn) Use() (emails, octets int64, err error) {
+	if err := t.readUse(); err != nil {
+		return 0, 0, err
+	}
+	return t.use.emails, t.use.octets, nil
+}
+
+// readUse reads Q, once.
+func (t *Txn) readUse() error {
+	if t.use != nil {
+		return nil
+	}
+	v, err := t.get(useKey)
+	if err != nil {
+		return err
+	}
+	var u use
+	if v != nil {
+		if u, err = parseUse(v); err != nil {
+			return t.badRecord(useKey, err)
+		}
+	}
+	t.use = &u
+	return nil
+}
+
 // changeUse changes Q.
 func (t *Txn) changeUse(emails int, octets int64) error {
 	if emails == 0 && octets == 0 {
 		return nil
 	}
-	if t.use == nil {
-		v, err := t.get(useKey)
-		if err != nil {
-			return err
-		}
-		t.use = &use{}
-		if v != nil {
-			if *t.use, err = parseUse(v); err != nil {
-				return t.badRecord(useKey, err)
-			}
-		}
+	if err := t.readUse(); err != nil {
+		return err
 	}
 	t.use.emails += int64(emails)
 	t.use.octets += octets

@@ -49,6 +49,8 @@ type AppendOptions struct {
 	// from is the quota root that counts the messages already, as they are
 	// being moved: below the same root they need no room.
 	from mboxname.Name
+	// copied is the quota root that the originals of copies have.
+	copied mboxname.Name
 	// unlimited is for messages that were there before: the limits of
 	// conversations do not count.
 	unlimited bool
@@ -201,6 +203,9 @@ func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
 		if err := b.end(&rec).open(m, &rec); err != nil {
 			return disk.Error("mailbox.Append", string(m.ref.Name), err)
 		}
+		if b.linkKnown(it, &rec) {
+			continue
+		}
 		if err := b.link(it.source, m.messagePath(&rec)); err != nil {
 			return err
 		}
@@ -222,6 +227,11 @@ func (b *batch) room(ctx context.Context, r *appendRequest) error {
 		want = *r.o.Check
 	}
 	if r.o.from != "" && r.o.from == m.head.quotaRoot {
+		return nil
+	}
+	// Where copies of a message count once, one more needs no room (cmd_copy in
+	// Cyrus imap/index.c).
+	if r.o.copied != "" && r.o.copied == m.head.quotaRoot && m.store.o.CountOnce {
 		return nil
 	}
 	if m.store.o.Quota != nil && m.head.quotaRoot != "" && !want.IsZero() {

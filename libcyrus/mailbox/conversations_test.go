@@ -37,6 +37,14 @@ func keepConversations(o *Options) {
 		},
 	})
 	o.UserMailboxes = func(context.Context, string) ([]Ref, error) { return []Ref{inbox, trash, other}, nil }
+	o.Folder = func(_ context.Context, key string, byName bool) (Ref, bool) {
+		for _, r := range []Ref{inbox, trash, other} {
+			if key == r.UniqueID || byName && key == string(r.Name) {
+				return r, true
+			}
+		}
+		return Ref{}, false
+	}
 }
 
 // conversedEnv is a Store that keeps conversations.
@@ -225,27 +233,118 @@ func soundAfter(see func(*env, *mailboxtest.Report, bool) error) func(*env, *mai
 	}
 }
 
+// tryAppend appends message n to the INBOX.
+func (e *env) tryAppend(n int) error {
+	st, err := e.s.Stage("default")
+	if err != nil {
+		return err
+	}
+	defer st.Remove()
+	if _, err := st.Write([]byte(text(n))); err != nil {
+		return err
+	}
+	_, err = e.s.Append(ctx, inbox, []AppendMessage{{Staged: st, InternalDate: now().Time()}}, AppendOptions{})
+	return err
+}
+
 func TestConversationFaults(t *testing.T) {
 	t.Parallel()
 	(&faultTest{
 		conversed: true,
 		setup:     someMail(1),
-		do: func(e *env, _ func()) error {
-			st, err := e.s.Stage("default")
-			if err != nil {
-				return err
-			}
-			defer st.Remove()
-			if _, err := st.Write([]byte(text(2))); err != nil {
-				return err
-			}
-			_, err = e.s.Append(ctx, inbox, []AppendMessage{{Staged: st, InternalDate: now().Time()}}, AppendOptions{})
-			return err
-		},
+		do:        func(e *env, _ func()) error { return e.tryAppend(2) },
 		see: soundAfter(func(e *env, r *mailboxtest.Report, acked bool) error {
 			err := has(r, 1, 2)
 			if err != nil && !acked {
 				err = has(r, 1, 1)
+			}
+			return err
+		}),
+	}).run(t)
+}
+
+// sameFile reports whether two messages have one file.
+func (e *env) sameFile(r1 Ref, uid1 uint32, r2 Ref, uid2 uint32) bool {
+	e.Helper()
+	a, err := e.fs.Stat(uidPath(e.dir(r1), uid1))
+	b, err2 := e.fs.Stat(uidPath(e.dir(r2), uid2))
+	if err = errors.Join(err, err2); err != nil {
+		e.Fatal(err)
+	}
+	return disk.Inode(a) == disk.Inode(b)
+}
+
+// TestSingleInstance appends messages that the user has.
+func TestSingleInstance(t *testing.T) {
+	t.Parallel()
+	e := conversedEnv(t, disk.NewMem())
+	e.create(inbox)
+	e.create(other)
+	e.mustAppend(inbox, 1, 2)
+	e.mustAppend(other, 1, 3)
+	if !e.sameFile(inbox, 1, other, 1) {
+		t.Error("a message that is known is a file of its own")
+	}
+	// What conversations say of a file must be so.
+	if err := errors.Join(e.fs.Remove(uidPath(e.dir(inbox), 2)), e.fs.Link(uidPath(e.dir(inbox), 1), uidPath(e.dir(inbox), 2))); err != nil {
+		t.Fatal(err)
+	}
+	e.mustAppend(other, 2)
+	if e.sameFile(inbox, 2, other, 3) {
+		t.Error("linked to another message")
+	}
+	if err := e.fs.Remove(uidPath(e.dir(other), 2)); err != nil {
+		t.Fatal(err)
+	}
+	e.mustAppend(inbox, 3)
+	if r := e.report(inbox); string(r.Live()[2].Content) != text(3) {
+		t.Error("the wrong message")
+	}
+	e.mustAudit("links")
+	e.s.Close()
+	e = e.reopen(e.fs, func(o *Options) { o.CopyFiles = true })
+	e.mustAppend(other, 1)
+	if e.sameFile(inbox, 1, other, 4) {
+		t.Error("singleinstancestore: no")
+	}
+}
+
+// TestConversationsRedate gives a message another time.
+func TestConversationsRedate(t *testing.T) {
+	t.Parallel()
+	e := conversedEnv(t, disk.NewMem())
+	e.create(inbox)
+	e.mustAppend(inbox, 1, 2)
+	m := e.open(inbox, Write)
+	r, _, err := m.FindUID(1, 0)
+	if err == nil {
+		err = m.SetInternalDate(&r, 1000000000)
+	}
+	if err == nil {
+		err = m.Commit(ctx)
+	}
+	m.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.mustAudit("another date")
+}
+
+// TestSingleInstanceFaults appends what the user has.
+func TestSingleInstanceFaults(t *testing.T) {
+	t.Parallel()
+	(&faultTest{
+		conversed: true,
+		setup: func(e *env) {
+			e.create(other)
+			e.mustAppend(other, 1)
+			e.create(inbox)
+		},
+		do: func(e *env, _ func()) error { return e.tryAppend(1) },
+		see: soundAfter(func(e *env, r *mailboxtest.Report, acked bool) error {
+			err := has(r, 1, 1)
+			if err != nil && !acked {
+				err = has(r, 1, 0)
 			}
 			return err
 		}),

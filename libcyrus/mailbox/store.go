@@ -66,6 +66,10 @@ type Options struct {
 	// UserMailboxes is all mailboxes of a user, in the order of the list:
 	// to count his conversations.
 	UserMailboxes func(ctx context.Context, user string) ([]Ref, error)
+	CountOnce     bool // quota_use_conversations
+	// Folder finds a mailbox by its unique id, or by its internal name, as
+	// conversations call it.
+	Folder func(ctx context.Context, key string, byName bool) (ref Ref, ok bool)
 	// Changed, if not nil, is called for each mailbox whose index was
 	// changed, before its locks are released: to drop its entries in
 	// statuscache.db.

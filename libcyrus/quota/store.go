@@ -20,6 +20,10 @@ type Store struct {
 	// Modseq, if not nil, takes the modseq of a change of a user's root, which
 	// had last before; else it is one more.
 	Modseq func(ctx context.Context, root mboxname.Name, last uint64) uint64
+	// Once, if not nil, is what a user has whose root this is, with copies of a
+	// message counted once (quota_use_conversations). Limits are of that then;
+	// roots keep the use with all copies nevertheless.
+	Once func(ctx context.Context, root mboxname.Name) (messages, octets int64, err error)
 }
 
 // New returns the roots kept in db. deletedPrefix is imapd.conf's.
@@ -33,6 +37,22 @@ func (s *Store) Close() error { return s.db.Close() }
 // Get returns a root; without it the error is of kind errs.QuotaNotFound.
 func (s *Store) Get(ctx context.Context, root mboxname.Name) (*Root, error) {
 	r, _, err := s.get(ctx, root)
+	return r, err
+}
+
+// GetUse is Get for those whom the use is shown, and who ask whether there is
+// room: Once counts, where there is one.
+//
+// Source: quota_read_withconversations in Cyrus imap/quota_db.c.
+func (s *Store) GetUse(ctx context.Context, root mboxname.Name) (*Root, error) {
+	r, err := s.Get(ctx, root)
+	if err != nil || s.Once == nil || root.Owner() == "" {
+		return r, err
+	}
+	messages, octets, err := s.Once(ctx, root)
+	if err == nil {
+		r.Used[Message], r.Used[Storage] = messages, octets
+	}
 	return r, err
 }
 
@@ -122,7 +142,7 @@ func (s *Store) check(ctx context.Context, root mboxname.Name, ask func(*Root) e
 	if root == "" {
 		return nil
 	}
-	r, err := s.Get(ctx, root)
+	r, err := s.GetUse(ctx, root)
 	if errs.Is(err, errs.QuotaNotFound) {
 		return nil
 	}

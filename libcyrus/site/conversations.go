@@ -48,6 +48,16 @@ func (s *Site) openConversations() {
 			InFolder: limit(config.ConversationsMaxGuidinfolder.In(c)),
 		},
 	})
+	if config.QuotaUseConversations.In(c) {
+		s.Quota.Once = func(ctx context.Context, root mboxname.Name) (messages, octets int64, err error) {
+			t, err := s.Conversations.Look(ctx, root.Owner())
+			if err != nil || t == nil {
+				return 0, 0, err
+			}
+			defer t.Close()
+			return t.Use()
+		}
+	}
 	s.Quota.Modseq = func(ctx context.Context, root mboxname.Name, last uint64) uint64 {
 		n := last + 1
 		if owner := root.Owner(); owner != "" {
@@ -79,4 +89,19 @@ func (s *Site) userMailboxes(ctx context.Context, user string) (refs []mailbox.R
 		return true, nil
 	})
 	return refs, err
+}
+
+// folder finds a mailbox as conversations call it.
+func (s *Site) folder(ctx context.Context, key string, byName bool) (mailbox.Ref, bool) {
+	var e *mboxlist.Entry
+	var err error
+	if byName {
+		e, err = s.List.Lookup(ctx, mboxname.Name(key))
+	} else {
+		e, err = s.List.LookupID(ctx, key)
+	}
+	if err != nil {
+		return mailbox.Ref{}, false
+	}
+	return e.Ref(), true
 }
