@@ -58,7 +58,10 @@ func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o Cop
 		pairs[i] = CopyPair{from[i].UID, done[i].UID}
 	}
 	if o.Move {
-		err = s.expungeMoved(ctx, src, from, o.SessionID)
+		err = s.expungeMoved(context.WithoutCancel(ctx), src, from, o.SessionID)
+		for tries := 1; errs.Is(err, errs.Locked) && tries < moveTries; tries++ {
+			err = s.expungeMoved(context.WithoutCancel(ctx), src, from, o.SessionID)
+		}
 	}
 	return done[0].UIDValidity, pairs, err
 }
@@ -171,6 +174,10 @@ func messageID(cache []byte) string {
 	}
 	return string(env[start+1 : end-1])
 }
+
+// moveTries is how often the source of a MOVE is waited for: whoever is told
+// that it has failed tries again, and has more copies.
+const moveTries = 6
 
 // expungeMoved expunges the originals of a MOVE.
 func (s *Store) expungeMoved(ctx context.Context, src Ref, from []Record, session string) error {
