@@ -211,6 +211,7 @@ func (s *session) describe(sel *view.Selected) {
 	if sel.UniqueID != "" {
 		w.Line("* OK [MAILBOXID (", sel.UniqueID, ")] Ok")
 	}
+	w.Line("* OK [URLMECH INTERNAL] Ok")
 	w.Line("* OK [ANNOTATIONS 65536] Ok") // Cyrus's word; it takes more
 }
 

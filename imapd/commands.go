@@ -76,6 +76,10 @@ var commands = map[string]command{
 	"getannotation": {states: loggedIn, run: (*session).getAnnotation, check: true},
 	"setannotation": {states: loggedIn, run: (*session).setAnnotation, check: true},
 
+	"genurlauth": cmd(loggedIn, parseGenURLAuth, (*session).genURLAuth),
+	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},
+	"resetkey":   cmd(loggedIn, parseResetKey, (*session).resetKey),
+
 	"check":    cmd(selected, parseNothing, (*session).check),
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
 	"unselect": cmd(selected, parseNothing, (*session).unselect),

@@ -27,7 +27,28 @@ var (
 // above and those of opening the mailbox. No lock is held afterwards.
 //
 // Source: index_urlfetch in Cyrus imap/index.c.
-func OpenPart(ctx context.Context, store *mailbox.Store, ref mailbox.Ref, u *imapwire.MessageURL) (*Part, error) {
+func OpenPart(ctx context.Context, store *mailbox.Store, ref mailbox.Ref, u *imapwire.MessageURL) (part *Part, err error) {
+	err = findPart(ctx, store, ref, u, func(m *mailbox.Mailbox, p *place) error {
+		f, err := m.OpenMessage(p.record)
+		if err == nil {
+			from, n := pieceOf(u, int64(p.span.Size))
+			part = &Part{io.NewSectionReader(f, int64(p.span.Offset)+from, n), f}
+		}
+		return err
+	})
+	return part, err
+}
+
+// place is where the part of a URL lies.
+type place struct {
+	data
+	section imapwire.Section
+	span    message.Span
+}
+
+// findPart looks for the part of a URL and calls found with it, while the
+// mailbox is open.
+func findPart(ctx context.Context, store *mailbox.Store, ref mailbox.Ref, u *imapwire.MessageURL, found func(*mailbox.Mailbox, *place) error) error {
 	section := u.Section
 	if section == "TEXT.MIME" { // a client asks for the header like this
 		section = "HEADER"
@@ -35,47 +56,41 @@ func OpenPart(ctx context.Context, store *mailbox.Store, ref mailbox.Ref, u *ima
 	s, ok := imapwire.ParseSection(section)
 	m, err := store.Open(ctx, ref, mailbox.Read)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer m.Close()
 	if u.UIDValidity != 0 && u.UIDValidity != m.Header().UIDValidity {
-		return nil, ErrValidity
+		return ErrValidity
 	}
-	r, found, err := m.FindUID(u.UID, 0)
+	r, live, err := m.FindUID(u.UID, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !found || !r.Live() {
-		return nil, ErrNoMessage
+	if !live || !r.Live() {
+		return ErrNoMessage
 	}
 	if !ok {
-		return nil, ErrSection
+		return ErrSection
 	}
 	var buf mailbox.CacheBuffer
 	defer buf.Free()
-	d := data{record: &r}
-	if d.cache, err = m.Cache(&r, &buf); err != nil {
-		return nil, err
+	p := place{data: data{record: &r}, section: s}
+	if p.cache, err = m.Cache(&r, &buf); err != nil {
+		return err
 	}
-	span, ok, err := d.find(&s)
-	if err != nil {
-		return nil, err
+	if p.span, ok, err = p.find(&s); err != nil {
+		return err
 	}
 	if !ok {
-		return nil, ErrSection
+		return ErrSection
 	}
-	f, err := m.OpenMessage(&r)
-	if err != nil {
-		return nil, err
-	}
-	from, n := pieceOf(u, span)
-	return &Part{io.NewSectionReader(f, int64(span.Offset)+from, n), f}, nil
+	return found(m, &p)
 }
 
-// pieceOf applies the PARTIAL of a URL.
-func pieceOf(u *imapwire.MessageURL, span message.Span) (from, n int64) {
-	from = min(u.Offset, int64(span.Size))
-	n = int64(span.Size) - from
+// pieceOf applies the PARTIAL of a URL to size octets.
+func pieceOf(u *imapwire.MessageURL, size int64) (from, n int64) {
+	from = min(u.Offset, size)
+	n = size - from
 	if u.Length > 0 {
 		n = min(n, u.Length)
 	}

@@ -17,8 +17,6 @@ import (
 // notBuilt is the capabilities of the recorded server that ours has not
 // yet. A row that hides nothing fails the test.
 var notBuilt = []string{
-
-	"URLAUTH", "URLAUTH=BINARY",
 	"SCAN",
 	"X-REPLICATION", "X-SIEVE-MAILBOX",
 }
@@ -81,7 +79,7 @@ func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
 		t.Fatal(err)
 	}
 	s := server.Start(t, server.Options{Config: append(mechanisms(d.Config), d.Config...), Shared: shared})
-	addr := map[string]string{"imap": s.IMAP, "pop3": s.POP3, "lmtp": s.LMTP}[filepath.Dir(name)]
+	addr := map[string]string{"imap": s.IMAP, "pop3": s.POP3, "lmtp": s.LMTP, "sieve": s.Sieve}[filepath.Dir(name)]
 	if addr == "" {
 		t.Fatal("its folder names no protocol")
 	}

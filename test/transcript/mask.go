@@ -18,6 +18,7 @@ type rule struct {
 
 // rules is every such replacement; nothing else is forgiven.
 var rules = []rule{
+	{regexp.MustCompile(`:internal:00[0-9a-f]{40}"`), `:internal:$token"`, "signed with a random key"},
 	{regexp.MustCompile(`SESSIONID=<[^>]*>`), "SESSIONID=<$id>", "holds time, pid and a random number"},
 	{regexp.MustCompile(`Cyrus (IMAP|POP3|LMTP|timsieved) (?:Murder )?v?\d\S*`), "Cyrus $1 $version", "the version is ours"},
 	{regexp.MustCompile(`"3\.6\.1[^"]*"`), `"$version"`, "the version is ours"},
@@ -72,7 +73,6 @@ func (m *Masker) Hides(line []byte) bool {
 
 // linesOf is untagged lines that only servers with a capability send.
 var linesOf = map[string]string{
-	"* OK [URLMECH ":     "URLAUTH",
 	"* OK [ANNOTATIONS ": "ANNOTATE-EXPERIMENT-1",
 }
 
