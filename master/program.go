@@ -15,7 +15,7 @@ var elsewhere = []string{
 	"backupd", "calalarmd", "ctl_backups", "ctl_zoneinfo", "cvt_cyrusdb", "cyr_backup", "cyr_virusscan",
 	"fetchnews", "fud", "httpd", "idled", "ipurge", "lmtpproxyd", "mupdate", "nntpd", "pop3proxyd",
 	"promstatsd", "proxyd", "ptdump", "ptexpire", "ptloader", "restore", "smmapd", "squatter",
-	"sync_client", "sync_reset", "sync_server", "timsieved", "tls_prune",
+	"sync_client", "sync_reset", "sync_server", "tls_prune",
 }
 
 // clientsOf is how many clients a process of a program takes if cyrus.conf

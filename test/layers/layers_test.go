@@ -27,12 +27,13 @@ var layers = [][]string{
 	{"libcyrus/mailbox"},
 	{"libcyrus/mboxlist"},
 	{"libcyrus/site"},
+	{"libcyrus/scripts"},
 	{"libcyrus/snapshot"},
 	{"libcyrus/restore"},
 	{"libcyrus/auth", "libcyrus/notify", "libcyrus/outgoing", "libcyrus/view", "libcyrus/metadata"},
 	{"libcyrus/sasl"},
 	{"libcyrus/worker"},
-	{"master", "imapd", "pop3d", "lmtpd", "notifyd", "cyrusdbd", "deliver", "davindex", "tools"},
+	{"master", "imapd", "pop3d", "lmtpd", "timsieved", "notifyd", "cyrusdbd", "deliver", "davindex", "tools"},
 }
 
 // noMail are packages that must not know of mail: they may import only

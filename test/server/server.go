@@ -32,11 +32,12 @@ type Options struct {
 // A Site is a folder with configuration and data, and the master that
 // serves it while it runs.
 type Site struct {
-	Dir  string // everything lies below it
-	IMAP string // addresses of the listeners
-	POP3 string
-	LMTP string // pre-authenticated
-	Sock string // path of the unix socket for LMTP
+	Dir   string // everything lies below it
+	IMAP  string // addresses of the listeners
+	POP3  string
+	LMTP  string // pre-authenticated
+	Sieve string // ManageSieve
+	Sock  string // path of the unix socket for LMTP
 
 	bin    string
 	tb     testing.TB
@@ -131,7 +132,7 @@ func New(tb testing.TB, o Options) *Site {
 			tb.Fatal(err)
 		}
 	}
-	s.IMAP, s.POP3, s.LMTP = address(tb), address(tb), address(tb)
+	s.IMAP, s.POP3, s.LMTP, s.Sieve = address(tb), address(tb), address(tb), address(tb)
 	s.Sock = filepath.Join(s.Dir, "run/lmtp")
 	s.write("etc/imapd.conf", s.imapdConf(o))
 	s.write("etc/cyrus.conf", s.cyrusConf(o))
@@ -141,10 +142,10 @@ func New(tb testing.TB, o Options) *Site {
 }
 
 // At is a site that something else has set up in dir and serves, as
-// test/bin/reference-server does: IMAP at a port, POP3 and LMTP at the next.
+// test/bin/reference-server does: IMAP at a port, POP3, LMTP and ManageSieve at the next.
 func At(tb testing.TB, dir string, port int) *Site {
 	at := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", n) }
-	return &Site{Dir: dir, IMAP: at(port), POP3: at(port + 1), LMTP: at(port + 2), Sock: filepath.Join(dir, "run/lmtp"), bin: Bin(tb), tb: tb}
+	return &Site{Dir: dir, IMAP: at(port), POP3: at(port + 1), LMTP: at(port + 2), Sieve: at(port + 3), Sock: filepath.Join(dir, "run/lmtp"), bin: Bin(tb), tb: tb}
 }
 
 // made keeps account files by the users in them: hashing passwords takes
@@ -251,6 +252,7 @@ func (s *Site) cyrusConf(o Options) string {
 			`pop3 cmd="pop3d -C %[1]s/etc/imapd.conf" listen="` + s.POP3 + `"`,
 			`lmtp cmd="lmtpd -C %[1]s/etc/imapd.conf -a" listen="` + s.LMTP + `"`,
 			`lmtpunix cmd="lmtpd -C %[1]s/etc/imapd.conf" listen="%[1]s/run/lmtp"`,
+			`sieve cmd="timsieved -C %[1]s/etc/imapd.conf" listen="` + s.Sieve + `"`,
 			`notify cmd="notifyd -C %[1]s/etc/imapd.conf" listen="%[1]s/run/notify" proto="udp" prefork=1`,
 		}
 	}
