@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
@@ -15,30 +16,53 @@ import (
 	"gocyrus/libcyrus/syslog"
 )
 
-// deliver puts the message into a recipient's mailbox: the folder that the
-// address names, if the sender may post there and it takes the message, else
-// the INBOX. A shared mailbox has nothing to fall back to.
+// deliver has the recipient's script say what becomes of the message. If he
+// has none, or something of it fails, the message goes into his mailbox.
 //
-// Source: deliver_local in Cyrus imap/lmtpd.c.
+// Source: deliver in Cyrus imap/lmtpd.c.
 func (s *session) deliver(ctx context.Context, m *incoming, r *recipient) error {
+	ran, failed, err := s.runScript(ctx, m, r)
+	if ran && !failed {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
+	f := filing{staged: m.staged}
+	if failed {
+		f.keywords = []string{failedFlag}
+	}
+	return s.deliverLocal(ctx, m, r, f)
+}
+
+// A filing is what is put into a mailbox.
+type filing struct {
+	staged   *mailbox.Staged
+	flags    mailbox.Flags
+	keywords []string
+}
+
+// deliverLocal puts the message into a recipient's mailbox: the folder that
+// the address names, if the sender may post there and it takes the message,
+// else the INBOX. A shared mailbox has nothing to fall back to.
+//
+// Source: deliver_local in Cyrus imap/lmtpd.c.
+func (s *session) deliverLocal(ctx context.Context, m *incoming, r *recipient, f filing) error {
 	if r.user == "" {
-		return s.post(ctx, m, r, r.name)
+		return s.post(ctx, m, r, r.name, f)
 	}
 	inbox := mboxname.Inbox(r.user)
-	if r.name != inbox && s.post(ctx, m, r, r.name) == nil {
+	if r.name != inbox && s.post(ctx, m, r, r.name, f) == nil {
 		return nil
 	}
 	e, err := s.site.List.Lookup(ctx, inbox)
 	if err != nil {
 		return err
 	}
-	return s.appendTo(ctx, m, r, e)
+	return s.appendTo(ctx, m, r, e, f)
 }
 
 // post appends to a mailbox that needs the right to post.
-func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxname.Name) error {
+func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxname.Name, f filing) error {
 	e, err := s.site.List.Lookup(ctx, n)
 	if err != nil {
 		return err
@@ -46,26 +70,27 @@ func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxnam
 	if err := s.need(acl.Post, e); err != nil {
 		return err
 	}
-	return s.appendTo(ctx, m, r, e)
+	return s.appendTo(ctx, m, r, e, f)
 }
 
 // appendTo stores the message; it lasts when nil is returned.
-func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry) error {
+func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry, f filing) error {
 	o := mailbox.AppendOptions{SessionID: s.conn.SessionID()}
 	if r.ignoreQuota || !config.LmtpStrictQuota.In(s.conf) {
 		o.Check = &quota.Usage{}
 	}
 	if !r.ignoreQuota {
-		if err := s.checkQuota(ctx, e.Name, m.staged.Size()); err != nil {
+		if err := s.checkQuota(ctx, e.Name, f.staged.Size()); err != nil {
 			return err
 		}
 	}
 	if config.Duplicatesuppression.In(s.conf) && m.id != "" {
 		o.Once = s.once(m, e)
 	}
-	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: m.staged, InternalDate: m.now}}, o)
+	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: f.staged, Flags: f.flags, Keywords: f.keywords,
+		InternalDate: m.now}}, o)
 	if errs.Is(err, errs.Duplicate) {
-		s.eliminated(m, e)
+		s.eliminated(deliveryKey(m, e), "delivery")
 		return nil
 	}
 	if errs.Is(err, errs.NotFound) {
@@ -86,7 +111,7 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 //
 // Source: deliver_mailbox in Cyrus imap/lmtpd.c.
 func (s *session) once(m *incoming, e *mboxlist.Entry) *mailbox.Once {
-	key := duplicate.Key{ID: m.id, To: e.UniqueID, Date: m.date}
+	key := deliveryKey(m, e)
 	return &mailbox.Once{
 		Key: key.ID + "\x00" + key.Date,
 		Delivered: func(ctx context.Context) (uint32, bool, error) {
@@ -99,14 +124,18 @@ func (s *session) once(m *incoming, e *mboxlist.Entry) *mailbox.Once {
 	}
 }
 
-// eliminated logs that a message was not delivered a second time.
+func deliveryKey(m *incoming, e *mboxlist.Entry) duplicate.Key {
+	return duplicate.Key{ID: m.id, To: e.UniqueID, Date: m.date}
+}
+
+// eliminated logs that something was not done a second time.
 //
 // Source: duplicate_log in Cyrus imap/duplicate.c.
-func (s *session) eliminated(m *incoming, e *mboxlist.Entry) {
-	s.log.Info("dupelim: eliminated duplicate message to " + e.UniqueID + " id " + m.id + " date " + m.date + " (delivery)")
+func (s *session) eliminated(k duplicate.Key, action string) {
+	s.log.Info("dupelim: eliminated duplicate message to " + k.To + " id " + k.ID + " date " + k.Date + " (" + action + ")")
 	if config.Auditlog.In(s.conf) {
-		s.log.Log(context.Background(), syslog.LevelNotice, "auditlog: duplicate sessionid=<"+s.conn.SessionID()+"> action=<delivery> message-id="+m.id+
-			" user=<"+e.UniqueID+"> date=<"+m.date+">")
+		s.log.Log(context.Background(), syslog.LevelNotice, "auditlog: duplicate sessionid=<"+s.conn.SessionID()+"> action=<"+action+"> message-id="+k.ID+
+			" user=<"+k.To+"> date=<"+k.Date+">")
 	}
 }
 
@@ -147,6 +176,9 @@ func (m *incoming) summary() string {
 // failed logs why a recipient did not get the message, where the reply
 // tells too little: the client is told a fixed text.
 func (s *session) failed(err error, about string) {
+	if r := (*rejection)(nil); errors.As(err, &r) {
+		return // logged as such
+	}
 	switch errs.KindOf(err) {
 	case errs.Internal, errs.IO, errs.BadFormat, errs.DiskFull, errs.Locked, errs.Unavailable:
 		s.log.Error("delivery failed", "to", about, "sessionid", s.conn.SessionID(), "error", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,10 @@ type incoming struct {
 	id     string // text of Resent-Message-ID or Message-ID, with angle brackets and, as in Cyrus, blanks at the end
 	date   string // the text of Date
 	bad    error  // what is wrong with the header fields
+
+	headerOnce  sync.Once
+	headerBlock []byte // see header
+	headerErr   error
 }
 
 // newIncoming writes the fields that lmtpd puts in front.
@@ -66,7 +71,7 @@ func (s *session) trace(now time.Time) []byte {
 		secure = "S"
 	}
 	fmt.Fprintf(&b, " with LMTP%sA;\r\n\t %s\r\n", secure, message.FormatDate(now))
-	fmt.Fprintf(&b, "X-Cyrus-Session-Id: %s\r\n", s.conn.SessionID())
+	fmt.Fprintf(&b, "X-Cyrus-Session-Id: %s\r\nX-Sieve: %s\r\n", s.conn.SessionID(), sieveVersion)
 	return b.Bytes()
 }
 

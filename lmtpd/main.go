@@ -14,6 +14,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/notify"
+	"gocyrus/libcyrus/outgoing"
 	"gocyrus/libcyrus/sasl"
 	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/worker"
@@ -32,6 +33,8 @@ type server struct {
 	auth     *auth.Site
 	sasl     *sasl.Server
 	notify   *notify.Sender
+	outgoing *outgoing.Sender
+	scripts  scripts
 	trustAll bool  // -a
 	maxSize  int64 // octets of a message
 }
@@ -49,6 +52,7 @@ func open(e *worker.Env) (worker.Handler, error) {
 	s.auth = auth.New(e.Config, e.Log)
 	s.sasl = sasl.New(e.Config, s.auth, sasl.Rules{Service: "lmtp", AdminsOnly: true}, e.Log)
 	s.notify = notify.NewSender(e.Config)
+	s.outgoing = outgoing.NewSender(e.Config, e.Log)
 	_, s.trustAll = e.Flag('a')
 	if n := config.Maxmessagesize.In(e.Config); n > 0 {
 		s.maxSize = int64(n)

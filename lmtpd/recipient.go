@@ -14,8 +14,10 @@ import (
 
 // A recipient is somebody who gets the message.
 type recipient struct {
-	user        string        // canonical id; "" for a shared mailbox
-	name        mboxname.Name // what was addressed: an INBOX, a folder of it, a shared mailbox
+	user        string         // canonical id; "" for a shared mailbox
+	name        mboxname.Name  // what was addressed: an INBOX, a folder of it, a shared mailbox
+	address     string         // path of RCPT without its angle brackets
+	parts       mboxname.Parts // what that says; domain "" is the default one
 	ignoreQuota bool
 }
 
@@ -33,12 +35,14 @@ func (s *session) findRecipient(ctx context.Context, path string, ignoreQuota bo
 		if all := config.LmtpCatchallMailbox.In(s.conf); all != "" {
 			r = &recipient{user: s.site.Names.UserID(all), ignoreQuota: ignoreQuota}
 			r.name = mboxname.Inbox(r.user)
+			r.parts = mboxname.UserParts(r.user)
 			e, err = s.lookup(ctx, r)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
+	r.address = strings.TrimSuffix(strings.TrimPrefix(path, "<"), ">")
 	if r.user == "" {
 		if err := s.mayPost(e); err != nil {
 			return nil, err
@@ -83,7 +87,7 @@ func (s *session) resolve(a address, ignoreQuota bool) *recipient {
 		sep := string(s.site.Namespace("", false).Separator())
 		p.Boxes = strings.Split(a.detail, sep)
 	}
-	r := &recipient{user: p.UserID(), ignoreQuota: ignoreQuota}
+	r := &recipient{user: p.UserID(), parts: p, ignoreQuota: ignoreQuota}
 	if p.Localpart == "" && len(p.Boxes) == 0 {
 		return r
 	}

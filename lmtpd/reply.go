@@ -52,6 +52,10 @@ func (s *session) reply(err error) {
 		s.w.Linef("250 2.1.5 Success SESSIONID=<%s>", s.conn.SessionID())
 		return
 	}
+	if r := (*rejection)(nil); errors.As(err, &r) {
+		s.w.Line(r.reply())
+		return
+	}
 	kind := errs.KindOf(err)
 	if kind == errs.OverQuota && config.LmtpOverQuotaPermFailure.In(s.conf) {
 		s.w.Line("552 5.2.2 Over quota")

@@ -35,7 +35,7 @@ func TestTakeoverCheck(t *testing.T) {
 		status             int
 		want               []string
 	}{
-		{"by id", data.ByID, shared, nil, 0, []string{"shared: ", "of Cyrus 3.6\n", "of version 17", "sievedir: ", "will work\n"}},
+		{"by id", data.ByID, shared, nil, 0, []string{"shared: ", "of Cyrus 3.6\n", "of version 17", "will work\n"}},
 		{"legacy", data.Legacy, shared, nil, 0, []string{"31, 5 deleted ones"}},
 		{"own", data.Legacy, "", nil, 0, []string{"own: ", "db.pebble"}},
 		{

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,7 +15,6 @@ var treatedOptions = []struct {
 	when   func(c *config.Config) bool
 	text   string
 }{
-	{"sievedir", hasSieve, "there are Sieve scripts; they are kept, but not run in this version"},
 	{"sasl_mech_list", otherMechs, "there are no GSSAPI, NTLM, ANONYMOUS, EXTERNAL and SCRAM with channel binding"},
 	{"tls_versions", oldTLS, "TLS 1.0 and 1.1 are offered only because it names them"},
 	{"auth_mech", func(c *config.Config) bool { return config.AuthMech.In(c) != "unix" }, "groups come from the system's group file alone"},
@@ -33,19 +30,6 @@ func (r *takeoverCheck) treated() {
 			r.line("differs", "%s: %s", o.option, o.text)
 		}
 	}
-}
-
-// hasSieve reports whether somebody has a script.
-func hasSieve(c *config.Config) bool {
-	found := false
-	_ = filepath.WalkDir(config.Sievedir.In(c), func(path string, _ os.DirEntry, err error) error {
-		if err == nil && slices.Contains([]string{".bc", ".script"}, filepath.Ext(path)) {
-			found = true
-			return filepath.SkipAll
-		}
-		return nil
-	})
-	return found
 }
 
 func otherMechs(c *config.Config) bool {

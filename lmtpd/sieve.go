@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/duplicate"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/sieve"
+	"gocyrus/libcyrus/syslog"
+)
+
+// sieveVersion is what Cyrus calls its Sieve in header fields.
+const sieveVersion = "CMU Sieve 3.0"
+
+// failedFlag marks messages that were delivered although a script failed.
+const failedFlag = "$SieveFailed"
+
+// scriptHost is one run of a recipient's script: what the script asks of, and
+// what does what it wants.
+type scriptHost struct {
+	sieve.NoHost
+	s    *session
+	ctx  context.Context
+	m    *incoming
+	r    *recipient
+	ns   *mboxname.Namespace
+	who  mboxlist.Actor // whose script it is; for a shared mailbox the sender
+	err  error          // what the client is told in place of success
+	edit *edited        // the message with the header that it was last given
+}
+
+// runScript runs the recipient's script and does what it wants. ran is false
+// if there is none; after an error of the script or of an action failed is
+// set. In both cases the message has to be delivered as if there were none.
+// err is the reply of a script that rejects.
+//
+// Source: run_sieve in Cyrus imap/lmtp_sieve.c.
+func (s *session) runScript(ctx context.Context, m *incoming, r *recipient) (ran, failed bool, err error) {
+	script, key, err := s.scriptOf(ctx, r)
+	if err != nil {
+		s.log.Error("sieve script cannot be loaded", "user", r.user, "error", err)
+		return false, !errs.Is(err, errs.NotFound), nil
+	}
+	if script == nil {
+		return false, false, nil
+	}
+	h := &scriptHost{s: s, ctx: ctx, m: m, r: r, ns: s.site.Namespace(r.user, false), who: s.sender()}
+	if r.user != "" {
+		h.who.Identity = s.identity(ctx, r.user)
+	}
+	defer h.dropEdit()
+	header, err := m.header()
+	if err != nil {
+		s.log.Error("sieve cannot read the message", "user", r.user, "error", err)
+		return false, true, nil
+	}
+	msg := &sieve.Message{Header: header, Size: m.staged.Size(), From: s.mail.returnPath, To: r.address, Content: m.staged}
+	if s.mail.authUser != "" {
+		msg.Auth = &s.mail.authUser
+	}
+	res := script.Run(ctx, msg, key, sieve.Env{Host: h, Options: s.sieveOptions()})
+	if res.Perform(h) != nil {
+		return true, true, nil
+	}
+	h.mark(duplicate.Key{ID: m.id, To: h.sieveTo(), Date: m.date}, time.Now())
+	return true, false, h.err
+}
+
+// sieveOptions is what ihave finds, and what this server cannot do.
+func (s *session) sieveOptions() sieve.Options {
+	o := sieve.OptionsFrom(s.conf)
+	o.NoSnooze, o.NoIMIP, o.NoJMAPQuery = true, true, true
+	return o
+}
+
+// sender is for whom the MTA vouches.
+func (s *session) sender() mboxlist.Actor {
+	return mboxlist.Actor{Identity: acl.Identity{User: s.mail.authUser}, SessionID: s.conn.SessionID()}
+}
+
+// identity is a user with his groups.
+func (s *session) identity(ctx context.Context, userID string) acl.Identity {
+	u := s.server.auth.User(ctx, userID)
+	return acl.Identity{User: userID, Groups: u.Groups}
+}
+
+// sieveTo is under which name deliver.db has what the script did.
+func (h *scriptHost) sieveTo() string {
+	return duplicate.SieveTo(h.r.recipient(h.s.site.Names.DefaultDomain, h.ns.Separator()))
+}
+
+// recipient is the address of the recipient with his domain
+// (mbname_recipient in Cyrus imap/mboxname.c).
+func (r *recipient) recipient(defaultDomain string, sep byte) string {
+	p := r.parts
+	if p.Domain == "" {
+		p.Domain = defaultDomain
+	}
+	local := p.Localpart
+	if len(p.Boxes) > 0 {
+		local += "+" + strings.Join(p.Boxes, string(sep))
+	}
+	return local + "@" + p.Domain
+}
+
+// marked returns the time of a mark, false if there is none. An error counts
+// as none, as in Cyrus: better twice than never.
+func (h *scriptHost) marked(k duplicate.Key) (time.Time, bool) {
+	mark, ok, err := h.s.site.Duplicate.Check(h.ctx, k)
+	if err != nil {
+		h.s.log.Error("deliver.db cannot be read", "user", h.r.user, "error", err)
+	}
+	return mark.Time, ok && err == nil
+}
+
+// mark remembers what was done.
+func (h *scriptHost) mark(k duplicate.Key, t time.Time) {
+	if k.ID == "" {
+		return
+	}
+	if err := h.s.site.Duplicate.Mark(h.ctx, k, duplicate.Mark{Time: t}); err != nil {
+		h.s.log.Error("deliver.db cannot be written", "user", h.r.user, "error", err)
+	}
+}
+
+// audit writes a line of the audit log, if there is one; what follows the
+// session and the message id is given.
+func (h *scriptHost) audit(action, rest string) {
+	if config.Auditlog.In(h.s.conf) {
+		h.s.log.Log(h.ctx, syslog.LevelNotice, "auditlog: "+action+" sessionid=<"+h.s.conn.SessionID()+"> message-id="+h.m.id+rest)
+	}
+}
+
+// Failed logs why a script or an action failed.
+func (h *scriptHost) Failed(text string) {
+	h.s.log.Info("sieve runtime error for " + h.r.user + " id " + h.m.id + ": " + text)
+}
+
+// Log is the action log.
+func (h *scriptHost) Log(text string) {
+	h.s.log.Info("sieve log: userid=" + h.r.user + " messageid=" + h.m.id + " text=" + text)
+}
+
+// sent counts the mails that scripts of this process have made.
+var sent atomic.Uint64
+
+// newMessageID makes the id of a mail of ours.
+func (s *session) newMessageID(now time.Time) string {
+	return fmt.Sprintf("<cmu-sieve-%d-%d-%d@%s>", os.Getpid(), now.Unix(), sent.Add(1)-1, s.conf.ServerName())
+}
+
+// maxHeader is the most octets of a header that is looked at.
+const maxHeader = 16 << 20
+
+var errHeader = errors.New("the header is too large")
+
+// header is the header block of the message with the empty line.
+func (m *incoming) header() ([]byte, error) {
+	m.headerOnce.Do(func() {
+		size := m.staged.Size()
+		for n := int64(16 << 10); ; n *= 4 {
+			b := make([]byte, min(n, size))
+			if _, err := m.staged.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+				m.headerErr = err
+				return
+			}
+			if i := strings.Index(string(b), "\r\n\r\n"); i >= 0 {
+				m.headerBlock = b[:i+4]
+				return
+			}
+			if n >= size {
+				m.headerBlock = b
+				return
+			}
+			if n > maxHeader {
+				m.headerErr = errHeader
+				return
+			}
+		}
+	})
+	return m.headerBlock, m.headerErr
+}
+
+// body reads what follows the header block.
+func (m *incoming) body() (io.Reader, int64) {
+	from := int64(len(m.headerBlock))
+	n := m.staged.Size() - from
+	return io.NewSectionReader(m.staged, from, n), n
+}
