@@ -127,6 +127,7 @@ type batch struct {
 	reqs   []*appendRequest
 	caches [2]cacheEnd // of messages here, and of archived ones
 	check  quota.Usage // what the quota was asked for so far
+	passed *uint32     // see passFiles
 }
 
 // run does all requests and answers them. The mailbox is open for writing
@@ -183,6 +184,9 @@ func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
 		return err
 	}
 	if err := b.room(ctx, r); err != nil {
+		return err
+	}
+	if err := b.passFiles(); err != nil {
 		return err
 	}
 	for i := range r.items {

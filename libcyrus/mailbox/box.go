@@ -86,6 +86,7 @@ type box struct {
 	crcs         *flagCRCs // of head
 	headID       fileID
 	live         liveUIDs
+	judged       judged
 	checked      bool // looked at after an unclean boot
 	suspect      bool // there was a panic: whatever its age, it is looked at
 

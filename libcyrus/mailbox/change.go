@@ -66,7 +66,9 @@ func (m *Mailbox) beginLazy() {
 	if !c.began {
 		c.began, c.old, c.time = true, m.hdr, now()
 		c.records = newRewrites()
-		m.hdr.HeaderCRC = m.head.crc // which is wrong after some crashes
+		if !m.unsure() {
+			m.hdr.HeaderCRC = m.head.crc // which is wrong after some crashes
+		}
 	}
 }
 

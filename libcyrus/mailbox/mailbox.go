@@ -180,7 +180,10 @@ func (m *Mailbox) readHeads() error {
 		return errs.New(errs.NotFound, "mailbox.Open", string(m.ref.Name), errors.New("deleted"))
 	}
 	m.hdr = *h
-	return m.readHeader()
+	if err := m.readHeader(); err != nil {
+		return err
+	}
+	return m.judge()
 }
 
 // readHeader gets cyrus.header, from memory if it is the same file.
@@ -207,9 +210,6 @@ func (m *Mailbox) readHeader() error {
 		b.head, b.headID, b.crcs = h, idOf(fi), newFlagCRCs(h.flags)
 	}
 	m.head, m.crcs = b.head, b.crcs
-	if m.hdr.layout().hasExists && m.hdr.HeaderCRC != m.head.crc {
-		m.store.o.Log.Info("cyrus.header is not the one that the index knows", "mailbox", m.ref.Name, "uniqueid", m.head.uniqueID)
-	}
 	return nil
 }
 

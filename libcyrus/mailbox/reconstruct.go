@@ -82,6 +82,8 @@ type reconstruction struct {
 //	cyrus.header replaced        its checksum is not the index's: a warning
 //	index replaced               see rebuild; the next run removes the rest
 //
+// An index that is another mailbox's is kept aside.
+//
 // Kinds of error: errs.NotFound for a mailbox that is being deleted,
 // errs.BadFormat and errs.IO for what only Look may leave alone and for an
 // index of a newer version, errs.Locked.
@@ -145,6 +147,9 @@ func (rc *reconstruction) run() error {
 		return err
 	}
 	if err := rc.openHead(); err != nil {
+		return err
+	}
+	if err := rc.judge(); err != nil {
 		return err
 	}
 	rc.was = m.hdr
@@ -309,12 +314,6 @@ func (m *Mailbox) guessVersion(bad *IndexHeader) uint32 {
 	return best
 }
 
-// foreign reports whether a cyrus.header belongs to another mailbox. Where
-// the directory has the name of the id there is no doubt.
-func (m *Mailbox) foreign(h *header) bool {
-	return !m.ref.Legacy && h.uniqueID != "" && h.uniqueID != m.ref.UniqueID
-}
-
 // openHead reads cyrus.header. One that cannot be read, or is of another
 // mailbox, is made up from the mailbox list.
 func (rc *reconstruction) openHead() error {
@@ -356,6 +355,35 @@ func (rc *reconstruction) openHead() error {
 		m.head.flags = keywordsIn(data)
 	}
 	m.crcs = newFlagCRCs(m.head.flags)
+	return nil
+}
+
+// judge keeps an index that is another mailbox's aside, as the other may want
+// it back, and makes up a new one.
+func (rc *reconstruction) judge() error {
+	m := rc.m
+	if rc.newIndex || !m.doubtful() {
+		return nil
+	}
+	why, _, err := m.misfit()
+	if err != nil || why == "" {
+		return err
+	}
+	path := m.box.paths.index
+	if rc.o.Look {
+		return errs.New(errs.BadFormat, "mailbox.Reconstruct", path, errors.New(why))
+	}
+	aside := fmt.Sprintf("%s.FOREIGN.%d", path, now())
+	if err := m.store.o.FS.Link(path, aside); err != nil && !errors.Is(err, fs.ErrExist) {
+		return disk.Error("mailbox.Reconstruct", aside, err)
+	}
+	m.store.o.Log.Error("cyrus.index is not that of its mailbox", "file", path, "kept", aside, "cause", why)
+	if err := rc.loseIndex(nil); err != nil {
+		return err
+	}
+	rc.say("%s: %s: kept as %s", m.ref.Name, why, aside)
+	m.hdr.NumRecords = 0
+	m.hdr.Version = Version
 	return nil
 }
 

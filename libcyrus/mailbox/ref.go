@@ -11,6 +11,9 @@ type Ref struct {
 	UniqueID  string
 	Partition string
 	Legacy    bool // directories by name: the letter l of the type
+	// UIDValidity is that of the list, 0 = not known. The index's counts; this
+	// only helps to recognise an index that is another mailbox's.
+	UIDValidity uint32
 	// Type is the first letter of the type: "e" for mail, "f" for #sieve;
 	// "" is "e".
 	Type string

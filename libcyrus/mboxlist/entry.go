@@ -85,5 +85,7 @@ func (e *Entry) Ref() mailbox.Ref {
 		Partition: e.Partition,
 		Legacy:    e.Has(LegacyDirs),
 		Type:      string(e.Kind()),
+
+		UIDValidity: e.UIDValidity,
 	}
 }
