@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"math"
 	"strings"
@@ -301,25 +302,39 @@ func (s *session) ownsSeen(e *mboxlist.Entry) (bool, error) {
 }
 
 // markOwn notes in the user's seen database that he has seen new messages.
-// They are in the mailbox already, so that an error is only logged. Meanwhile
-// the mailbox is locked: another session of his writes all that he has seen, as
-// it was when it locked it.
+// They are in the mailbox already, so that an error is only logged, but a lock
+// is waited for again and again.
 func (s *session) markOwn(e *mboxlist.Entry, uids []uint32) {
 	if len(uids) == 0 {
 		return
 	}
-	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Write)
-	if err == nil {
-		defer m.Close()
-		err = s.site.Seen.Update(s.ctx, m.SeenUser(s.who.User), e.UniqueID, func(st *seen.State) {
-			for _, uid := range uids {
-				st.Seen = st.Seen.Add(uid, uid)
-			}
-		})
+	ctx := context.WithoutCancel(s.ctx)
+	err := s.addSeen(ctx, e, uids)
+	for tries := 1; errs.Is(err, errs.Locked) && tries < seenTries; tries++ {
+		err = s.addSeen(ctx, e, uids)
 	}
 	if err != nil {
 		s.log.Error("seen state of new messages is lost", "mailbox", string(e.Name), "user", s.who.User, "err", err)
 	}
+}
+
+// seenTries is how often markOwn waits for the mailbox.
+const seenTries = 6
+
+// addSeen adds messages to what the user has seen. Meanwhile the mailbox is
+// locked: another session of his writes all that he has seen, as it was when it
+// locked it.
+func (s *session) addSeen(ctx context.Context, e *mboxlist.Entry, uids []uint32) error {
+	m, err := s.site.Store.Open(ctx, e.Ref(), mailbox.Write)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return s.site.Seen.Update(ctx, m.SeenUser(s.who.User), e.UniqueID, func(st *seen.State) {
+		for _, uid := range uids {
+			st.Seen = st.Seen.Add(uid, uid)
+		}
+	})
 }
 
 // parseAppend reads flags, date and the head of the literal.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -346,6 +347,51 @@ func TestOtherProcess(t *testing.T) {
 	want := fmt.Sprintf("holder=%d got=true", cmd.Process.Pid)
 	if !strings.Contains(log.String(), want) || !strings.Contains(log.String(), name) {
 		t.Errorf("log %q lacks %q", log.String(), want)
+	}
+}
+
+// TestKeeper has another process hold a lock of our kind, which the kernel does
+// not tell.
+func TestKeeper(t *testing.T) {
+	if path := os.Getenv("LOCK_TEST_KEEP"); path != "" {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err == nil {
+			err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK})
+		}
+		fmt.Println("locked", err)
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	name := filepath.Join(t.TempDir(), "x.lock")
+	cmd := exec.Command(os.Args[0], "-test.run=TestKeeper$")
+	cmd.Env = append(os.Environ(), "LOCK_TEST_KEEP="+name)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	line := make([]byte, 13)
+	if _, err := io.ReadFull(out, line); err != nil || string(line) != "locked <nil>\n" {
+		t.Fatalf("child says %q, %v", line, err)
+	}
+	f, err := disk.OS().OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if pid := owner(f, Shared); pid != -1 {
+		t.Errorf("the kernel tells %d", pid)
+	}
+	if pid := keeper(f, Shared); pid != cmd.Process.Pid {
+		t.Errorf("keeper %d, want %d", pid, cmd.Process.Pid)
 	}
 }
 

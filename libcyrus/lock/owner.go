@@ -3,7 +3,10 @@ package lock
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +24,41 @@ func owner(f disk.File, mode Mode) int {
 		return 0
 	}
 	return int(q.Pid)
+}
+
+// searching keeps all but one from looking through /proc at a time.
+var searching sync.Mutex
+
+// keeper is owner, but finds the process also where the lock is of the kind we
+// use: -1 if it is another user's, or somebody else is looking just now. It is
+// slow. In /proc/PID/fdinfo/FD each lock has a line:
+//
+//	lock:	1: OFDLCK ADVISORY  WRITE -1 fe:00:1234 0 EOF
+func keeper(f disk.File, mode Mode) int {
+	pid := owner(f, mode)
+	if pid != -1 || !searching.TryLock() {
+		return pid
+	}
+	defer searching.Unlock()
+	fi, err := f.Stat()
+	if err != nil {
+		return pid
+	}
+	ino := []byte(":" + strconv.FormatUint(disk.Inode(fi), 10) + " ")
+	infos, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
+	for _, name := range infos {
+		info, err := os.ReadFile(name)
+		if err != nil {
+			continue // closed meanwhile, or another user's
+		}
+		for line := range bytes.Lines(info) {
+			if bytes.HasPrefix(line, []byte("lock:")) && bytes.Contains(line, ino) {
+				pid, _ = strconv.Atoi(strings.Split(name, "/")[2])
+				return pid
+			}
+		}
+	}
+	return pid
 }
 
 // Owner reports who keeps f from being locked now: a process, 0 for nobody,

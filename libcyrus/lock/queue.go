@@ -89,7 +89,7 @@ func (e *entry) wait(ctx context.Context, w *waiter) (*Held, error) {
 		case err = <-w.ready:
 			done = true
 		case <-late.C:
-			pid = owner(w.f, w.mode)
+			pid = keeper(w.f, w.mode)
 		case <-limit.Done():
 			if err = e.giveUp(w); err != nil {
 				err = e.timedOut(limit, w.mode)

@@ -216,6 +216,9 @@ func (e *editor) storeSeen(ctx context.Context) error {
 	return e.v.o.Seen.Update(ctx, e.v.seenUser, e.v.ref.UniqueID, func(st *seen.State) {
 		st.LastRead, st.LastChange = now(), int64(h.LastAppend)
 		st.LastUID = max(st.LastUID, e.v.recentUID)
+		for _, r := range st.Seen.Remove(1, e.v.lastUID) { // this view cannot know them
+			set = set.Add(r.First, r.Last)
+		}
 		st.Seen = set
 	})
 }
