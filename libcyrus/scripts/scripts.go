@@ -104,8 +104,8 @@ func (u *User) locked(ctx context.Context, fn func() error) error {
 // Check compiles a text: sieve.Errors if it is no script.
 func (u *User) Check(text []byte) (*sieve.Script, error) { return sieve.Parse(text, u.rules) }
 
-// ValidName reports whether a script may have a name: up to 512 octets of
-// UTF-8 without controls, line ends and '/' (RFC 5804 section 1.6).
+// ValidName reports whether a script may have a name: UTF-8 that
+// fits a file name, without controls, line ends and '/' (RFC 5804 section 1.6).
 func ValidName(name string) bool {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || name == "." || name == ".." {
 		return false
@@ -246,11 +246,13 @@ func (u *User) Activate(ctx context.Context, name string) error {
 			}
 			want = x.uid
 		}
-		if err := u.flag(ctx, all, want); err != nil {
-			return err
+		if name == "" { // the link first: of none that is active by its message anybody may have set it
+			if err := u.unlink(); err != nil {
+				return err
+			}
 		}
-		if name == "" {
-			return u.unlink()
+		if err := u.flag(ctx, all, want); err != nil {
+			return errors.Join(err, u.settle(ctx))
 		}
 		return u.settle(ctx)
 	})

@@ -252,7 +252,7 @@ func (s *Site) cyrusConf(o Options) string {
 			`pop3 cmd="pop3d -C %[1]s/etc/imapd.conf" listen="` + s.POP3 + `"`,
 			`lmtp cmd="lmtpd -C %[1]s/etc/imapd.conf -a" listen="` + s.LMTP + `"`,
 			`lmtpunix cmd="lmtpd -C %[1]s/etc/imapd.conf" listen="%[1]s/run/lmtp"`,
-			`sieve cmd="timsieved -C %[1]s/etc/imapd.conf" listen="` + s.Sieve + `"`,
+			`managesieve cmd="timsieved -C %[1]s/etc/imapd.conf" listen="` + s.Sieve + `"`,
 			`notify cmd="notifyd -C %[1]s/etc/imapd.conf" listen="%[1]s/run/notify" proto="udp" prefork=1`,
 		}
 	}
