@@ -195,20 +195,21 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			base, s := newSite(t)
+			u := open(t, s)
+			for _, err := range []error{
+				u.Put(t.Context(), "x", []byte("keep;")), u.Put(t.Context(), "y", []byte("stop;")), u.Activate(t.Context(), "x"),
+			} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := shown(t, u); got != before {
+				t.Fatalf("%q", got)
+			}
+			s.Close()
 			for i := 0; ; i++ {
-				m, s := newSite(t)
-				u := open(t, s)
-				for _, err := range []error{
-					u.Put(t.Context(), "x", []byte("keep;")), u.Put(t.Context(), "y", []byte("stop;")), u.Activate(t.Context(), "x"),
-				} {
-					if err != nil {
-						t.Fatal(err)
-					}
-				}
-				if got := shown(t, u); got != before {
-					t.Fatalf("%q", got)
-				}
-				s.Close()
+				m := base.Crash(uint64(i))
 				failing := disk.FailFrom(m, i)
 				s, err := openSite(t, failing)
 				if err == nil {

@@ -40,7 +40,7 @@ func TestOursByReferenceServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir = filepath.Join(dir, "site")
-	first := freePorts(t, 3)
+	first := freePorts(t, 4)
 	script(t, bin, "cyrus", dir, strconv.Itoa(first))
 	stopped := false
 	stop := func() {
