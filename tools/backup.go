@@ -81,7 +81,7 @@ func removeTree(fsys disk.FS, name string) error {
 // copyDatabase copies the file of a database into dir, while nobody can
 // change it. A file that is not there is no error.
 func copyDatabase(ctx context.Context, fsys disk.FS, locks *lock.Table, path, dir string) (err error) {
-	from, err := fsys.Open(path)
+	from, held, err := locks.OpenFile(ctx, path, os.O_RDONLY, lock.Shared)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -89,10 +89,6 @@ func copyDatabase(ctx context.Context, fsys disk.FS, locks *lock.Table, path, di
 		return err
 	}
 	defer from.Close()
-	held, err := locks.File(ctx, from, path, lock.Shared)
-	if err != nil {
-		return err
-	}
 	defer held.Release()
 	to, err := fsys.OpenFile(filepath.Join(dir, filepath.Base(path)), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
