@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
@@ -86,8 +87,14 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	}
 	if counts := m.store.o.Counters != nil && m.newModseqs(); counts || len(moves) > 0 {
 		tasks = append(tasks, func() (err error) {
+			// The quota root takes a modseq too: before messages, after
+			// annotations of the mailbox.
+			first := counts && len(c.box) > 0
+			if first {
+				m.countModseqs(counters.Folder, m.hdr.HighestModseq)
+			}
 			c.undoQuota, err = m.updateQuota(ctx, moves)
-			if counts { // after the quota root, which takes a modseq too
+			if counts && !first {
 				m.countModseqs(0, m.hdr.HighestModseq)
 			}
 			return err

@@ -36,7 +36,9 @@ func keepConversations(o *Options) {
 			return ""
 		},
 	})
-	o.UserMailboxes = func(context.Context, string) ([]Ref, error) { return []Ref{inbox, trash, other}, nil }
+	o.UserMailboxes = func(context.Context, string) ([]Ref, error) {
+		return []Ref{inbox, trash, other, movable(o.FS)}, nil
+	}
 	o.Folder = func(_ context.Context, key string, byName bool) (Ref, bool) {
 		for _, r := range []Ref{inbox, trash, other} {
 			if key == r.UniqueID || byName && key == string(r.Name) {
@@ -349,4 +351,86 @@ func TestSingleInstanceFaults(t *testing.T) {
 			return err
 		}),
 	}).run(t)
+}
+
+// moving is a mailbox that gets another name: it has the first one until
+// movedMark is there. A mark whose sync failed may be there after all; then the
+// new files are gone.
+var moving = [2]Ref{
+	{Name: "user.alice.from", UniqueID: "mm0123456789012345678901", Partition: "default", Legacy: true},
+	{Name: "user.alice.to", UniqueID: "mm0123456789012345678901", Partition: "default", Legacy: true},
+}
+
+const movedMark = "/s/conf/moved"
+
+// movable is where the list of mailboxes says that moving is.
+func movable(fsys disk.FS) Ref {
+	_, err := fsys.Stat(movedMark)
+	_, err2 := fsys.Stat("/s/spool/user/alice/to/cyrus.index")
+	if err == nil && err2 == nil {
+		return moving[1]
+	}
+	return moving[0]
+}
+
+// repaired opens a mailbox, which repairs it, before it looks further.
+func repaired(ref func(*env) Ref, see func(*env, *mailboxtest.Report, bool) error) func(*env, *mailboxtest.Report, bool) error {
+	return func(e *env, r *mailboxtest.Report, acked bool) error {
+		m, err := e.s.Open(ctx, ref(e), Write)
+		if err != nil {
+			return err
+		}
+		m.Close()
+		return see(e, r, acked)
+	}
+}
+
+func TestConversationChangeFaults(t *testing.T) {
+	t.Parallel()
+	any := func(*env, *mailboxtest.Report, bool) error { return nil }
+	theInbox := func(*env) Ref { return inbox }
+	for name, f := range map[string]*faultTest{
+		"expunge": {
+			setup: someMail(3),
+			do:    func(e *env, _ func()) error { return expungeUID(e, 2) },
+			see:   repaired(theInbox, soundAfter(any)),
+		},
+		"flags": {
+			setup: someMail(2),
+			do:    func(e *env, _ func()) error { return e.tryFlip(inbox, 1, Seen) },
+			see:   repaired(theInbox, soundAfter(any)),
+		},
+		"move": {
+			setup: func(e *env) {
+				e.create(inbox)
+				e.create(moving[0])
+				e.mustAppend(moving[0], 1, 2)
+			},
+			do: func(e *env, ack func()) error {
+				return e.s.Move(ctx, moving[0], moving[1], "user.alice", 0, "s", func(*Mailbox) error {
+					err := disk.ReplaceSync(e.fs, movedMark, []byte("x"), 0o644)
+					if err == nil {
+						ack()
+					}
+					return err
+				})
+			},
+			see: repaired(func(e *env) Ref { return movable(e.fs) }, soundAfter(func(e *env, _ *mailboxtest.Report, acked bool) error {
+				at := movable(e.fs)
+				if acked && at != moving[1] {
+					return errors.New("not moved")
+				}
+				if n := len(e.report(at).Live()); n != 2 {
+					return fmt.Errorf("%d messages", n)
+				}
+				return nil
+			})),
+		},
+	} {
+		f.conversed = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f.run(t)
+		})
+	}
 }
