@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
 )
 
 // delete deletes a mailbox (RFC 3501 section 6.3.4). An admin who deletes an
@@ -15,15 +16,17 @@ func (s *session) delete(name string) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	err = s.site.List.Delete(s.ctx, s.who, n, mboxlist.DeleteOptions{})
+	return "", s.deleteMailbox(n, mboxlist.DeleteOptions{})
+}
+
+// deleteMailbox deletes a mailbox, and leaves it if it is selected.
+func (s *session) deleteMailbox(n mboxname.Name, o mboxlist.DeleteOptions) error {
+	err := s.site.List.Delete(s.ctx, s.who, n, o)
 	if errors.Is(err, mboxlist.ErrUseTaken) {
 		err = refusal("[CANNOT] " + mboxlist.ErrUseTaken.Error())
 	}
-	if err != nil {
-		return "", err
-	}
-	if s.view != nil && s.view.Ref().Name == n {
+	if err == nil && s.view != nil && s.view.Ref().Name == n {
 		s.leave()
 	}
-	return "", nil
+	return err
 }

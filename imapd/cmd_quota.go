@@ -19,7 +19,7 @@ func (s *session) getQuota(name string) (string, error) {
 	if !s.who.Admin {
 		return "", errs.New(errs.Denied, "imapd.getquota", name, nil)
 	}
-	n, err := s.internal(name)
+	n, err := s.ns.InternalRoot(name)
 	if err != nil {
 		return "", errs.New(errs.QuotaNotFound, "imapd.getquota", name, err)
 	}
@@ -111,7 +111,7 @@ func (s *session) setQuota(r *imapwire.Reader) (string, error) {
 	if !r.EOL() {
 		return "", imapwire.SyntaxError("Unexpected extra arguments to SETQUOTA")
 	}
-	n, err := s.internal(name)
+	n, err := s.ns.InternalRoot(name)
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}

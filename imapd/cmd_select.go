@@ -163,6 +163,7 @@ func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 		Rights:            s.rightsOn(e),
 		Examine:           examine,
 		Folder:            s.ns.ExternalOr(e.Name),
+		Internal:          s.ns.Internal,
 		PreviewAnnotation: config.JmapPreviewAnnot.In(s.conf),
 		Admin:             s.who.Admin,
 		Annotations:       s.site.Definitions,

@@ -76,6 +76,11 @@ var commands = map[string]command{
 	"getannotation": {states: loggedIn, run: (*session).getAnnotation, check: true},
 	"setannotation": {states: loggedIn, run: (*session).setAnnotation, check: true},
 
+	"localcreate": checked(cmd(loggedIn, parseLocalCreate, (*session).create)),
+	"localdelete": checked(cmd(loggedIn, parseMailbox, (*session).localDelete)),
+	"xfer":        cmd(loggedIn, parseXfer, (*session).xfer),
+	"mupdatepush": cmd(loggedIn, parseMailbox, (*session).mupdatePush),
+
 	"genurlauth": cmd(loggedIn, parseGenURLAuth, (*session).genURLAuth),
 	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},
 	"resetkey":   cmd(loggedIn, parseResetKey, (*session).resetKey),

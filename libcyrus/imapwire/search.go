@@ -2,6 +2,7 @@ package imapwire
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,27 +13,31 @@ type SearchOp uint8
 // The kinds of search keys (RFC 3501 section 6.4.4), and which fields of
 // SearchKey they use.
 const (
-	SearchAnd        SearchOp = iota // Keys: all of them; none is ALL
-	SearchOr                         // Keys: two
-	SearchNot                        // Keys: one
-	SearchSeq                        // Set of sequence numbers
-	SearchUID                        // Set of UIDs
-	SearchFlag                       // Flag is set
-	SearchKeyword                    // Text is the name of a user flag that is set
-	SearchRecent                     //
-	SearchDate                       // internal date in [From, To)
-	SearchSent                       // day of the Date field in [From, To)
-	SearchLarger                     // more than Size octets
-	SearchSmaller                    // less than Size octets
-	SearchHeader                     // field Field contains Text; empty Text: there is such a field
-	SearchBody                       // Text in the body
-	SearchText                       // Text in header or body
-	SearchSaved                      // save date in [From, To) (RFC 8514)
-	SearchAge                        // at least From and less than To seconds old (RFC 5032)
-	SearchEmailID                    // Text is the EMAILID (RFC 8474)
-	SearchThreadID                   // Text is the THREADID
-	SearchAnnotation                 // Text in the Attribute of the entry Field (RFC 5257)
-	SearchModseq                     // at least Modseq (RFC 7162)
+	SearchAnd         SearchOp = iota // Keys: all of them; none is ALL
+	SearchOr                          // Keys: two
+	SearchNot                         // Keys: one
+	SearchSeq                         // Set of sequence numbers
+	SearchUID                         // Set of UIDs
+	SearchFlag                        // Flag is set
+	SearchKeyword                     // Text is the name of a user flag that is set
+	SearchRecent                      //
+	SearchDate                        // internal date in [From, To)
+	SearchSent                        // day of the Date field in [From, To)
+	SearchLarger                      // more than Size octets
+	SearchSmaller                     // less than Size octets
+	SearchHeader                      // field Field contains Text; empty Text: there is such a field
+	SearchBody                        // Text in the body
+	SearchText                        // Text in header or body
+	SearchSaved                       // save date in [From, To) (RFC 8514)
+	SearchAge                         // at least From and less than To seconds old (RFC 5032)
+	SearchEmailID                     // Text is the EMAILID (RFC 8474)
+	SearchThreadID                    // Text is the THREADID
+	SearchAnnotation                  // Text in the Attribute of the entry Field (RFC 5257)
+	SearchModseq                      // at least Modseq (RFC 7162)
+	SearchFolder                      // the mailbox is the one that the client calls Text
+	SearchCID                         // the conversation is Modseq; 0 is none
+	SearchSpam                        // a hundred times X-Spam-score is in [From, To)
+	SearchContentType                 // Text in the type of a part, as "TEXT/PLAIN"
 )
 
 // A SearchFlagName is a system flag that SEARCH can ask for.
@@ -302,6 +307,26 @@ func argumentKey(word string) func(*searchParser) (SearchKey, error) {
 		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchEmailID}) }
 	case "threadid":
 		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchThreadID}) }
+	case "deliveredto":
+		return func(p *searchParser) (SearchKey, error) {
+			return p.text(SearchKey{Op: SearchHeader, Field: "x-original-delivered-to"})
+		}
+	case "folder":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchFolder}) }
+	case "xcontenttype":
+		return func(p *searchParser) (SearchKey, error) { return p.text(SearchKey{Op: SearchContentType}) }
+	case "cid":
+		return (*searchParser).conversation
+	case "spamabove":
+		return func(p *searchParser) (SearchKey, error) {
+			n, err := p.spamScore()
+			return spamKey(n, math.MaxInt64), err
+		}
+	case "spambelow":
+		return func(p *searchParser) (SearchKey, error) {
+			n, err := p.spamScore()
+			return spamKey(math.MinInt64, n), err
+		}
 	case "older":
 		return func(p *searchParser) (SearchKey, error) { return p.age(SearchKey{To: math.MaxInt64}) }
 	case "younger":
@@ -375,7 +400,7 @@ func (p *searchParser) uid() (SearchKey, error) {
 // text takes the string of a key.
 func (p *searchParser) text(k SearchKey) (SearchKey, error) {
 	switch p.word {
-	case "bcc", "cc", "from", "subject", "to", "body", "text":
+	case "bcc", "cc", "from", "subject", "to", "body", "text", "deliveredto", "xcontenttype":
 		p.fuzzy = p.fuzzy || p.within > 0
 	}
 	s, err := p.r.AString()
@@ -456,6 +481,47 @@ func (p *searchParser) age(k SearchKey) (SearchKey, error) {
 		k.From = n
 	}
 	return k, nil
+}
+
+// conversation takes the id of a conversation: 16 hexadecimal digits, or NIL.
+//
+// Source: conversation_id_decode in Cyrus imap/conversations.c.
+func (p *searchParser) conversation() (SearchKey, error) {
+	text, err := p.r.AString()
+	if err != nil {
+		return SearchKey{}, p.argument(err)
+	}
+	k := SearchKey{Op: SearchCID}
+	if text == "NIL" {
+		return k, nil
+	}
+	if k.Modseq, err = strconv.ParseUint(text, 16, 64); err != nil || len(text) != 16 {
+		return k, SyntaxError("Invalid number in Search command")
+	}
+	return k, nil
+}
+
+// spamScore takes a score, times a hundred.
+func (p *searchParser) spamScore() (int64, error) {
+	text, err := p.r.AString()
+	if err != nil {
+		return 0, p.argument(err)
+	}
+	return SpamScore(text), nil
+}
+
+func spamKey(from, to int64) SearchKey { return SearchKey{Op: SearchSpam, From: from, To: to} }
+
+// SpamScore is a hundred times the number at the start of a text, rounded; 0
+// without one.
+func SpamScore(text string) int64 {
+	text = strings.TrimLeft(text, " \t")
+	for n := min(len(text), 32); n > 0; n-- {
+		if f, err := strconv.ParseFloat(text[:n], 64); err == nil && f == f {
+			return int64(math.Max(math.Min(f*100+0.5, math.MaxInt32), math.MinInt32))
+		}
+	}
+	return 0
 }
 
 // date takes a day, with or without quotes; word is "before", "senton", ….

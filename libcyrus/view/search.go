@@ -123,6 +123,13 @@ func (c *compiler) compile(k *imapwire.SearchKey) *query {
 		return c.header(k)
 	case imapwire.SearchAnnotation:
 		return c.annotation(k)
+	case imapwire.SearchSpam:
+		return &query{ofCache, func(m *candidate) bool {
+			n := imapwire.SpamScore(m.first("X-Spam-score"))
+			return n >= k.From && n < k.To
+		}}
+	case imapwire.SearchContentType:
+		return c.contentType(k)
 	case imapwire.SearchBody, imapwire.SearchText:
 		return c.text(k)
 	}
@@ -199,6 +206,10 @@ func (c *compiler) plain(k *imapwire.SearchKey) func(*candidate) bool {
 		return func(m *candidate) bool { return m.r.CID != 0 && threadID(m.r) == k.Text }
 	case imapwire.SearchModseq:
 		return func(m *candidate) bool { return m.r.Modseq >= k.Modseq }
+	case imapwire.SearchCID:
+		return func(m *candidate) bool { return m.r.CID == k.Modseq }
+	case imapwire.SearchFolder:
+		return c.folder(k.Text)
 	case imapwire.SearchLarger:
 		return func(m *candidate) bool { return m.r.Size > k.Size }
 	case imapwire.SearchSmaller:
@@ -243,6 +254,31 @@ func (c *compiler) header(k *imapwire.SearchKey) *query {
 		w = ofCache
 	}
 	return &query{w, func(m *candidate) bool { return m.field(k.Field, p) }}
+}
+
+// folder makes the query whether the client calls the mailbox so.
+func (c *compiler) folder(external string) func(*candidate) bool {
+	is := false
+	if c.v.o.Internal != nil {
+		n, err := c.v.o.Internal(external)
+		is = err == nil && n == c.v.ref.Name
+	}
+	return func(*candidate) bool { return is }
+}
+
+// contentType makes the query for text in the type of any part.
+//
+// Source: search_contenttype_match in Cyrus imap/search_expr.c.
+func (c *compiler) contentType(k *imapwire.SearchKey) *query {
+	want := []byte(strings.ToUpper(k.Text))
+	return &query{ofCache, func(m *candidate) bool {
+		found := false
+		partTypes(m.item(message.ItemBodyStructure), func(name []byte) bool {
+			found = bytes.Contains(name, want)
+			return !found
+		})
+		return found
+	}}
 }
 
 // pattern prepares a string of the client.

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gocyrus/libcyrus/acl"
@@ -177,17 +175,9 @@ func (v *View) hasFlag(name string) func(*candidate) uint64 {
 	return func(m *candidate) uint64 { return number(n >= 0 && m.r.User.Has(n)) }
 }
 
-// spamScore is a hundred times the number at the start of a text. As in
-// Cyrus negative ones come last.
-func spamScore(text string) uint64 {
-	text = strings.TrimLeft(text, " \t")
-	for n := min(len(text), 32); n > 0; n-- {
-		if f, err := strconv.ParseFloat(text[:n], 64); err == nil {
-			return uint64(int64(math.Max(math.Min(f*100+0.5, math.MaxInt32), math.MinInt32)))
-		}
-	}
-	return 0
-}
+// spamScore is what SORT compares of a score. As in Cyrus negative ones come
+// last.
+func spamScore(text string) uint64 { return uint64(imapwire.SpamScore(text)) }
 
 // first returns the value of the first header field of a name, unfolded.
 func (c *candidate) first(name string) string {

@@ -98,6 +98,36 @@ func redescribed(part []byte, c *content) []byte {
 	return append(append([]byte{'('}, bytes.Join(all, []byte(" "))...), ')')
 }
 
+// partTypes calls fn with the type of each part, as "TEXT/PLAIN", until it
+// returns false; it returns false then.
+func partTypes(part []byte, fn func(name []byte) bool) bool {
+	all := items(part)
+	name := []byte("MULTIPART")
+	for len(all) > 0 && all[0][0] == '(' {
+		if !partTypes(all[0], fn) {
+			return false
+		}
+		all = all[1:]
+		if len(all) > 0 && all[0][0] != '(' {
+			return fn(typeName(name, all[0]))
+		}
+	}
+	if len(all) < 2 {
+		return true
+	}
+	if !fn(typeName(all[itemType], all[itemType+1])) {
+		return false
+	}
+	inner := messageBody(part)
+	return inner == nil || partTypes(inner, fn)
+}
+
+// typeName joins a type and a subtype, in upper case.
+func typeName(major, minor []byte) []byte {
+	name := append(bytes.Clone(bytes.Trim(major, `"`)), '/')
+	return bytes.ToUpper(append(name, bytes.Trim(minor, `"`)...))
+}
+
 // items cuts a list in parentheses into what it holds; of a broken one as far
 // as it can be read. No item is empty.
 func items(list []byte) (all [][]byte) {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"testing"
 
 	"gocyrus/libcyrus/imapwire"
@@ -46,9 +47,22 @@ func TestPartStructure(t *testing.T) {
 	}
 }
 
+func TestPartTypes(t *testing.T) {
+	const body = `(("A" "b" NIL NIL NIL "BASE64" 8 NIL NIL NIL NIL)("MESSAGE" "RFC822" NIL NIL NIL "7BIT" 21 (NIL "x") (("C" "D")("E" "F") "MIXED") 3 NIL) "alternative" NIL)`
+	var got []string
+	partTypes([]byte(body), func(name []byte) bool { got = append(got, string(name)); return len(got) < 6 })
+	if want := "[A/B MESSAGE/RFC822 C/D E/F MULTIPART/MIXED MULTIPART/ALTERNATIVE]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+	if got = nil; partTypes([]byte(body), func(name []byte) bool { got = append(got, string(name)); return len(got) < 3 }) || len(got) != 3 {
+		t.Errorf("does not stop: %v", got)
+	}
+}
+
 func FuzzPartStructure(f *testing.F) {
 	f.Add([]byte(`(("A" "B" NIL NIL {1}`+"\r\n"+`x "7BIT" 3 1)("C" "D") "MIXED")`), uint32(1), true)
 	f.Fuzz(func(_ *testing.T, body []byte, n uint32, decoded bool) {
 		partStructure(body, nil, &imapwire.Section{Numbers: []uint32{n, 1}}, decoded, &content{})
+		partTypes(body, func([]byte) bool { return true })
 	})
 }

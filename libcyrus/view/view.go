@@ -28,9 +28,11 @@ type Options struct {
 	Seen  *seen.Store
 	User  string // whose \Seen and \Recent; "" is nobody
 	// Rights returns what User may do with a mailbox that has this ACL.
-	Rights            func(acl string) acl.Rights
-	Examine           bool               // change nothing, not even \Recent
-	Folder            string             // its name as the client writes it
+	Rights  func(acl string) acl.Rights
+	Examine bool   // change nothing, not even \Recent
+	Folder  string // its name as the client writes it
+	// Internal finds the mailbox that the client means (SEARCH FOLDER).
+	Internal          func(external string) (mboxname.Name, error)
 	PreviewAnnotation string             // jmap_preview_annot
 	Admin             bool               // all annotations can be set
 	Annotations       *annot.Definitions // of messages
