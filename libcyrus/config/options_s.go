@@ -101,7 +101,9 @@ var Sharedprefix = newString(Row{Name: "sharedprefix", Default: "Shared Folders"
 
 var SieveAllowreferrals = newSwitch(Row{Name: "sieve_allowreferrals", Default: "yes", Since: "2.3.17", Group: "sieve"})
 
-var SieveDuplicateMaxExpiration = newDuration(Row{Name: "sieve_duplicate_max_expiration", Default: "90d", Since: "3.1.8", Unit: "s", Group: "sieve"})
+var SieveDuplicateMaxExpiration = newDuration(Row{Name: "sieve_duplicate_max_expiration", Default: "90d", Since: "3.1.8", Unit: "s", Group: "sieve",
+	Doc: `The longest time that Sieve's test duplicate remembers an id.`,
+})
 
 var SieveExtensions = newBits(Row{Name: "sieve_extensions", Default: "fileinto reject vacation vacation-seconds notify include envelope environment body relational regex subaddress copy date index imap4flags mailbox mboxmetadata servermetadata variables editheader extlists duplicate ihave fcc special-use redirect-dsn redirect-deliverby mailboxid vnd.cyrus.log vnd.cyrus.jmapquery vnd.cyrus.imip snooze", Since: "3.6.0", Group: "sieve",
 	Values: []string{
