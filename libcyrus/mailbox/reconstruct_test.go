@@ -196,3 +196,62 @@ func TestReconstructIndexHeader(t *testing.T) {
 		e.check(inbox)
 	}
 }
+
+// TestReconstructConversations loses and damages indexes of a user who has
+// conversations: after a reconstruct a count from scratch finds nothing, and
+// answers are in the conversations of what they answer.
+func TestReconstructConversations(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(e *env, path string) error{
+		"lost":   func(e *env, path string) error { return e.fs.Remove(path) },
+		"record": func(e *env, path string) error { e.poke(path, 160+112+4, []byte{1, 2, 3, 4}); return nil },
+		"header": func(e *env, path string) error { e.poke(path, 0, make([]byte, 160)); return nil },
+		"cut":    func(e *env, path string) error { return disk.ReplaceSync(e.fs, path, []byte("x"), 0o600) },
+		"message": func(e *env, path string) error {
+			return e.fs.Rename(strings.TrimSuffix(path, "cyrus.index")+"2.", strings.TrimSuffix(path, "cyrus.index")+"9.")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := conversedEnv(t, disk.NewMem())
+			e.create(inbox)
+			e.create(trash)
+			e.create(other)
+			e.mustAppend(inbox, 1, 2, 3)
+			st := e.stage(strings.Replace(reply(4, 1), "number 4", "number 1", 1))
+			defer st.Remove()
+			if _, err := e.s.Append(ctx, other, []AppendMessage{{Staged: st, Flags: Flagged}}, AppendOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(e, e.dir(inbox)+"/cyrus.index"); err != nil {
+				t.Fatal(err)
+			}
+			n := e.reopen(e.fs, func(*Options) {})
+			var said []string
+			if _, err := n.s.Reconstruct(ctx, inbox, n.reconstructOptions(&said)); err != nil {
+				t.Fatal(err)
+			}
+			n.mustAudit("reconstruct")
+			m := n.open(inbox, Read)
+			count := 0
+			if err := m.Each(1, func(r *Record) bool {
+				count++
+				if r.CID == 0 {
+					t.Errorf("uid %d is in no conversation", r.UID)
+				}
+				return true
+			}); err != nil || count != 3 {
+				t.Errorf("%d messages, %v: %q", count, err, said)
+			}
+			if h := m.Header(); h.dirty() {
+				t.Error("the mark is left")
+			}
+			m.Close()
+			if n.thread(inbox, 1) != n.thread(other, 1) {
+				t.Error("the answer is in another conversation")
+			}
+			n.mustAppend(inbox, 7)
+			n.mustAudit("append")
+		})
+	}
+}
