@@ -103,6 +103,27 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendConversed is BenchmarkAppend alone, with conversations: 10 syncs
+// and some 80 operations for each message rather than 4 and 10. Those are the
+// mark, the counters (two) and conversations.db (three).
+func BenchmarkAppendConversed(b *testing.B) {
+	c := newCountFS()
+	e := newEnv(b, c, b.TempDir())
+	e.s.Close()
+	e.conversed = true
+	e = e.reopen(c, func(*Options) {})
+	e.create(inbox)
+	c.syncs.Store(0)
+	c.all.Store(0)
+	i := 0
+	for b.Loop() {
+		i++
+		e.mustAppend(inbox, i)
+	}
+	b.ReportMetric(float64(c.syncs.Load())/float64(b.N), "syncs/op")
+	b.ReportMetric(float64(c.all.Load())/float64(b.N), "fileops/op")
+}
+
 // BenchmarkStore changes a flag of one message.
 func BenchmarkStore(b *testing.B) {
 	e, c := benchEnv(b)
