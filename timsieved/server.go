@@ -8,6 +8,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/sieve"
 	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/worker"
@@ -45,7 +46,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 
 // newServer is a server without what only a worker knows.
 func newServer(c *config.Config, log *slog.Logger, st *site.Site) *server {
-	s := &server{conf: c, log: log, site: st, auth: auth.New(c, log), rules: sieve.OptionsFrom(c)}
+	s := &server{conf: c, log: log, site: st, auth: auth.New(c, log), rules: scripts.Rules(c)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{Service: "sieve", ProxyServers: true, Denied: s.denied}, log)
 	s.timeout = max(config.Timeout.In(c), minTimeout)
 	s.maxScript = max(config.SieveMaxscriptsize.In(c), 0) << 10

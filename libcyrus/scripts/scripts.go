@@ -57,6 +57,14 @@ type User struct {
 	rules sieve.Options
 }
 
+// Rules are those by which texts are checked: imapd.conf's, without the
+// extensions that delivery does not have.
+func Rules(c *config.Config) sieve.Options {
+	o := sieve.OptionsFrom(c)
+	o.NoSnooze, o.NoIMIP, o.NoJMAPQuery = true, true, true
+	return o
+}
+
 // Open returns the scripts of a user, and makes the mailbox and the directory
 // for them. Byte code that is missing, or not made from the text, is made
 // anew. The user must have an INBOX: errs.NotFound.
@@ -83,7 +91,7 @@ func Open(ctx context.Context, s *site.Site, userID string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &User{site: s, id: userID, ref: e.Ref(), rules: sieve.OptionsFrom(s.Config)}
+	u := &User{site: s, id: userID, ref: e.Ref(), rules: Rules(s.Config)}
 	u.dir = s.Layout.UserSieveDir(userID, inbox, legacy)
 	if err := s.FS.MkdirAll(u.dir, 0o755); err != nil {
 		return nil, errs.New(errs.IO, "scripts.Open", u.dir, err)

@@ -19,7 +19,7 @@ import (
 var notBuilt = []string{
 	"SCAN",
 	"X-REPLICATION", "X-SIEVE-MAILBOX",
-	"vnd.cyrus.snooze", "vnd.cyrus.imip", "vnd.cyrus.jmapquery", "extlists", // of Sieve
+	"vnd.cyrus.snooze", "vnd.cyrus.imip", "vnd.cyrus.jmapquery", // of Sieve
 }
 
 // TestMain lets more dialogs run at a time than there are processors: most

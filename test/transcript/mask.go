@@ -105,7 +105,7 @@ func (m *Masker) Unused() []string {
 }
 
 // capabilities finds the list of capabilities in a greeting or a reply.
-var capabilities = regexp.MustCompile(`CAPABILITY ([^\]\r]*)`)
+var capabilities = regexp.MustCompile(`CAPABILITY ([^\]\r]*)|"SIEVE" "[^"]*"`)
 
 // Mask is the form of a line that is compared.
 func (m *Masker) Mask(line []byte) []byte {
