@@ -103,9 +103,9 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendConversed is BenchmarkAppend alone, with conversations: 10 syncs
-// and some 80 operations for each message rather than 4 and 10. Those are the
-// mark, the counters (two) and conversations.db (three).
+// BenchmarkAppendConversed is BenchmarkAppend alone, with conversations:
+// measured, 10 syncs and 79 operations for each message rather than 4 and 10,
+// for the mark, the counters and conversations.db.
 func BenchmarkAppendConversed(b *testing.B) {
 	c := newCountFS()
 	e := newEnv(b, c, b.TempDir())
