@@ -97,7 +97,7 @@ func (h *scriptHost) sendRejection(to, reason string) error {
 	host, now := h.s.conf.ServerName(), time.Now()
 	boundary := fmt.Sprintf("%d/%s", os.Getpid(), host)
 	var b bytes.Buffer
-	h.head(&b, "reject", now)
+	id := h.head(&b, "reject", now)
 	fmt.Fprintf(&b, "From: Mail Sieve Subsystem <%s>\r\nTo: <%s>\r\nMIME-Version: 1.0\r\n", config.Postmaster.In(h.s.conf), to)
 	fmt.Fprintf(&b, "Content-Type: multipart/report; report-type=disposition-notification;\r\n\tboundary=\"%s\"\r\n", boundary)
 	b.WriteString("Subject: Automatically rejected mail\r\nAuto-Submitted: auto-replied (rejected)\r\n\r\n")
@@ -118,7 +118,11 @@ func (h *scriptHost) sendRejection(to, reason string) error {
 	end := fmt.Sprintf("\r\n\r\n--%s--\r\n", boundary)
 	size := h.m.staged.Size()
 	data := io.MultiReader(&b, io.NewSectionReader(h.m.staged, 0, size), strings.NewReader(end))
-	return h.sendOurs(to, data, int64(b.Len())+size+int64(len(end)))
+	if err := h.sendOurs(to, data, int64(b.Len())+size+int64(len(end))); err != nil {
+		return err
+	}
+	h.mark(duplicate.Key{ID: id, To: h.sieveTo(), Date: message.FormatDate(now)}, now)
+	return nil
 }
 
 // Respond sends a vacation response, unless the last is too young.
