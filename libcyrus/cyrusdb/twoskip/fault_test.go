@@ -269,6 +269,13 @@ func FuzzFile(f *testing.F) {
 	db.Close()
 	b, _ := m.ReadFile(file)
 	f.Add(b, uint16(100), []byte("x"))
+	for _, name := range []string{"mailboxes.db", "annotations.db", "deliver.db", "bob.seen"} { // of a real Cyrus
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, uint16(len(b)/2), []byte{0x7f})
+	}
 	f.Fuzz(func(t *testing.T, b []byte, at uint16, change []byte) {
 		copy(b[min(int(at), len(b)):], change)
 		m := disk.NewMem()
@@ -279,7 +286,16 @@ func FuzzFile(f *testing.F) {
 		}
 		defer db.Close()
 		db.SetLog(quiet)
-		db.Scan(t.Context(), nil, func(k, v []byte) (bool, error) { return true, nil })
+		records := 0
+		db.Scan(t.Context(), nil, func(k, v []byte) (bool, error) {
+			if records++; records > len(b) {
+				t.Fatal("more records than octets")
+			}
+			return true, nil
+		})
+		for _, k := range []string{"", "b2", "c", "zzz"} {
+			db.Get(t.Context(), []byte(k))
+		}
 		db.Consistent(t.Context())
 		db.Commit(t.Context(), sets("b1", "new", "c", "d"))
 		db.Repack(t.Context())
