@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/view"
@@ -32,7 +33,7 @@ func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
 	if err := s.beforeSearch(a); err != nil {
 		return "", err
 	}
-	if a.Fuzzy {
+	if s.wantsEngine(a) {
 		return searched(0, start), nil
 	}
 	var found []view.Found
@@ -53,6 +54,12 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 		return imapwire.SyntaxError("Unrecognized character set")
 	}
 	return s.refresh(false, false)
+}
+
+// wantsEngine reports whether a search is for a search engine: the client says
+// so, or imapd.conf does of all texts.
+func (s *session) wantsEngine(a *imapwire.Search) bool {
+	return a.Fuzzy || a.Engine && config.SearchFuzzyAlways.In(s.conf)
 }
 
 // searched is the end of a search's answer.

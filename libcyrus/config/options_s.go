@@ -30,7 +30,10 @@ var SearchEngine = newEnum(Row{Name: "search_engine", Default: "none", Since: "3
 	Values: []string{"none", "squat", "xapian"},
 })
 
-var SearchFuzzyAlways = newSwitch(Row{Name: "search_fuzzy_always", Default: "no", Since: "3.1.5", Group: "search"})
+var SearchFuzzyAlways = newSwitch(Row{Name: "search_fuzzy_always", Default: "no", Since: "3.1.5", Group: "search",
+	Doc: `Texts in SEARCH, not in SORT and THREAD, are looked for as with FUZZY (RFC
+6203). Without a search engine that finds nothing.`,
+})
 
 var SearchIndexHeaders = newSwitch(Row{Name: "search_index_headers", Default: "yes", Since: "3.0.0", Group: "search"})
 

@@ -77,6 +77,8 @@ type Search struct {
 	// Fuzzy says that a text is to be looked for by a search engine (RFC
 	// 6203).
 	Fuzzy bool
+	// Engine says that there is a key which a search engine can answer.
+	Engine bool
 }
 
 // errBadSearch is what the client is told of most errors in a search.
@@ -93,6 +95,7 @@ type searchParser struct {
 
 	modseq bool // there is a key MODSEQ
 	fuzzy  bool // there is a text within FUZZY
+	texts  bool // there is a text that FUZZY can be about
 	within int  // how many FUZZY are around the key
 }
 
@@ -139,7 +142,7 @@ func (p *searchParser) program(s *Search, word string) error {
 	if err := p.list(&s.Key, word); err != nil {
 		return err
 	}
-	s.Modseq, s.Fuzzy = p.modseq, p.fuzzy
+	s.Modseq, s.Fuzzy, s.Engine = p.modseq, p.fuzzy, p.texts
 	return p.r.Err()
 }
 
@@ -401,6 +404,7 @@ func (p *searchParser) uid() (SearchKey, error) {
 func (p *searchParser) text(k SearchKey) (SearchKey, error) {
 	switch p.word {
 	case "bcc", "cc", "from", "subject", "to", "body", "text", "deliveredto", "xcontenttype":
+		p.texts = true
 		p.fuzzy = p.fuzzy || p.within > 0
 	}
 	s, err := p.r.AString()
