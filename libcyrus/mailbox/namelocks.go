@@ -29,15 +29,15 @@ const (
 // A real Cyrus does not keep to this order: a session in the middle of a
 // command has a mailbox locked shared, and comes back for the namespace
 // (mailbox_unlock_index releases only the latter). Whoever waits for such a
-// mailbox, to have it exclusively, must not keep the namespace meanwhile:
-// each would wait for the other.
+// mailbox, to have it exclusively or behind somebody who wants that, must not
+// keep the namespace meanwhile: each would wait for the other.
 func (m *Mailbox) takeLocks(ctx context.Context, n *nameLocks) error {
 	start, apart := time.Now(), minApart
 	for {
 		if err := m.lockPaths(ctx, &m.namespaces, n.spaces, n.spaceMode); err != nil {
 			return err
 		}
-		if n.nameMode == lock.Shared || len(n.spaces) == 0 {
+		if len(n.spaces) == 0 {
 			return m.lockPaths(ctx, &m.names, n.names, n.nameMode)
 		}
 		short, cancel := context.WithTimeout(ctx, underSpace)
