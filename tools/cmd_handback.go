@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"gocyrus/libcyrus/config"
@@ -53,6 +54,9 @@ func (p *program) handback() error {
 	if err := p.writeScripts(ctx, c); err != nil {
 		return err
 	}
+	if err := forgetStatus(c, disk.OS()); err != nil {
+		return err
+	}
 	err = cyrusdb.Handback(ctx, c, disk.OS(), p.log)
 	if mode, ok := errors.AsType[*cyrusdb.ModeError](err); ok {
 		return &exit{exConfig, mode}
@@ -74,6 +78,22 @@ func (p *program) writeScripts(ctx context.Context, c *config.Config) error {
 	}
 	defer s.Close()
 	return p.indexScripts(ctx, s)
+}
+
+// forgetStatus removes statuscache.db, which Cyrus left and would believe:
+// in own mode nobody takes the entries out of mailboxes that change.
+func forgetStatus(c *config.Config, fsys disk.FS) error {
+	path := config.StatuscacheDbPath.In(c)
+	if path == "" {
+		path = filepath.Join(config.Configdirectory.In(c), "statuscache.db")
+	}
+	if err := fsys.Remove(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(path))
 }
 
 // mailboxesPath is where Cyrus has the list of mailboxes.

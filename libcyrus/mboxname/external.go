@@ -13,7 +13,7 @@ func (ns *Namespace) External(n Name) (string, bool) {
 	}
 	p := n.Parts(ns.DeletedPrefix)
 	if p.Localpart == "" && len(p.Boxes) == 0 {
-		return "", false
+		return "@" + p.Domain, p.Domain != "" && ns.Virtual != VirtualOff // a quota root
 	}
 	var c []string
 	var ok bool

@@ -97,6 +97,19 @@ func (ns *Namespace) Internal(external string) (Name, error) {
 	return n, nil
 }
 
+// InternalRoot is Internal for a quota root, which may also be that of a
+// whole domain: an admin calls it "@domain".
+func (ns *Namespace) InternalRoot(external string) (Name, error) {
+	if domain, ok := strings.CutPrefix(external, "@"); ok && ns.adminDomains() {
+		d := ns.notDefault(domain)
+		if d == "" || strings.ContainsAny(d, "!@/\x00") || !ns.mayName(d) {
+			return "", errs.New(errs.BadName, "mboxname.InternalRoot", external, nil)
+		}
+		return Name(d + "!"), nil
+	}
+	return ns.Internal(external)
+}
+
 // parse takes an external name apart.
 func (ns *Namespace) parse(external string) (Parts, bool) {
 	var p Parts

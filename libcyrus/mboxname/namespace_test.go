@@ -295,3 +295,35 @@ func FuzzInternal(f *testing.F) {
 		}
 	})
 }
+
+// TestInternalRoot: quota roots of domains, which only admins can name.
+func TestInternalRoot(t *testing.T) {
+	virtual := Rules{Virtual: VirtualUserID, DefaultDomain: "example.com", UnixHierarchySep: true}
+	admin := NewNamespace(virtual, "cyrus", true)
+	for _, c := range []struct {
+		ns   *Namespace
+		name string
+		want Name // "": refused
+	}{
+		{admin, "@other.test", "other.test!"},
+		{admin, "user/a@other.test", "other.test!user.a"},
+		{admin, "@example.com", ""},
+		{admin, "@", ""},
+		{admin, "@a@b", ""},
+		{admin, "@a/b", ""},
+		{admin, "@a!b", ""},
+		{NewNamespace(virtual, "x@other.test", true), "@third.test", ""},
+	} {
+		if got, err := c.ns.InternalRoot(c.name); got != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("InternalRoot(%q) = %q, %v; want %q", c.name, got, err, c.want)
+		}
+	}
+	for _, ns := range []*Namespace{NewNamespace(virtual, "x@other.test", false), NewNamespace(Rules{UnixHierarchySep: true}, "cyrus", true)} {
+		if got, _ := ns.InternalRoot("@other.test"); got == "other.test!" {
+			t.Errorf("%+v: names the root of a domain", ns)
+		}
+	}
+	if got, ok := admin.External("other.test!"); got != "@other.test" || !ok {
+		t.Errorf("External of a domain's root: %q, %v", got, ok)
+	}
+}
