@@ -41,24 +41,13 @@ func TestHandedBack(t *testing.T) {
 				t.Errorf("handback: %s", out)
 			}
 			asCyrus(t, s)
-			conf, err := os.ReadFile(filepath.Join(s.Dir, "etc/cyrus.conf"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			free, err := net.Listen("tcp4", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			sieve := free.Addr().String()
-			free.Close()
-			line := fmt.Sprintf("SERVICES {\n sieve cmd=\"timsieved -C %s\" listen=\"%s\" proto=\"tcp4\"\n", s.Conf(), sieve)
-			masterOf(t, s, strings.Replace(string(conf), "SERVICES {\n", line, 1), func() {
+			cyrusServes(t, s, func() {
 				c := &comparison{t: t, all: true}
 				c.compare("", read(t, expected), collect(t, s))
 				for user, want := range map[string][]string{
 					"alice": {`"main" ACTIVE`, `"other.script"`}, "bob": {`"rules" ACTIVE`},
 				} {
-					if got := listScripts(t, sieve, user); !slices.Equal(got, want) {
+					if got := listScripts(t, s.Sieve, user, "pw-"+user); !slices.Equal(got, want) {
 						t.Errorf("scripts of %s: %q, want %q", user, got, want)
 					}
 				}
@@ -71,7 +60,7 @@ func TestHandedBack(t *testing.T) {
 }
 
 // listScripts is what ManageSieve answers to LISTSCRIPTS, sorted.
-func listScripts(t *testing.T, addr, user string) (scripts []string) {
+func listScripts(t *testing.T, addr, user, password string) (scripts []string) {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", addr, 20*time.Second)
 	if err != nil {
@@ -97,7 +86,7 @@ func listScripts(t *testing.T, addr, user string) (scripts []string) {
 		}
 	}
 	until()
-	word := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00pw-" + user))
+	word := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 	fmt.Fprintf(c, "AUTHENTICATE \"PLAIN\" {%d+}\r\n%s\r\n", len(word), word)
 	until()
 	fmt.Fprint(c, "LISTSCRIPTS\r\n")

@@ -1,0 +1,426 @@
+//go:build reference
+
+package reference
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gocyrus/test/server"
+)
+
+// variants is the configurations of spools that a real Cyrus makes. A %[1]s
+// is the site's folder.
+var variants = []variant{
+	{name: "debian", sep: "/", config: []string{
+		"unixhierarchysep: yes", "altnamespace: no", "hashimapspool: yes", "delete_mode: delayed", "expunge_mode: delayed",
+		"archive_enabled: yes", "archivepartition-default: %[1]s/archive", "archivepartition-second: %[1]s/archive2", "archive_maxsize: 16", "archive_after: 10d",
+	}},
+	{name: "flat", sep: ".", legacy: true, immediate: true, verify: []string{"--flat"}, config: []string{
+		"unixhierarchysep: no", "altnamespace: no", "hashimapspool: no", "mailbox_legacy_dirs: yes", "delete_mode: immediate", "expunge_mode: semidelayed",
+		"metapartition-default: %[1]s/meta", "metapartition-second: %[1]s/meta2", "metapartition_files: header index cache annotations", "statuscache: yes",
+		"archive_enabled: yes", "archivepartition-default: %[1]s/archive", "archivepartition-second: %[1]s/archive2", "archive_maxsize: 16",
+		"metadir-archivecache-default: %[1]s/archivemeta", "metadir-archivecache-second: %[1]s/archivemeta2",
+	}},
+}
+
+// A variant is a way to configure a site.
+type variant struct {
+	name          string
+	config        []string // lines of imapd.conf
+	sep           string   // between the parts of a mailbox name
+	alt           bool     // altnamespace
+	legacy        bool     // directories by name
+	immediate     bool     // mailboxes are deleted for good at once
+	conversations bool     // are kept
+	domain        string   // of some users, "" without virtual domains
+	verify        []string // flags for decode-spool
+}
+
+// made is a site of a variant, and what its users are called now.
+type made struct {
+	*server.Site
+	*variant
+	t     *testing.T
+	users []string
+	hides []bool // by row of madeDiffers
+}
+
+// own is the name of a folder of the user who asks; "" is INBOX.
+func (m *made) own(folder string) string {
+	switch name := strings.ReplaceAll(folder, "/", m.sep); {
+	case name == "":
+		return "INBOX"
+	case m.alt:
+		return name
+	default:
+		return "INBOX" + m.sep + name
+	}
+}
+
+// admin is what an admin calls a user's folder; "" is the INBOX.
+func (m *made) admin(user, folder string) string {
+	local, domain, _ := strings.Cut(user, "@")
+	if m.sep == "." {
+		local = strings.ReplaceAll(local, ".", "^")
+	}
+	name := "user/" + local
+	if folder != "" {
+		name += "/" + folder
+	}
+	if domain != "" {
+		domain = "@" + domain
+	}
+	return strings.ReplaceAll(name, "/", m.sep) + domain
+}
+
+// others is what a user calls a folder of another one.
+func (m *made) others(user, folder string) string {
+	if m.alt {
+		return `"Other Users` + m.sep + strings.ReplaceAll(user+"/"+folder, "/", m.sep) + `"`
+	}
+	return `"` + m.admin(user, folder) + `"`
+}
+
+// team is what users call the shared mailbox with messages.
+func (m *made) team() string {
+	if m.alt {
+		return "Shared" + m.sep + "shared" + m.sep + "team"
+	}
+	return "shared" + m.sep + "team"
+}
+
+// configured writes imapd.conf for a mode.
+func (m *made) configured(shared bool) {
+	m.t.Helper()
+	conf, err := os.ReadFile(m.Conf())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(conf), sharedTypes, "")
+	if shared {
+		text += sharedTypes
+	}
+	if err := os.WriteFile(m.Conf(), []byte(text), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+const sharedTypes = "mboxlist_db: twoskip\nannotation_db: twoskip\nduplicate_db: twoskip\nuserdeny_db: flat\n"
+
+// TestMadeByCyrus has a real Cyrus make spools with everything on, in all
+// variants. Ours serves them in shared mode, then in own mode, with the same
+// answers; works on them; and hands them back: the real tools find nothing,
+// and the real server gives the answers of ours.
+func TestMadeByCyrus(t *testing.T) {
+	hides := make([]bool, len(madeDiffers))
+	var ran []string
+	for i := range variants {
+		v := &variants[i]
+		t.Run(v.name, func(t *testing.T) {
+			start := time.Now()
+			m := newMade(t, v)
+			m.hides = hides
+			var real, ours any
+			cyrusServes(t, m.Site, func() {
+				m.build()
+				real = m.answers()
+			})
+			m.configured(true)
+			m.Run()
+			m.same("in shared mode", real, m.answers())
+			m.work("shared")
+			ours = m.answers()
+			stop(t, m.Site)
+			m.sound("after shared mode")
+			cyrusServes(t, m.Site, func() {
+				real = m.answers()
+				m.same("the real one after shared mode", real, ours)
+				m.unchanging()
+			})
+			m.configured(false)
+			m.Run()
+			m.same("in own mode", real, m.answers())
+			m.work("own")
+			ours = m.answers()
+			stop(t, m.Site)
+			m.Tool("", "cyrus", "handback")
+			m.sound("after own mode")
+			cyrusServes(t, m.Site, func() {
+				m.same("the real one after own mode", m.answers(), ours)
+				m.unchanging()
+			})
+			ran = append(ran, fmt.Sprintf("%s (%v)", v.name, time.Since(start).Round(time.Second)))
+		})
+	}
+	t.Logf("variants that ran to their end: %s", strings.Join(ran, ", "))
+	for i, row := range madeDiffers {
+		if len(ran) == len(variants) && !hides[i] {
+			t.Errorf("the row %q hides nothing: take it out", row.pattern)
+		}
+	}
+}
+
+// newMade is a site of a variant that nothing serves yet.
+func newMade(t *testing.T, v *variant) *made {
+	t.Helper()
+	m := &made{variant: v, t: t, users: []string{"alice", "bob", "carol", "first.last"}}
+	if v.sep == "." { // the real LIST leaves out the INBOX of a user with a dot in his name
+		m.users[3] = "firstlast"
+	}
+	accounts := append(slices.Clone(m.users), "cyrus", "denied", "shared", "own")
+	m.Site = server.New(t, server.Options{Users: accounts, Config: []string{
+		"sievedir: %[1]s/sieve", "partition-second: %[1]s/spool2", "allowusermoves: yes", "allowdeleted: yes", "sharedprefix: Shared", "specialuse_extra: \\XExtra",
+		"annotation_allow_undefined: yes", "duplicatesuppression: yes", "servername: reference.example.org",
+	}})
+	secrets(t, m.Site, accounts...)
+	if v.domain != "" {
+		for _, u := range []string{"erin", "frank", "shared", "own"} {
+			cmd := exec.Command("saslpasswd2", "-p", "-c", "-f", filepath.Join(m.Dir, "conf/sasldb2"), "-u", v.domain, u)
+			cmd.Stdin = strings.NewReader("pass")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("saslpasswd2: %v\n%s", err, out)
+			}
+			if u == "erin" || u == "frank" {
+				m.users = append(m.users, u+"@"+v.domain)
+			}
+		}
+	}
+	for _, d := range []string{"spool2", "archive", "archive2", "meta", "meta2", "archivemeta", "archivemeta2"} {
+		if err := os.Mkdir(filepath.Join(m.Dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf, err := os.ReadFile(m.Conf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(conf)), "\n")
+	for _, line := range v.config {
+		name, _, _ := strings.Cut(line, ":")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, name+":") })
+		lines = append(lines, line)
+	}
+	text := strings.ReplaceAll(strings.Join(lines, "\n")+"\n", "%[1]s", m.Dir)
+	if err := os.WriteFile(m.Conf(), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	asCyrus(t, m.Site)
+	return m
+}
+
+// answers is all that the users and the admin are told, and what else shows
+// that nothing is lost.
+func (m *made) answers() any {
+	m.t.Helper()
+	who := []string{"cyrus:pass"}
+	for _, u := range m.users {
+		m.look(u)
+		who = append(who, u+":pass")
+	}
+	m.look("cyrus")
+	got := filepath.Join(m.t.TempDir(), "got.json")
+	cmd := exec.Command("../bin/collect-answers", port(m.IMAP), got, strings.Join(who, ","))
+	cmd.Env = append(os.Environ(), "WITHOUT=MAILBOXID") // the real server may answer random octets
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.t.Fatalf("collect-answers: %v\n%s", err, out)
+	}
+	all := read(m.t, got).(map[string]any)
+	more := map[string]any{}
+	ask := func(c *server.IMAP, command string) {
+		untagged, tagged, err := c.Do(command)
+		if err != nil {
+			m.t.Fatalf("%q: %v", command, err)
+		}
+		var lines []any
+		for _, l := range append(untagged, tagged) {
+			lines = append(lines, strings.TrimSpace(l))
+		}
+		more[command] = lines
+	}
+	a := m.Login("cyrus")
+	for _, root := range m.roots() {
+		ask(a, "GETQUOTA "+root)
+	}
+	ask(a, `LIST (SPECIAL-USE) "" *`)
+	ask(a, `LIST "" (INBOX* Shared* DELETED*) RETURN (STATUS (MESSAGES SIZE))`)
+	a.Close()
+	c := m.Login("alice")
+	c.Must("SELECT " + m.own("Keys"))
+	ask(c, "STORE 1 +FLAGS (one-too-many)")
+	ask(c, "UID SEARCH KEYWORD kw99")
+	c.Close()
+	denied := m.DialIMAP()
+	_, tagged, err := denied.Do("LOGIN denied pass")
+	if err != nil || strings.HasPrefix(tagged, "OK") {
+		m.t.Errorf("a denied user: %s %v", tagged, err)
+	}
+	denied.Close()
+	all["more"] = more
+	return all
+}
+
+// look selects all that a user sees, which takes \Recent away.
+func (m *made) look(user string) {
+	m.t.Helper()
+	c := m.Login(user)
+	defer c.Close()
+	for _, line := range c.Must(`LIST "" "*"`) {
+		if _, name, ok := strings.Cut(strings.TrimSpace(line), `"`+m.sep+`" `); ok && !strings.Contains(line, `\Noselect`) {
+			_, _, _ = c.Do("SELECT " + name)
+			_, _, _ = c.Do("UNSELECT")
+		}
+	}
+}
+
+// madeDiffers is what answers hold that differs by nature, or on purpose: the
+// pattern is replaced in both. "" takes a whole line away. A row that hides
+// no difference in any variant fails the test.
+var madeDiffers = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`^\* OK \[URLMECH .*$`), ""},                                     // no URLAUTH here
+	{regexp.MustCompile(`^\* STATUS DELETED.*$`), ""},                                    // LIST of the real one shows it to who may not read the mailbox
+	{regexp.MustCompile(`Completed \(\d+\.\d+ secs`), "Completed ("},
+	{regexp.MustCompile(`(/freespace[^"]*|/lastupdate)" "[^"]*"`), "$1"}, // room on the disk, time of a write
+}
+
+// masked is answers after all rows of madeDiffers but one.
+func masked(v any, but int) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, w := range v {
+			out[k] = masked(w, but)
+		}
+		return out
+	case []any:
+		out := []any{}
+		for _, w := range v {
+			if w = masked(w, but); w != "" {
+				out = append(out, w)
+			}
+		}
+		return out
+	case string:
+		for i, row := range madeDiffers {
+			if i != but {
+				v = row.pattern.ReplaceAllString(v, row.with)
+			}
+		}
+		return v
+	}
+	return v
+}
+
+// same compares two answers.
+func (m *made) same(what string, real, ours any) {
+	m.t.Helper()
+	if reflect.DeepEqual(real, ours) {
+		m.t.Errorf("%s: not even the room on the disk differs: this shows nothing", what)
+	}
+	c := &comparison{t: m.t, all: true}
+	c.compare(what, masked(real, -1), masked(ours, -1))
+	if c.differences > 0 {
+		m.t.Errorf("%s: %d differences", what, c.differences)
+		return
+	}
+	for i := range madeDiffers {
+		one := &comparison{t: m.t, all: true, quiet: true}
+		if one.compare("", masked(real, i), masked(ours, i)); one.differences > 0 {
+			m.hides[i] = true
+		}
+	}
+}
+
+// unchanging checks on the real server what answers cannot show: Sieve
+// scripts, and that mail that came before is known.
+func (m *made) unchanging() {
+	m.t.Helper()
+	if got, want := listScripts(m.t, m.Site.Sieve, "alice", "pass"), []string{`"main" ACTIVE`, `"other"`}; !slices.Equal(got, want) {
+		m.t.Errorf("Sieve scripts: %q", got)
+	}
+	c := m.Login("alice")
+	defer c.Close()
+	count := func() string { return strings.Join(c.Must("STATUS INBOX (MESSAGES)"), "") }
+	before := count()
+	m.deliver("alice", fmt.Sprintf(mail, "once", "made-once"))
+	if after := count(); before != after {
+		m.t.Errorf("delivered twice: %s, %s", before, after)
+	}
+}
+
+func (m *made) deliver(user, text string) {
+	m.t.Helper()
+	if got := lmtpTo(m.t, m.Site, "<a@example.org>", user, text); !strings.HasPrefix(got, "250") {
+		m.t.Errorf("LMTP to %s: %s", user, got)
+	}
+}
+
+var fault = regexp.MustCompile(`(?m) uid |rror|^.* (?:was |should be|-->).*$`)
+
+// sound has the real tools look at everything.
+func (m *made) sound(when string) {
+	m.t.Helper()
+	counted := []string{"quota", "-f", "-n"}
+	if m.domain != "" { // the real one takes the roots of domains away, even with -n
+		for _, u := range m.users[:4] {
+			counted = append(counted, m.admin(u, ""))
+		}
+	}
+	for _, args := range [][]string{{"reconstruct", "-n", "-r", "*"}, counted} {
+		if out, status := tool(m.t, m.Site, args[0], args[1:]...); status != 0 || fault.MatchString(out) || len(out) < 20 {
+			m.t.Errorf("%s: %v: status %d\n%s", when, args, status, tail(out))
+		}
+	}
+	cmd := exec.Command("../bin/decode-spool", append([]string{"verify", m.Dir}, m.verify...)...)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "RESULT OK") {
+		m.t.Errorf("%s: decode-spool verify: %v\n%s", when, err, tail(string(out)))
+	}
+	databases := 0
+	err := filepath.WalkDir(m.Dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || strings.Contains(path, "db.backup") {
+			return err
+		}
+		head := make([]byte, 20)
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, _ = f.Read(head)
+		kind := regexp.MustCompile(`(twoskip|skiplist) file`).FindStringSubmatch(string(head))
+		if kind == nil {
+			return nil
+		}
+		databases++
+		if out, status := tool(m.t, m.Site, "cyr_dbtool", path, kind[1], "consistent"); status != 0 || !strings.Contains(out, "Yes") {
+			m.t.Errorf("%s: cyr_dbtool %s consistent: status %d\n%s", when, path, status, out)
+		}
+		return nil
+	})
+	if err != nil || databases < 6 {
+		m.t.Errorf("%s: %d databases, %v", when, databases, err)
+	}
+	for _, user := range m.users {
+		if out, status := tool(m.t, m.Site, "mbexamine", m.admin(user, "")); status != 0 || !strings.Contains(out, "Last UID") || strings.Contains(out, "rror") {
+			m.t.Errorf("%s: mbexamine: status %d\n%s", when, status, tail(out))
+		}
+		if !m.conversations {
+			continue
+		}
+		if out, status := tool(m.t, m.Site, "ctl_conversationsdb", "-A", "-v", user); status != 0 || !strings.Contains(out, user+" is OK") {
+			m.t.Errorf("%s: ctl_conversationsdb -A: status %d\n%s", when, status, tail(out))
+		}
+	}
+}
