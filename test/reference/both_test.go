@@ -4,6 +4,7 @@ package reference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -49,24 +50,69 @@ func TestBothAtOnce(t *testing.T) {
 	prepare(s)
 	other := server.At(t, s.Dir, freePorts(t, 3))
 	l := newLoad(t, long)
+	var seen string
 	masterOf(t, other, besideOurs(t, s, other), func() {
 		l.run([]*server.Site{s, other})
 		l.check(t, s)
 		l.check(t, other)
+		seen = seenStates(t, s)
 		answers(s, "user1") // takes \Recent away
 		sameAnswers(t, answers(other, "user1"), answers(s, "user1"))
 	})
 	l.report(t, long)
+	for range 2 { // ctl_cyrusdb -c of the real one copies files that are being written
+		s.Tool("", "ctl_cyrusdb", "-c")
+	}
 	ours := answers(s, "user1")
 	if !s.Stop(20 * time.Second) {
 		t.Fatal("master did not stop")
 	}
 	clean(t, s, "user1", "user2", "user3")
 	noQuotaFault(t, s)
+	if now := seenStates(t, s); now != seen {
+		t.Errorf("seen states of both:\n%safterwards:\n%s", seen, now)
+	}
 	cyrusServes(t, s, func() {
 		l.check(t, s)
 		sameAnswers(t, answers(s, "user1"), ours)
 	})
+}
+
+// seenStates is what the seen databases hold, read by the real Cyrus in copies:
+// by their keys, and in their order, which a checkpoint goes by.
+func seenStates(t *testing.T, s *server.Site) string {
+	t.Helper()
+	var b strings.Builder
+	files, err := filepath.Glob(filepath.Join(s.Dir, "conf/user/uuid/*/*/*/seen.db"))
+	if err != nil || len(files) == 0 {
+		t.Errorf("seen databases: %v, %v", files, err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := filepath.Join(s.Dir, "run/seen.db")
+		defer os.Remove(of)
+		if err := errors.Join(os.WriteFile(of, data, 0o600), os.Chmod(of, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		run := func(args ...string) string {
+			out, status := tool(t, s, "cyr_dbtool", append([]string{of, "twoskip"}, args...)...)
+			if status != 0 {
+				t.Errorf("cyr_dbtool %v: status %d\n%s", args, status, out)
+			}
+			return out
+		}
+		for line := range strings.Lines(run("show")) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			fmt.Fprintf(&b, "%s %s\n", key, value)
+			if by := strings.TrimSpace(run("get", key)); by != value {
+				t.Errorf("%s: %s is %q by its key, %q in the list", name, key, by, value)
+			}
+		}
+	}
+	return b.String()
 }
 
 // prepare makes the mailboxes of the load, and the quota roots.
@@ -118,7 +164,7 @@ func newLoad(t *testing.T, long time.Duration) *load {
 func (l *load) run(sites []*server.Site) {
 	var all sync.WaitGroup
 	for i := range 8 {
-		w := &writer{l: l, site: sites[i%2], user: []string{"user1", "user2"}[i/2%2], id: i, has: map[string]*message{}}
+		w := &writer{l: l, site: sites[i%2], real: i%2 == 1, user: []string{"user1", "user2"}[i/2%2], id: i, has: map[string]*message{}}
 		l.writers = append(l.writers, w)
 		all.Go(w.write)
 	}

@@ -30,7 +30,7 @@ var notAsked = []string{
 }
 
 // notSaid is untagged lines of such capabilities.
-var notSaid = []string{"* OK [URLMECH "}
+var notSaid []string
 
 // addedCode is a response code (RFC 5530) that ours puts before a text to
 // which Cyrus gives none (ARCHITECTURE.md).

@@ -19,6 +19,7 @@ type writer struct {
 	l    *load
 	site *server.Site
 	user string
+	real bool // the site is the real server's
 	id   int
 
 	c        *server.IMAP
@@ -87,16 +88,21 @@ func (w *writer) write() {
 // errNothing means that there was nothing to do a step with.
 var errNothing = errors.New("nothing to do")
 
-// refused is answers after which nothing was changed: somebody has held a lock
-// for 10 s; and what the real server says once in some thousand COPYs (its
-// database has not found something).
-var refused = regexp.MustCompile(`^NO (\[INUSE\]|Unknown code ____ 251)`)
+// Answers after which nothing was changed: somebody has held a lock for 10 s;
+// and what the real server makes of -EIO, where the kernel has found that two of
+// its processes wait for each other ("Resource deadlock avoided" in its log): a
+// session takes the locks of a user while it has a mailbox locked.
+var (
+	refused  = regexp.MustCompile(`^NO \[INUSE\]`)
+	deadlock = regexp.MustCompile(`^NO Unknown code ____ 251`)
+)
 
 // do sends a command that has to be answered OK, and returns the answer.
 func (w *writer) do(format string, args ...any) (string, error) {
 	command := fmt.Sprintf(format, args...)
 	untagged, tagged, err := w.c.Do(command)
-	for tries := 0; err == nil && refused.MatchString(tagged) && tries < 3; tries++ {
+	for tries := 0; err == nil && tries < 3 && (refused.MatchString(tagged) || w.real && deadlock.MatchString(tagged)); tries++ {
+		w.l.t.Logf("%v: writer %d (%s on %s): %.60q: %s", time.Now().Format(time.StampMilli), w.id, w.user, w.site.IMAP, command, tagged)
 		w.l.note(func() { w.l.did["refusal: "+tagged]++ })
 		untagged, tagged, err = w.c.Do(command)
 	}
