@@ -289,7 +289,6 @@ var madeDiffers = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`^\* OK \[URLMECH .*$`), ""},  // no URLAUTH here
 	{regexp.MustCompile(`^\* STATUS DELETED.*$`), ""}, // LIST of the real one shows it to who may not read the mailbox
 	{regexp.MustCompile(`Completed \(\d+\.\d+ secs`), "Completed ("},
 	{regexp.MustCompile(`(/freespace[^"]*|/lastupdate)" "[^"]*"`), "$1"}, // room on the disk, time of a write
