@@ -159,9 +159,20 @@ func splitAddress(path string, fold bool) address {
 		a.user = string(local)
 	}
 	if fold {
-		a.user, a.domain = strings.ToLower(a.user), strings.ToLower(a.domain)
+		a.user, a.domain = lower(a.user), lower(a.domain)
 	}
 	return a
+}
+
+// lower makes ASCII letters lower case and leaves other octets as they are.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // decodeXtext reads a parameter's value (RFC 3461 section 4); "<>" and what

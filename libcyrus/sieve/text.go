@@ -274,8 +274,7 @@ func (w *writer) command(c *command) {
 		w.word(map[int]string{opMark: "mark", opUnmark: "unmark"}[c.op], capFlags)
 	case opAddflag, opAddflagOld, opSetflag, opSetflagOld, opRemoveflag, opRemoveflagOld:
 		w.word(flagNames[c.op], capFlags)
-		if c.variable != "" {
-			w.caps |= capVariables
+		if c.variable != "" { // compiles without the extension too
 			w.str(c.variable)
 		}
 		w.list(c.flags)

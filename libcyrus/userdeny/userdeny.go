@@ -128,36 +128,44 @@ func matches(list, service string) bool {
 	return denied
 }
 
-// wildmat matches '*', '?' and "[a-z]" sets.
+// wildmat matches '*', '?' and "[a-z]" sets. Only the last star may have to
+// take more than it did, so that no pattern takes long.
 func wildmat(p, s string) bool {
-	for p != "" {
-		switch p[0] {
-		case '*':
-			for i := 0; i <= len(s); i++ {
-				if wildmat(p[1:], s[i:]) {
-					return true
-				}
-			}
+	star, rest := "", ""
+	starred := false
+	for {
+		n, ok := matchOne(p, s)
+		switch {
+		case p != "" && p[0] == '*':
+			p = p[1:]
+			star, rest, starred = p, s, true
+		case ok:
+			p, s = p[n:], s[1:]
+		case p == "" && s == "":
+			return true
+		case !starred || rest == "":
 			return false
-		case '?':
-			if s == "" {
-				return false
-			}
-			p, s = p[1:], s[1:]
-		case '[':
-			end := strings.IndexByte(p, ']')
-			if end < 0 || s == "" || !inSet(p[1:end], s[0]) {
-				return false
-			}
-			p, s = p[end+1:], s[1:]
 		default:
-			if s == "" || s[0] != p[0] {
-				return false
-			}
-			p, s = p[1:], s[1:]
+			rest = rest[1:]
+			p, s = star, rest
 		}
 	}
-	return s == ""
+}
+
+// matchOne reports whether the first octet of s fits what p begins with,
+// which has n octets.
+func matchOne(p, s string) (n int, ok bool) {
+	if p == "" || s == "" {
+		return 0, false
+	}
+	switch p[0] {
+	case '?':
+		return 1, true
+	case '[':
+		end := strings.IndexByte(p, ']')
+		return end + 1, end >= 0 && inSet(p[1:end], s[0])
+	}
+	return 1, p[0] == s[0]
 }
 
 // inSet reports whether c is in a set such as "a-z0" or "^x".
