@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -191,14 +192,32 @@ func dir(tb testing.TB) string {
 	return d
 }
 
-// address returns a loopback address with a port that is free now.
+// guards are names in the abstract namespace of unix sockets, one for each
+// port that was given out: no other test gets it, in whatever process, until
+// this one ends.
+var guards sync.Map
+
+// address returns a loopback address with a port that is free, and that
+// nobody else is given: below those that the system hands out by itself.
 func address(tb testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	for range 1000 {
+		port := 12000 + rand.IntN(20000)
+		guard, err := net.Listen("unix", fmt.Sprintf("@gocyrus-test-port-%d", port))
+		if err != nil {
+			continue
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			guard.Close()
+			continue
+		}
+		l.Close()
+		guards.Store(port, guard)
+		return addr
 	}
-	defer l.Close()
-	return l.Addr().String()
+	tb.Fatal("no port is free")
+	return ""
 }
 
 func (s *Site) write(name, text string) {

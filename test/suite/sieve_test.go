@@ -430,8 +430,13 @@ func TestSieveSendmail(t *testing.T) {
 	giveScript(t, s, "user1", `redirect "other@example.net";`)
 	giveScript(t, s, "user2", `redirect "bad@example.net";`)
 	sendLMTP(t, s, "<sender@example.org>", "Subject: x\nMessage-ID: <1@example.org>\n\n.dot\n", "user1")
-	got, err := os.ReadFile(filepath.Join(dir, "got"))
-	text := strings.ReplaceAll(string(got), "\r", "")
+	var text string
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && !strings.HasSuffix(text, "QUIT\n"); time.Sleep(10 * time.Millisecond) {
+		var got []byte
+		got, err = os.ReadFile(filepath.Join(dir, "got")) // the program writes it on its own time
+		text = strings.ReplaceAll(string(got), "\r", "")
+	}
 	if err != nil || !strings.Contains(text, "MAIL FROM:<sender@example.org>\nRCPT TO:<other@example.net>\nDATA\nX-Sieve-Action: redirect\nReceived:") ||
 		!strings.Contains(text, "\n\n..dot\n.\nQUIT\n") {
 		t.Errorf("%v; sendmail got\n%s", err, text)
