@@ -148,9 +148,11 @@ func (r *ruin) once(file, how string, do func(string, []byte) error) {
 	}
 	switch file {
 	case "seen", "sub":
-		if err := os.WriteFile(path+".tmp", was, 0o600); err == nil {
+		err := os.WriteFile(path+".tmp", was, 0o600)
+		if err == nil {
 			err = os.Rename(path+".tmp", path)
-		} else {
+		}
+		if err != nil {
 			r.Fatal(err)
 		}
 	case "quota":
