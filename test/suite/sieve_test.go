@@ -429,7 +429,7 @@ func TestSieveSendmail(t *testing.T) {
 	s := server.Start(t, server.Options{Config: []string{"sendmail: " + program}})
 	giveScript(t, s, "user1", `redirect "other@example.net";`)
 	giveScript(t, s, "user2", `redirect "bad@example.net";`)
-	sendLMTP(t, s, "<sender@example.org>", "Subject: x\nMessage-ID: <1@example.org>\n\n.dot\n", "user1")
+	sendLMTP(t, s, "<sender@example.org>", "Subject: x\nMessage-ID: <1@example.org>\n\n..dot\n", "user1")
 	var text string
 	var err error
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && !strings.HasSuffix(text, "QUIT\n"); time.Sleep(10 * time.Millisecond) {
