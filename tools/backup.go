@@ -41,7 +41,7 @@ func rotateBackups(fsys disk.FS, configDir string) (string, error) {
 	case err != nil:
 		return "", err
 	default:
-		if err := removeTree(fsys, second); err != nil {
+		if err := disk.RemoveTree(fsys, second); err != nil {
 			return "", err
 		}
 		if err := fsys.Rename(first, second); err != nil {
@@ -52,30 +52,6 @@ func rotateBackups(fsys disk.FS, configDir string) (string, error) {
 		return "", err
 	}
 	return first, fsys.SyncDir(configDir)
-}
-
-// removeTree removes a file, or a directory with all that is in it. It
-// follows no links. What is not there is no error.
-func removeTree(fsys disk.FS, name string) error {
-	fi, err := fsys.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if fi.IsDir() {
-		entries, err := fsys.ReadDir(name)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if err := removeTree(fsys, filepath.Join(name, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return fsys.Remove(name)
 }
 
 // copyDatabase copies the file of a database into dir, while nobody can

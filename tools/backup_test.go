@@ -108,7 +108,7 @@ func TestRemoveTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := removeTree(fsys, dir+"/tree"); err != nil {
+		if err := disk.RemoveTree(fsys, dir+"/tree"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -246,24 +246,33 @@ func (r *Reader) Number() (uint32, error) {
 	return uint32(n), err
 }
 
-// Modseq takes a modification sequence number (RFC 7162 section 7). One that
-// is too large counts as the largest.
-func (r *Reader) Modseq() (uint64, error) {
+// digits takes the digits that come next, also none. Of very many it keeps
+// 20, which no number that is taken has.
+func (r *Reader) digits() (string, error) {
 	b := make([]byte, 0, 20)
 	for {
 		c, ok := r.Peek()
 		if !ok {
-			return 0, r.err
+			return "", r.err
 		}
 		if c < '0' || c > '9' {
-			break
+			return string(b), nil
 		}
 		r.skip()
 		if len(b) < cap(b) {
 			b = append(b, c)
 		}
 	}
-	if n, ok := parseSize(string(b)); ok {
+}
+
+// Modseq takes a modification sequence number (RFC 7162 section 7). One that
+// is too large counts as the largest.
+func (r *Reader) Modseq() (uint64, error) {
+	b, err := r.digits()
+	if err != nil {
+		return 0, err
+	}
+	if n, ok := parseSize(b); ok {
 		return uint64(n), nil
 	}
 	return 0, errNotNumber
@@ -271,21 +280,11 @@ func (r *Reader) Modseq() (uint64, error) {
 
 // Number64 takes an unsigned 63-bit number.
 func (r *Reader) Number64() (int64, error) {
-	b := make([]byte, 0, 20)
-	for {
-		c, ok := r.Peek()
-		if !ok {
-			return 0, r.err
-		}
-		if c < '0' || c > '9' {
-			break
-		}
-		r.skip()
-		if len(b) < cap(b) {
-			b = append(b, c)
-		}
+	b, err := r.digits()
+	if err != nil {
+		return 0, err
 	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
+	n, err := strconv.ParseInt(b, 10, 64)
 	if err != nil {
 		return 0, errNotNumber
 	}
