@@ -33,6 +33,10 @@ var extensions = []string{
 	"XLIST", "XMOVE",
 }
 
+// beyond is what Cyrus 3.6 has not, told last. Each can be turned off by
+// suppress_capabilities, with its commands.
+var beyond = []string{}
+
 // resources is told behind what depends on the session.
 var resources = []string{
 	"X-QUOTA=STORAGE", "X-QUOTA=MESSAGE", "X-QUOTA=X-ANNOTATION-STORAGE", "X-QUOTA=X-NUM-FOLDERS",
@@ -79,6 +83,7 @@ func (s *session) capabilities(set capabilitySet) string {
 			words = append(words, "IDLE")
 		}
 		words = append(words, "APPENDLIMIT="+strconv.FormatInt(s.appendLimit(), 10))
+		add(beyond...)
 	}
 	return strings.Join(words, " ")
 }

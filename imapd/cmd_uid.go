@@ -17,6 +17,7 @@ func (s *session) uid(r *imapwire.Reader) (string, error) {
 		return "", orWrong(r, nil, imapwire.SyntaxError("Missing required argument to Uid"))
 	}
 	c, ok := uidCommands[name]
+	ok = ok && !s.suppressed[c.capability]
 	if !ok {
 		return "", orWrong(r, nil, "Unrecognized UID subcommand")
 	}

@@ -27,6 +27,9 @@ type command struct {
 	// check: the client is told afterwards what has changed in the selected
 	// mailbox.
 	check bool
+	// capability is what suppress_capabilities names to turn the command
+	// off; "" cannot be.
+	capability string
 }
 
 // commands is every command, by lower-case name. To add one: write
@@ -132,6 +135,12 @@ func cmd[A any](in state, parse func(*imapwire.Reader) (A, error), do func(*sess
 // checked is the command with a check afterwards.
 func checked(c command) command {
 	c.check = true
+	return c
+}
+
+// of is the command as part of a capability that can be turned off.
+func (c command) of(capability string) command {
+	c.capability = capability
 	return c
 }
 

@@ -203,6 +203,7 @@ func (s *session) do(tag, name string) (string, error) {
 		s.log.Log(s.ctx, syslog.LevelNotice, "command: "+tag+" "+s.r.Command)
 	}
 	c, ok := commands[name]
+	ok = ok && !s.suppressed[c.capability]
 	switch {
 	case ok && c.states&s.state() != 0:
 		s.tag = tag

@@ -3,6 +3,7 @@ package transcript
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -48,6 +49,7 @@ type hidden struct {
 type Masker struct {
 	mu     sync.Mutex
 	hidden []*hidden
+	added  []*hidden
 }
 
 // NewMasker returns a Masker that leaves the given words out of lines of
@@ -58,6 +60,15 @@ func NewMasker(words []string) *Masker {
 		m.hidden = append(m.hidden, &hidden{word: w})
 	}
 	return m
+}
+
+// Adds names capabilities that ours has and the recorded server has not: one
+// may stand in our list where the recorded list lacks it. All others have to
+// be the same in both.
+func (m *Masker) Adds(words []string) {
+	for _, w := range words {
+		m.added = append(m.added, &hidden{word: w})
+	}
 }
 
 // Hides reports whether a recorded line is left out: it belongs to a
@@ -88,14 +99,29 @@ func (m *Masker) Equal(recorded, got []byte) bool {
 	if noCode.Match(recorded) {
 		got = anyCode.ReplaceAll(got, []byte("$1"))
 	}
-	return bytes.Equal(m.Mask(recorded), m.Mask(got))
+	return bytes.Equal(m.Mask(recorded), m.Mask(m.withoutAdded(recorded, got)))
 }
 
-// Unused returns the words that no recording held: their rows hide nothing
-// and have to go.
+// withoutAdded takes capabilities that are ours alone out of our list.
+func (m *Masker) withoutAdded(recorded, got []byte) []byte {
+	theirs := bytes.Fields(capabilities.Find(recorded))
+	return capabilities.ReplaceAllFunc(got, func(list []byte) []byte {
+		out := bytes.Fields(list)[:0]
+		for _, w := range bytes.Fields(list) {
+			same := func(t []byte) bool { return bytes.Equal(t, w) }
+			if slices.ContainsFunc(theirs, same) || !m.isIn(m.added, string(w)) {
+				out = append(out, w)
+			}
+		}
+		return bytes.Join(out, []byte(" "))
+	})
+}
+
+// Unused returns the words that no recording held, and those that were added
+// nowhere: their rows hide nothing and have to go.
 func (m *Masker) Unused() []string {
 	var out []string
-	for _, h := range m.hidden {
+	for _, h := range append(slices.Clone(m.hidden), m.added...) {
 		if !h.used {
 			out = append(out, h.word)
 		}
@@ -127,10 +153,13 @@ func (m *Masker) hide(list []byte) []byte {
 	return bytes.Join(out, []byte(" "))
 }
 
-func (m *Masker) hides(word string) bool {
+func (m *Masker) hides(word string) bool { return m.isIn(m.hidden, word) }
+
+// isIn reports whether a word is in a table, and notes that its row is used.
+func (m *Masker) isIn(table []*hidden, word string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, h := range m.hidden {
+	for _, h := range table {
 		if h.word == word {
 			h.used = true
 			return true

@@ -115,6 +115,30 @@ func TestMask(t *testing.T) {
 	}
 }
 
+// TestAddedCapabilities: what ours has and the recorded server has not is
+// forgiven if it is named, and only in our list.
+func TestAddedCapabilities(t *testing.T) {
+	m := NewMasker([]string{"OLD"})
+	m.Adds([]string{"NEW", "MORE", "NEVER", "ACL"})
+	for _, c := range []struct {
+		recorded, got string
+		same          bool
+	}{
+		{"* CAPABILITY IMAP4rev1 OLD ACL", "* CAPABILITY IMAP4rev1 NEW ACL MORE", true},
+		{"* CAPABILITY IMAP4rev1 ACL", "* CAPABILITY IMAP4rev1 ACL OTHER", false},
+		{"* CAPABILITY IMAP4rev1 NEW", "* CAPABILITY IMAP4rev1", false},
+		{"* CAPABILITY IMAP4rev1 ACL", "* CAPABILITY IMAP4rev1", false},
+		{"* LIST NEW", "* LIST", false},
+	} {
+		if got := m.Equal([]byte(c.recorded+"\r\n"), []byte(c.got+"\r\n")); got != c.same {
+			t.Errorf("%q, %q: %v", c.recorded, c.got, got)
+		}
+	}
+	if got := m.Unused(); !slices.Equal(got, []string{"ACL", "NEVER"}) {
+		t.Errorf("Unused = %q", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(dialog)
 	f.Fuzz(func(t *testing.T, text string) {
