@@ -22,13 +22,13 @@ func parseSort(r *imapwire.Reader) (a sortArgs, err error) {
 	if !r.Space() {
 		return a, r.Missing()
 	}
-	var options imapwire.ReturnOption
+	var returned imapwire.Search
 	if c, _ := r.Peek(); c != '(' {
 		const bad = imapwire.SyntaxError("Missing Sort criteria")
 		if !strings.EqualFold(r.Word(), "RETURN") || r.AtEOL() {
 			return a, orWrong(r, nil, bad)
 		}
-		if options, err = r.SearchReturn(); err != nil {
+		if err = r.SearchReturn(&returned, "CONTEXT=SORT"); err != nil {
 			return a, err
 		}
 		if !r.Space() {
@@ -39,7 +39,7 @@ func parseSort(r *imapwire.Reader) (a sortArgs, err error) {
 		return a, err
 	}
 	a.search, err = r.SearchProgram(time.Local, message.KnownCharset)
-	a.search.Return = options
+	a.search.Return, a.search.Partial = returned.Return, returned.Partial
 	return a, err
 }
 

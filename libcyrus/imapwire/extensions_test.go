@@ -113,7 +113,7 @@ func FuzzExtensions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, parse := range []func(*Reader) error{
 			func(r *Reader) error { _, err := r.SortKeys(); return err },
-			func(r *Reader) error { _, err := r.SearchReturn(); return err },
+			func(r *Reader) error { return r.SearchReturn(&Search{}, "CONTEXT=SORT") },
 			func(r *Reader) error { _, err := r.Fetch(); return err },
 			func(r *Reader) error { _, err := r.Modseq(); return err },
 			func(r *Reader) error {

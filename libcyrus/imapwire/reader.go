@@ -49,6 +49,7 @@ func (e *LimitError) Error() string { return e.Text }
 var (
 	errNotString = errors.New("imapwire: not a string")
 	errNotNumber = errors.New("imapwire: not a number")
+	errNotUTF8   = SyntaxError("Quoted string is not UTF-8")
 )
 
 // buffers holds read buffers of sessions that wait for their client.
@@ -68,6 +69,12 @@ type Reader struct {
 	// BeforeRead, if not nil, is called when nothing is left in the buffer
 	// and the connection has to be read: to send what was answered so far.
 	BeforeRead func() error
+	// UTF8: what is not ASCII in quoted strings has to be UTF-8 (RFC 6855
+	// section 3).
+	UTF8 bool
+	// Offers says whether the client may use what belongs to a capability.
+	// Nil offers everything.
+	Offers func(capability string) bool
 
 	src    io.Reader
 	limits Limits

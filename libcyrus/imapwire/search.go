@@ -72,8 +72,12 @@ type Search struct {
 	Key     SearchKey
 	// Modseq says that the answer has the highest modseq of what is found
 	// (RFC 7162 section 3.1.5).
-	Modseq bool
-	Return ReturnOption
+	Modseq  bool
+	Return  ReturnOption
+	Partial Partial // with ReturnPartial
+	// Numbers says that there is a key of sequence numbers, Saved that there
+	// is "$".
+	Numbers, Saved bool
 	// Fuzzy says that a text is to be looked for by a search engine (RFC
 	// 6203).
 	Fuzzy bool
@@ -94,6 +98,8 @@ type searchParser struct {
 	keys  int // so far
 
 	modseq bool // there is a key MODSEQ
+	saved  bool // there is "$"
+	nums   bool // there are sequence numbers
 	fuzzy  bool // there is a text within FUZZY
 	texts  bool // there is a text that FUZZY can be about
 	within int  // how many FUZZY are around the key
@@ -111,8 +117,7 @@ func (r *Reader) Search(loc *time.Location) (Search, error) {
 	p := searchParser{r: r, loc: loc}
 	word := r.Word()
 	if equalFold(word, "RETURN") {
-		var err error
-		if s.Return, err = r.SearchReturn(); err != nil || r.AtEOL() {
+		if err := r.SearchReturn(&s, "CONTEXT=SEARCH"); err != nil || r.AtEOL() {
 			return s, err
 		}
 		if !r.Space() {
@@ -142,7 +147,7 @@ func (p *searchParser) program(s *Search, word string) error {
 	if err := p.list(&s.Key, word); err != nil {
 		return err
 	}
-	s.Modseq, s.Fuzzy, s.Engine = p.modseq, p.fuzzy, p.texts
+	s.Modseq, s.Fuzzy, s.Engine, s.Saved, s.Numbers = p.modseq, p.fuzzy, p.texts, p.saved, p.nums
 	return p.r.Err()
 }
 
@@ -209,8 +214,9 @@ func (p *searchParser) key(word string) (SearchKey, error) {
 		return p.parenthesised()
 	}
 	p.word = strings.ToLower(word)
-	if c := word[0]; '0' <= c && c <= '9' || c == '*' {
-		set, ok := ParseSeqSet(word)
+	if c := word[0]; '0' <= c && c <= '9' || c == '*' || c == '$' {
+		set, ok := p.set(word)
+		p.nums = p.nums || !set.IsSaved()
 		if !ok {
 			return SearchKey{}, errBadSearch
 		}
@@ -393,11 +399,18 @@ func (p *searchParser) or() (SearchKey, error) {
 
 // uid takes the set after UID.
 func (p *searchParser) uid() (SearchKey, error) {
-	set, ok := ParseSeqSet(p.r.Word())
+	set, ok := p.set(p.r.Word())
 	if !ok {
 		return SearchKey{}, p.r.orSyntax(nil, string(errBadSearch))
 	}
 	return SearchKey{Op: SearchUID, Set: set}, nil
+}
+
+// set reads a set of messages.
+func (p *searchParser) set(word string) (SeqSet, bool) {
+	set, ok := p.r.MessageSet(word)
+	p.saved = p.saved || set.IsSaved()
+	return set, ok
 }
 
 // text takes the string of a key.

@@ -48,6 +48,19 @@ func ParseSeqSet(s string) (SeqSet, bool) {
 	}
 }
 
+// MessageSet is ParseSeqSet for sets that name messages to a command: "$" is
+// the result of the last search that was saved (RFC 5182), where that is
+// offered.
+func (r *Reader) MessageSet(word string) (SeqSet, bool) {
+	if word == "$" && r.offers("SEARCHRES") {
+		return SeqSet{}, true
+	}
+	return ParseSeqSet(word)
+}
+
+// IsSaved reports whether a set as the client sent it is "$".
+func (s SeqSet) IsSaved() bool { return s != nil && len(s) == 0 }
+
 // seqNumber reads a number or "*" at s[i:].
 func seqNumber(s string, i int) (n uint32, next int, ok bool) {
 	if i < len(s) && s[i] == '*' {

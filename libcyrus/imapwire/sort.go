@@ -2,54 +2,6 @@ package imapwire
 
 import "strings"
 
-// A ReturnOption is a set of what the answer to a search shall have (RFC
-// 4731 section 3.1). None is the answer of RFC 3501.
-type ReturnOption uint8
-
-// The options, and Cyrus's addition of RFC 6203.
-const (
-	ReturnMin ReturnOption = 1 << iota
-	ReturnMax
-	ReturnAll
-	ReturnCount
-	ReturnRelevancy
-)
-
-var returnOptions = map[string]ReturnOption{
-	"min": ReturnMin, "max": ReturnMax, "all": ReturnAll, "count": ReturnCount, "relevancy": ReturnRelevancy,
-}
-
-// SearchReturn takes the options behind RETURN, with the blank before them.
-// "()" is ALL.
-//
-// Source: get_search_return_opts in Cyrus imap/imapparse.c.
-func (r *Reader) SearchReturn() (ReturnOption, error) {
-	if !r.Space() || !r.Accept('(') {
-		return 0, r.orSyntax(nil, "Missing return options in Search")
-	}
-	var o ReturnOption
-	for {
-		word := strings.ToLower(r.Word())
-		if word == "" {
-			break
-		}
-		one, ok := returnOptions[word]
-		if !ok {
-			return 0, r.orSyntax(nil, "Invalid Search return option "+word)
-		}
-		if o |= one; !r.Space() {
-			break
-		}
-	}
-	if !r.Accept(')') {
-		return 0, r.orSyntax(nil, "Missing close parenthesis in Search")
-	}
-	if o == 0 {
-		o = ReturnAll
-	}
-	return o, r.err
-}
-
 // A SortOp is what a sort key compares.
 type SortOp uint8
 

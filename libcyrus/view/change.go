@@ -96,7 +96,9 @@ func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *Fla
 	if err := e.keywords(); err != nil {
 		return nil, err
 	}
-	if err := v.walk(m, v.resolve(set, uid, len(v.uids)), e.record); err != nil || e.err != nil {
+	targets := v.resolve(set, uid, len(v.uids))
+	e.changed = make([]change, 0, targets.Count())
+	if err := v.walk(m, targets, e.record); err != nil || e.err != nil {
 		return nil, firstError(err, e.err)
 	}
 	if len(e.changed) == 0 && slices.Equal(m.Flags(), v.names) {
@@ -180,13 +182,13 @@ func (e *editor) record(seq uint32, r *mailbox.Record) bool {
 		}
 		e.nowSeen[r.UID] = flags&mailbox.Seen != 0
 	}
-	stored := flags
+	read, stored := *r, flags
 	if !e.v.ownSeen {
 		stored = flags&^mailbox.Seen | r.Flags&mailbox.Seen
 	}
 	r.Flags = r.Flags&^mailbox.SystemMask | stored
 	r.User = user
-	if e.err = e.m.Rewrite(r); e.err != nil {
+	if e.err = e.m.RewriteFrom(&read, r); e.err != nil {
 		return false
 	}
 	e.changed = append(e.changed, change{r.UID, flags, user, r.Modseq})
@@ -292,6 +294,9 @@ func (v *View) ResolveUIDs(set imapwire.SeqSet) imapwire.SeqSet {
 	last := uint32(0)
 	if v.told > 0 {
 		last = v.uids[v.told-1]
+	}
+	if set.IsSaved() {
+		set = v.saved
 	}
 	set = set.Resolve(last)
 	if set == nil {

@@ -15,7 +15,7 @@ type Targets = imapwire.SeqSet
 // resolve returns the messages of a set of sequence numbers or UIDs, among
 // the first exists ones.
 func (v *View) resolve(set imapwire.SeqSet, uid bool, exists int) Targets {
-	if uid {
+	if uid || set.IsSaved() {
 		return v.byUID(set, exists)
 	}
 	return clip(set.Resolve(uint32(exists)), uint32(exists))
@@ -37,6 +37,9 @@ func (v *View) byUID(set imapwire.SeqSet, exists int) Targets {
 		last = uids[len(uids)-1]
 	}
 	var t Targets
+	if set.IsSaved() {
+		set = v.saved
+	}
 	for _, g := range set.Resolve(last) {
 		first, _ := slices.BinarySearch(uids, g.First)
 		end, found := slices.BinarySearch(uids, g.Last)

@@ -60,7 +60,8 @@ type View struct {
 	uids  []uint32
 	gone  []uint32 // of uids, expunged but not yet reported, ascending
 	seen  seen.UIDs
-	names []string // of user flags, by number
+	names []string        // of user flags, by number
+	saved imapwire.SeqSet // what "$" stands for, as UIDs: see spans
 	// recent has the UIDs that are \Recent for this session. recentUID is
 	// the mark in the mailbox (or seen database) up to which they have been
 	// told to somebody.
