@@ -16,6 +16,7 @@ import (
 	"gocyrus/libcyrus/notify"
 	"gocyrus/libcyrus/outgoing"
 	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/worker"
 )
@@ -34,7 +35,7 @@ type server struct {
 	sasl     *sasl.Server
 	notify   *notify.Sender
 	outgoing *outgoing.Sender
-	scripts  scripts
+	scripts  *scripts.Library
 	trustAll bool  // -a
 	maxSize  int64 // octets of a message
 }
@@ -51,6 +52,7 @@ func open(e *worker.Env) (worker.Handler, error) {
 	s := &server{env: e, conf: e.Config, log: e.Log, site: st, maxSize: math.MaxInt32}
 	s.auth = auth.New(e.Config, e.Log)
 	s.sasl = sasl.New(e.Config, s.auth, sasl.Rules{Service: "lmtp", AdminsOnly: true}, e.Log)
+	s.scripts = scripts.NewLibrary(st)
 	s.notify = notify.NewSender(e.Config)
 	s.outgoing = outgoing.NewSender(e.Config, e.Log)
 	_, s.trustAll = e.Flag('a')

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"mime/quotedprintable"
-	"slices"
 	"strings"
 
 	"gocyrus/libcyrus/acl"
@@ -15,6 +14,7 @@ import (
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/notify"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/sieve"
 )
 
@@ -86,7 +86,7 @@ func (h *scriptHost) keep(a *sieve.Action) error {
 		if err := h.s.need(acl.Post, e); err != nil {
 			return err
 		}
-		rights = h.s.site.List.Rights(h.s.sender(), e) | h.s.site.List.Rights(h.who, e)
+		rights = h.s.site.List.Rights(h.s.sender(), e) | h.s.site.List.Rights(h.Who, e)
 	}
 	return h.file(e, a, rights)
 }
@@ -94,21 +94,11 @@ func (h *scriptHost) keep(a *sieve.Action) error {
 // fileInto stores the message in a mailbox to which the script's owner may
 // post. One that is missing is made if script or configuration say so.
 func (h *scriptHost) fileInto(a *sieve.Action) error {
-	n, err := h.fileIn(&a.Mailbox)
+	e, err := h.Target(&a.Mailbox, acl.Post)
 	if err != nil {
 		return err
 	}
-	e, err := h.s.site.List.Lookup(h.ctx, n)
-	if errs.Is(err, errs.NotFound) && h.mayMake(n, a.Mailbox.Create) {
-		e, err = h.make(n, a.Mailbox.SpecialUse)
-	}
-	if err != nil {
-		return err
-	}
-	if e, err = h.s.site.List.Need(h.ctx, h.who, e.Name, acl.Post); err != nil {
-		return err
-	}
-	return h.file(e, a, h.s.site.List.Rights(h.who, e))
+	return h.file(e, a, h.s.site.List.Rights(h.Who, e))
 }
 
 // file appends the message as an action wants it.
@@ -121,84 +111,10 @@ func (h *scriptHost) file(e *mboxlist.Entry, a *sieve.Action, rights acl.Rights)
 		return err
 	}
 	f := filing{staged: st}
-	f.setFlags(a.Mailbox.Flags, rights, h.r.user != "" && e.Name.Owner() == h.r.user)
+	f.flags, f.keywords = scripts.Flags(a.Mailbox.Flags, rights, h.r.user != "" && e.Name.Owner() == h.r.user)
 	ctx, cancel := context.WithTimeout(h.ctx, lockWait)
 	defer cancel()
 	return h.s.appendTo(ctx, h.m, h.r, e, f)
-}
-
-// systemFlags are the flags of IMAP that a script can set.
-var systemFlags = map[string]mailbox.Flags{`\answered`: mailbox.Answered, `\flagged`: mailbox.Flagged,
-	`\deleted`: mailbox.Deleted, `\draft`: mailbox.Draft, `\seen`: mailbox.Seen}
-
-// setFlags takes the flags of a script, as far as somebody with these rights
-// may set them. \Seen is the owner's.
-//
-// Source: append_apply_flags in Cyrus imap/append.c.
-func (f *filing) setFlags(names []string, rights acl.Rights, owner bool) {
-	for _, name := range names {
-		flag, system := systemFlags[strings.ToLower(name)]
-		need := acl.Write
-		switch {
-		case flag == mailbox.Seen:
-			need = acl.Seen
-		case flag == mailbox.Deleted:
-			need = acl.DeleteMessage
-		}
-		if !rights.Has(need) || flag == mailbox.Seen && !owner || !system && strings.HasPrefix(name, `\`) {
-			continue
-		}
-		if system {
-			f.flags |= flag
-		} else if !slices.ContainsFunc(f.keywords, func(k string) bool { return strings.EqualFold(k, name) }) {
-			f.keywords = append(f.keywords, name)
-		}
-	}
-}
-
-// mayMake reports whether a missing mailbox is to be made.
-func (h *scriptHost) mayMake(n mboxname.Name, asked bool) bool {
-	if h.r.user == "" {
-		return false
-	}
-	if asked || config.Anysievefolder.In(h.s.conf) {
-		return true
-	}
-	for _, f := range mboxlist.ParseList(config.AutocreateSieveFolders.In(h.s.conf)) {
-		if mboxname.Inbox(h.r.user).Child(f) == n {
-			return true
-		}
-	}
-	return false
-}
-
-// make makes a mailbox, with the rights of the script's owner, and subscribes
-// him to it.
-//
-// Source: autosieve_createfolder in Cyrus imap/lmtp_sieve.c.
-func (h *scriptHost) make(n mboxname.Name, use *string) (*mboxlist.Entry, error) {
-	l := h.s.site.List
-	e, err := l.Create(h.ctx, h.who, n, mboxlist.CreateOptions{})
-	if errs.Is(err, errs.Exists) {
-		return l.Lookup(h.ctx, n)
-	}
-	if err != nil {
-		h.s.log.Error("autosievefolder: User "+h.r.user+", folder "+string(n)+" creation failed", "error", err)
-		return nil, err
-	}
-	if err := l.Subscribe(h.ctx, h.who, n); err != nil {
-		h.s.log.Error("autosievefolder: subscription failed", "user", h.r.user, "mailbox", n, "error", err)
-	}
-	if use != nil {
-		uses, err := l.CheckUses(h.ctx, h.r.user, e, *use)
-		if err == nil {
-			err = l.SetSpecialUse(h.ctx, e, uses)
-		}
-		if err != nil {
-			h.s.log.Info("autosievefolder: special use not set", "user", h.r.user, "mailbox", n, "error", err)
-		}
-	}
-	return e, nil
 }
 
 // A rejection is the reply of a script that refuses the message.

@@ -15,7 +15,7 @@ import (
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxlist"
-	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/sieve"
 	"gocyrus/libcyrus/syslog"
 )
@@ -29,15 +29,13 @@ const failedFlag = "$SieveFailed"
 // scriptHost is one run of a recipient's script: what the script asks of, and
 // what does what it wants.
 type scriptHost struct {
-	sieve.NoHost
+	*scripts.Owner
 	s    *session
 	ctx  context.Context
 	m    *incoming
 	r    *recipient
-	ns   *mboxname.Namespace
-	who  mboxlist.Actor // whose script it is; for a shared mailbox the sender
-	err  error          // what the client is told in place of success
-	edit *edited        // the message with the header that it was last given
+	err  error   // what the client is told in place of success
+	edit *edited // the message with the header that it was last given
 }
 
 // runScript runs the recipient's script and does what it wants. ran is false
@@ -55,10 +53,7 @@ func (s *session) runScript(ctx context.Context, m *incoming, r *recipient) (ran
 	if script == nil {
 		return false, false, nil
 	}
-	h := &scriptHost{s: s, ctx: ctx, m: m, r: r, ns: s.site.Namespace(r.user, false), who: s.sender()}
-	if r.user != "" {
-		h.who.Identity = s.identity(ctx, r.user)
-	}
+	h := &scriptHost{Owner: s.owner(ctx, r), s: s, ctx: ctx, m: m, r: r}
 	defer h.dropEdit()
 	header, err := m.header()
 	if err != nil {
@@ -97,7 +92,7 @@ func (s *session) identity(ctx context.Context, userID string) acl.Identity {
 
 // sieveTo is under which name deliver.db has what the script did.
 func (h *scriptHost) sieveTo() string {
-	return duplicate.SieveTo(h.r.recipient(h.s.site.Names.DefaultDomain, h.ns.Separator()))
+	return duplicate.SieveTo(h.r.recipient(h.s.site.Names.DefaultDomain, h.NS.Separator()))
 }
 
 // recipient is the address of the recipient with his domain

@@ -16,6 +16,7 @@ import (
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/outgoing"
 	"gocyrus/libcyrus/quota"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/sieve"
 	"gocyrus/libcyrus/version"
 )
@@ -111,7 +112,7 @@ func (h *scriptHost) sendRejection(to, reason string) error {
 	if original := h.m.Fields().Get("original-recipient"); original != "" {
 		fmt.Fprintf(&b, "Original-Recipient: rfc822; %s\r\n", original)
 	}
-	fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\n", h.r.recipient(h.s.site.Names.DefaultDomain, h.ns.Separator()))
+	fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\n", h.r.recipient(h.s.site.Names.DefaultDomain, h.NS.Separator()))
 	fmt.Fprintf(&b, "Original-Message-ID: %s\r\n", h.m.id)
 	b.WriteString("Disposition: automatic-action/MDN-sent-automatically; deleted\r\n\r\n")
 	fmt.Fprintf(&b, "--%s\r\nContent-Type: message/rfc822\r\n\r\n", boundary)
@@ -191,18 +192,8 @@ func oneLine(s string) string { return strings.NewReplacer("\r", "", "\n", " ").
 // Source: do_fcc in Cyrus imap/lmtp_sieve.c; its missing look at the access
 // control list is CVE-2026-47082.
 func (h *scriptHost) fileCopy(to *sieve.Mailbox, text []byte) error {
-	n, err := h.fileIn(to)
+	e, err := h.Target(to, acl.Insert)
 	if err != nil {
-		return err
-	}
-	e, err := h.s.site.List.Lookup(h.ctx, n)
-	if errs.Is(err, errs.NotFound) && h.mayMake(n, to.Create) {
-		e, err = h.make(n, to.SpecialUse)
-	}
-	if err != nil {
-		return err
-	}
-	if e, err = h.s.site.List.Need(h.ctx, h.who, e.Name, acl.Insert); err != nil {
 		return err
 	}
 	st, err := h.s.site.Store.Stage(e.Partition)
@@ -213,9 +204,8 @@ func (h *scriptHost) fileCopy(to *sieve.Mailbox, text []byte) error {
 	if _, err := st.Write(toCRLF(text)); err != nil {
 		return err
 	}
-	f := filing{}
-	f.setFlags(to.Flags, h.s.site.List.Rights(h.who, e), e.Name.Owner() == h.r.user)
-	_, err = h.s.site.Store.Append(h.ctx, e.Ref(), []mailbox.AppendMessage{{Staged: st, Flags: f.flags, Keywords: f.keywords,
+	flags, keywords := scripts.Flags(to.Flags, h.s.site.List.Rights(h.Who, e), e.Name.Owner() == h.r.user)
+	_, err = h.s.site.Store.Append(h.ctx, e.Ref(), []mailbox.AppendMessage{{Staged: st, Flags: flags, Keywords: keywords,
 		InternalDate: time.Now().Add(time.Second)}}, mailbox.AppendOptions{SessionID: h.s.conn.SessionID(), Check: &quota.Usage{}})
 	return err
 }

@@ -15,20 +15,22 @@ import (
 const defaultLink = "defaultbc"
 
 // settle removes the messages that later ones have replaced, and makes byte
-// code and link what the messages say.
+// code and link what the messages say; the link only if nobody else has set
+// it.
 func (u *User) settle(ctx context.Context) error {
 	all, err := u.read(ctx)
 	if err != nil {
 		return err
 	}
 	var stale []uint32
+	foreign := u.foreign(all)
 	for i := range all {
 		x := &all[i]
 		stale = append(stale, x.stale...)
 		if err := u.compile(x); err != nil {
 			return err
 		}
-		if x.Active {
+		if x.Active && !foreign {
 			if err := u.link(x.Name + ".bc"); err != nil {
 				return err
 			}

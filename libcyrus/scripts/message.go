@@ -48,6 +48,7 @@ func (u *User) read(ctx context.Context) ([]Script, error) {
 			same := old.ID == x.ID || old.Name == x.Name
 			if same {
 				x.stale = append(append(x.stale, old.stale...), old.uid)
+				x.was = append(append(x.was, old.was...), old.Name)
 			}
 			return same
 		})

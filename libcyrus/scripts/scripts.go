@@ -5,8 +5,12 @@
 // defaultbc names the active one for lmtpd.
 //
 // The messages are what is true. A change reaches them first; what a crash
-// has left undone in the directory is done by the next Open. A directory to
-// which no active message belongs is left to whoever has set its defaultbc.
+// has left undone in the directory is done by the next Open. A link to byte
+// code that belongs to no message is left to whoever has set it, until
+// somebody makes a script of the user active.
+//
+// Global scripts, which every user may include, are files: NAME.script and
+// NAME.bc in one directory for the site and one for each domain.
 //
 // Source: sieve_db.c and sievedir.c in Cyrus imap.
 package scripts
@@ -45,6 +49,7 @@ type Script struct {
 	Text   []byte
 	uid    uint32
 	stale  []uint32 // of messages that it has replaced
+	was    []string // the names in them
 }
 
 // User is the scripts of one user. It belongs to one goroutine; other
@@ -77,10 +82,18 @@ func Open(ctx context.Context, s *site.Site, userID string) (*User, error) {
 	if _, err := s.List.Lookup(ctx, name); err != nil {
 		return nil, err
 	}
+	u := &User{site: s, id: userID, rules: Rules(s.Config)}
+	u.dir = s.Layout.UserSieveDir(userID, inbox, legacy)
+	if err := s.FS.MkdirAll(u.dir, 0o755); err != nil {
+		return nil, errs.New(errs.IO, "scripts.Open", u.dir, err)
+	}
 	p := mboxname.UserParts(userID)
 	p.Boxes = []string{config.SieveFolder.In(s.Config)}
 	e, err := s.List.Lookup(ctx, p.Name(""))
 	if errs.Is(err, errs.NotFound) {
+		if err := u.begin(); err != nil {
+			return nil, err
+		}
 		who := mboxlist.Actor{}
 		who.User = userID
 		e, err = s.List.Create(ctx, who, p.Name(""), mboxlist.CreateOptions{Kind: mboxlist.Sieve, Force: true})
@@ -91,12 +104,13 @@ func Open(ctx context.Context, s *site.Site, userID string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &User{site: s, id: userID, ref: e.Ref(), rules: Rules(s.Config)}
-	u.dir = s.Layout.UserSieveDir(userID, inbox, legacy)
-	if err := s.FS.MkdirAll(u.dir, 0o755); err != nil {
-		return nil, errs.New(errs.IO, "scripts.Open", u.dir, err)
-	}
-	return u, u.locked(ctx, func() error { return u.settle(ctx) })
+	u.ref = e.Ref()
+	return u, u.locked(ctx, func() error {
+		if err := u.finish(ctx); err != nil {
+			return err
+		}
+		return u.settle(ctx)
+	})
 }
 
 // locked runs fn while no other session changes these scripts.
@@ -262,7 +276,10 @@ func (u *User) Activate(ctx context.Context, name string) error {
 		if err := u.flag(ctx, all, want); err != nil {
 			return errors.Join(err, u.settle(ctx))
 		}
-		return u.settle(ctx)
+		if err := u.settle(ctx); err != nil || name == "" {
+			return err
+		}
+		return u.link(name + ".bc") // also from one that somebody else has set
 	})
 }
 
