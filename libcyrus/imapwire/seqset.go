@@ -152,6 +152,50 @@ func (s SeqSet) Within(first, last uint32) SeqSet {
 	return out
 }
 
+// Union returns what is in one of two resolved sets.
+func (s SeqSet) Union(o SeqSet) SeqSet {
+	if len(s) == 0 || len(o) == 0 {
+		return append(slices.Clone(s), o...)
+	}
+	out := make(SeqSet, 0, len(s)+len(o))
+	for len(s) > 0 || len(o) > 0 {
+		from := &s
+		if len(s) == 0 || len(o) > 0 && o[0].First < s[0].First {
+			from = &o
+		}
+		out = append(out, (*from)[0])
+		*from = (*from)[1:]
+	}
+	return out.merge()
+}
+
+// Minus returns what of a resolved set is not in another.
+func (s SeqSet) Minus(o SeqSet) SeqSet {
+	var out SeqSet
+	for _, g := range s {
+		for len(o) > 0 && o[0].Last < g.First {
+			o = o[1:]
+		}
+		rest := o
+		for ; len(rest) > 0 && rest[0].First <= g.Last; rest = rest[1:] {
+			if rest[0].First > g.First {
+				out = append(out, SeqRange{g.First, rest[0].First - 1})
+			}
+			if rest[0].Last >= g.Last {
+				break
+			}
+			g.First = rest[0].Last + 1
+		}
+		if len(rest) == 0 || rest[0].First > g.Last {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// Intersect returns what is in both of two resolved sets.
+func (s SeqSet) Intersect(o SeqSet) SeqSet { return s.Minus(s.Minus(o)) }
+
 // Add puts n, which must be larger than all numbers before, at the end.
 func (s SeqSet) Add(n uint32) SeqSet {
 	if k := len(s); k > 0 && s[k-1].Last+1 == n {

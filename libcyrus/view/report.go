@@ -41,6 +41,7 @@ func (v *View) reportGone(w *imapwire.Writer) {
 	if len(v.gone) == 0 {
 		return
 	}
+	v.removeGone(w)
 	if v.o.Client.QResync {
 		v.reportVanished(w)
 	}

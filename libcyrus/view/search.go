@@ -37,6 +37,11 @@ func (v *View) Search(ctx context.Context, s *imapwire.Search, found func(Found)
 
 // each calls found for each message that fits, while the mailbox is open.
 func (v *View) each(ctx context.Context, s *imapwire.Search, found func(*candidate)) error {
+	return v.eachOf(ctx, v.All(), s, found)
+}
+
+// eachOf is each among some messages.
+func (v *View) eachOf(ctx context.Context, t Targets, s *imapwire.Search, found func(*candidate)) error {
 	charset := s.Charset
 	if charset == "" {
 		charset = "us-ascii"
@@ -46,7 +51,7 @@ func (v *View) each(ctx context.Context, s *imapwire.Search, found func(*candida
 	}
 	c := compiler{v: v, charset: charset}
 	q := c.compile(&s.Key)
-	for t := v.All(); len(t) > 0; {
+	for len(t) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

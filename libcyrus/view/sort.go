@@ -18,12 +18,17 @@ import (
 //
 // Source: index_sort and index_sort_compare in Cyrus imap/index.c.
 func (v *View) Sort(ctx context.Context, s *imapwire.Search, keys []imapwire.SortKey) ([]Found, error) {
+	return v.sortOf(ctx, v.All(), s, keys)
+}
+
+// sortOf is Sort among some messages.
+func (v *View) sortOf(ctx context.Context, t Targets, s *imapwire.Search, keys []imapwire.SortKey) ([]Found, error) {
 	var found []Found
 	columns := make([]column, len(keys))
 	for i := range keys {
 		columns[i] = v.column(&keys[i])
 	}
-	err := v.each(ctx, s, func(c *candidate) {
+	err := v.eachOf(ctx, t, s, func(c *candidate) {
 		found = append(found, Found{c.seq, c.r.UID, c.r.Modseq})
 		for i := range columns {
 			columns[i].add(c)

@@ -133,6 +133,7 @@ func (s *scan) record(r *mailbox.Record) bool {
 func (s *scan) add(r *mailbox.Record) {
 	v := s.v
 	v.uids = append(v.uids, r.UID)
+	v.touch(r.UID)
 	s.next = len(v.uids)
 	if r.UID > v.recentUID {
 		v.recent = v.recent.Add(r.UID)
@@ -167,6 +168,9 @@ func (s *scan) finish() {
 func (v *View) addChanges(c []change) {
 	if len(c) == 0 {
 		return
+	}
+	for i := range c {
+		v.touch(c[i].uid)
 	}
 	if len(v.changed) == 0 {
 		v.changed = c

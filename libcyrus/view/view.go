@@ -62,6 +62,10 @@ type View struct {
 	seen  seen.UIDs
 	names []string        // of user flags, by number
 	saved imapwire.SeqSet // what "$" stands for, as UIDs: see spans
+	// updates is the results of which the client is told changes, touched
+	// the messages that may have changed them since.
+	updates []*update
+	touched []uint32
 	// recent has the UIDs that are \Recent for this session. recentUID is
 	// the mark in the mailbox (or seen database) up to which they have been
 	// told to somebody.
