@@ -97,7 +97,7 @@ func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *Fla
 		return nil, err
 	}
 	targets := v.resolve(set, uid, len(v.uids))
-	e.changed = make([]change, 0, targets.Count())
+	e.changed = make([]change, 0, min(targets.Count(), len(v.uids)))
 	if err := v.walk(m, targets, e.record); err != nil || e.err != nil {
 		return nil, firstError(err, e.err)
 	}
