@@ -11,18 +11,13 @@ func (m *Mailbox) SetInternalDate(r *Record, t Stamp) error {
 	}
 	rw := m.changes.records.get(r.Recno)
 	was := rw.new
-	if r.Live() {
-		m.countFlags(&rw.new, -1)
-	}
 	rw.new.InternalDate = t
 	if m.store.o.Conversations != nil && m.hasConversations() {
 		if err := m.updateConversations(&was, &rw.new); err != nil {
 			return err
 		}
 	}
-	if r.Live() {
-		m.countFlags(&rw.new, 1)
-	}
+	m.hdr.SyncCRC ^= m.crcs.basic(&was) ^ m.crcs.basic(&rw.new)
 	*r = rw.new
 	return nil
 }

@@ -2,8 +2,10 @@ package mailbox
 
 import (
 	"hash/crc32"
+	"math/bits"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Sync CRCs tell two servers whether a mailbox is the same on both. They
@@ -36,26 +38,28 @@ func newFlagCRCs(names []string) *flagCRCs {
 	return c
 }
 
+// flags is the CRC of the flags of a message.
+func (c *flagCRCs) flags(f Flags, u *UserFlags) uint32 {
+	var sum uint32
+	for i, crc := range systemCRCs {
+		if f>>i&1 != 0 {
+			sum ^= crc
+		}
+	}
+	u.Each(func(n int) { sum ^= c.user[n] })
+	return sum
+}
+
 // basic is the basic CRC of one message. Expunged ones have none.
 func (c *flagCRCs) basic(r *Record) uint32 {
 	if !r.Live() {
 		return 0
 	}
-	var flags uint32
-	for i, crc := range systemCRCs {
-		if r.Flags>>i&1 != 0 {
-			flags ^= crc
-		}
-	}
-	r.User.Each(func(n int) { flags ^= c.user[n] })
 	b := make([]byte, 0, 128)
 	b = strconv.AppendUint(b, uint64(r.UID), 10)
 	b = append(b, ' ')
 	b = strconv.AppendUint(b, r.Modseq, 10)
-	b = append(b, ' ')
-	b = strconv.AppendUint(b, uint64(r.LastUpdated), 10)
-	b = append(b, " ("...)
-	b = strconv.AppendUint(b, uint64(flags), 10)
+	b = appendState(b, r.LastUpdated, c.flags(r.Flags, &r.User))
 	b = append(b, ") "...)
 	b = strconv.AppendUint(b, uint64(r.InternalDate), 10)
 	b = append(b, ' ')
@@ -64,6 +68,100 @@ func (c *flagCRCs) basic(r *Record) uint32 {
 		b = append(b, hexDigits[x>>4], hexDigits[x&15])
 	}
 	return crc32.ChecksumIEEE(b)
+}
+
+// appendState appends the part of the text of a basic CRC that a STORE of
+// many messages makes the same for all.
+func appendState(b []byte, updated Stamp, flags uint32) []byte {
+	b = append(b, ' ')
+	b = strconv.AppendUint(b, uint64(updated), 10)
+	b = append(b, " ("...)
+	return strconv.AppendUint(b, uint64(flags), 10)
+}
+
+// states makes the texts of appendState; neighbours mostly have the same.
+type states struct {
+	text    []byte
+	crcs    *flagCRCs
+	updated Stamp
+	flags   Flags
+	user    UserFlags
+}
+
+func (s *states) of(c *flagCRCs, r *Record) []byte {
+	if s.crcs != c || s.updated != r.LastUpdated || s.flags != r.Flags || s.user != r.User {
+		s.crcs, s.updated, s.flags, s.user = c, r.LastUpdated, r.Flags, r.User
+		s.text = appendState(s.text[:0], r.LastUpdated, c.flags(r.Flags, &r.User))
+	}
+	return s.text
+}
+
+// crcChanges computes what changes of flags do to the sync CRC of a mailbox.
+// In STORE 1:* a quarter of the time went to these CRCs.
+type crcChanges struct {
+	old, new states
+	text     []byte
+}
+
+// change is the basic CRC of old XORed with that of new: the same live
+// message with other flags, modseq or time of change. What follows these in
+// the text is the same in both, so that it need not be looked at: CRCs are
+// linear, and of their difference only its length counts.
+func (x *crcChanges) change(c *flagCRCs, old, new *Record) uint32 {
+	b := append(strconv.AppendUint(x.text[:0], uint64(old.UID), 10), ' ')
+	uid := len(b)
+	b = strconv.AppendUint(b, old.Modseq, 10)
+	was := crc32.ChecksumIEEE(append(b, x.old.of(c, old)...))
+	b = strconv.AppendUint(b[:uid], new.Modseq, 10)
+	x.text = append(b, x.new.of(c, new)...)
+	is := crc32.ChecksumIEEE(x.text)
+	return skipOctets[digits(uint32(old.InternalDate))-1]().of(was ^ is)
+}
+
+// digits is the number of decimal digits of n.
+func digits(n uint32) int {
+	d := 1
+	for ; n >= 10; n /= 10 {
+		d++
+	}
+	return d
+}
+
+// skip takes the difference of two CRCs over octets that are the same in
+// both texts.
+type skip [4][256]uint32
+
+func (s *skip) of(crc uint32) uint32 {
+	return s[0][crc&0xff] ^ s[1][crc>>8&0xff] ^ s[2][crc>>16&0xff] ^ s[3][crc>>24]
+}
+
+// skipOctets is for what follows the flags in the text of a basic CRC, by
+// the digits of the internal date less one.
+var skipOctets = func() (all [10]func() *skip) {
+	for i := range all {
+		all[i] = sync.OnceValue(func() *skip { return newSkip(len(") ") + i + 1 + len(" ") + 2*len(GUID{})) })
+	}
+	return all
+}()
+
+// newSkip is the skip of n octets.
+func newSkip(n int) *skip {
+	var bit [32]uint32 // what becomes of each bit alone
+	for i := range bit {
+		crc := uint32(1) << i
+		for range n {
+			crc = crc32.IEEETable[crc&0xff] ^ crc>>8
+		}
+		bit[i] = crc
+	}
+	s := new(skip)
+	for i := range s {
+		for x := 1; x < 256; x++ {
+			low := bits.TrailingZeros(uint(x))
+			s[i][x] = s[i][x&(x-1)] ^ bit[8*i+low]
+		}
+	}
+	return s
 }
 
 // Entries that are kept in the record and hashed as if they were
