@@ -27,7 +27,7 @@ func parseCopy(r *imapwire.Reader) (a copyArgs, err error) {
 
 // The four forms of COPY.
 func (s *session) copy(a copyArgs) (string, error) {
-	return s.transfer(s.view.BySequence(a.set), a.mailbox, transfer{})
+	return s.transfer(s.view.BySequence(a.set), a.mailbox, transfer{saved: a.set.IsSaved()})
 }
 
 func (s *session) uidCopy(a copyArgs) (string, error) {
@@ -35,7 +35,7 @@ func (s *session) uidCopy(a copyArgs) (string, error) {
 }
 
 func (s *session) move(a copyArgs) (string, error) {
-	return s.transfer(s.view.BySequence(a.set), a.mailbox, transfer{move: true})
+	return s.transfer(s.view.BySequence(a.set), a.mailbox, transfer{move: true, saved: a.set.IsSaved()})
 }
 
 func (s *session) uidMove(a copyArgs) (string, error) {
@@ -43,7 +43,10 @@ func (s *session) uidMove(a copyArgs) (string, error) {
 }
 
 // transfer is which form of COPY it is.
-type transfer struct{ uid, move bool }
+type transfer struct {
+	uid, move bool
+	saved     bool // the messages are "$"
+}
 
 // transfer copies or moves messages.
 //
@@ -54,7 +57,7 @@ func (s *session) transfer(t view.Targets, name string, how transfer) (string, e
 		return "", err
 	}
 	if len(t) == 0 {
-		if how.uid {
+		if how.uid || how.saved { // RFC 5182 section 2.1
 			return "", nil
 		}
 		return "", errNoMessages

@@ -117,7 +117,7 @@ func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 	if err := s.refresh(uid, uid); err != nil {
 		return "", err
 	}
-	if !found && !uid {
+	if !found && !uid && !a.set.IsSaved() {
 		return "", refusal("No matching messages" + took(start))
 	}
 	return "Completed" + took(start), nil

@@ -18,5 +18,5 @@ func (s *session) refresh(expunges, uid bool) error {
 		return err
 	}
 	s.view.Report(s.w, expunges, uid)
-	return nil
+	return s.view.TellUpdates(s.ctx, s.w)
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"gocyrus/libcyrus/config"
@@ -31,19 +31,54 @@ func (s *session) uidSearch(a imapwire.Search) (string, error) { return s.find(&
 func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
 	start := time.Now()
 	if err := s.beforeSearch(a); err != nil {
-		return "", err
+		return "", s.notFound(a, err)
 	}
 	if s.wantsEngine(a) {
-		return searched(0, start), nil
+		return s.foundNothing(a, start)
 	}
-	var found []view.Found
-	err := s.view.Search(s.ctx, a, func(f view.Found) { found = append(found, f) })
-	if err != nil {
-		return "", err
+	r := searchAnswer{name: "SEARCH", search: a, view: s.view, uid: uid}
+	if err := s.view.Search(s.ctx, a, r.add); err != nil {
+		return "", s.notFound(a, err)
 	}
-	s.writeFound(&searchAnswer{name: "SEARCH", search: a, found: found, uid: uid})
+	return s.found(&r, nil, start)
+}
+
+// found answers a search and does what else it asks for; keys is how the
+// result was sorted.
+func (s *session) found(a *searchAnswer, keys []imapwire.SortKey, start time.Time) (string, error) {
+	s.writeFound(a)
+	o := a.search.Return
+	if o&imapwire.ReturnUpdate != 0 {
+		u := view.Update{Tag: s.tag, UID: a.uid, Search: a.search, Found: a.set, Keys: keys, Order: a.order}
+		if err := s.view.Watch(u); err != nil {
+			s.w.Line(`* NO [NOUPDATE "`, s.tag, `"] Too many contexts`)
+		}
+	}
+	if o&imapwire.ReturnSave != 0 {
+		if err := s.view.Save(a.kept()); err != nil {
+			return "", refusal("[NOTSAVED] Too many messages")
+		}
+	}
 	s.view.Report(s.w, false, false)
-	return searched(len(found), start), nil
+	return searched(a.n, start), nil
+}
+
+// foundNothing ends a search that finds nothing without looking.
+func (s *session) foundNothing(a *imapwire.Search, start time.Time) (string, error) {
+	if a.Return&imapwire.ReturnSave != 0 {
+		s.view.Forget()
+	}
+	return searched(0, start), nil
+}
+
+// notFound is the error of a search that failed. One whose result was to be
+// kept leaves none, unless it was refused as wrong (RFC 5182 section 2.1).
+func (s *session) notFound(a *imapwire.Search, err error) error {
+	var syntax imapwire.SyntaxError
+	if a.Return&imapwire.ReturnSave != 0 && s.view != nil && !errors.As(err, &syntax) {
+		s.view.Forget()
+	}
+	return err
 }
 
 // beforeSearch refuses charsets that are not known, and tells the client what
@@ -59,135 +94,13 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 // wantsEngine reports whether a search is for a search engine: the client says
 // so, or imapd.conf does of all texts.
 func (s *session) wantsEngine(a *imapwire.Search) bool {
+	if a.Return&imapwire.ReturnUpdate != 0 && s.view.Updating(s.tag) {
+		return imapwire.SyntaxError("Tag reuse") // RFC 5267 section 4.3
+	}
 	return a.Fuzzy || a.Engine && config.SearchFuzzyAlways.In(s.conf)
 }
 
 // searched is the end of a search's answer.
 func searched(n int, start time.Time) string {
 	return fmt.Sprintf("Completed (%d msgs in %.3f secs)", n, time.Since(start).Seconds())
-}
-
-// searchAnswer is what a search has found.
-type searchAnswer struct {
-	name   string // SEARCH or SORT
-	search *imapwire.Search
-	found  []view.Found // in the order of the answer
-	uid    bool
-	sorted bool
-}
-
-// number is how the answer names a message.
-func (a *searchAnswer) number(f *view.Found) uint32 {
-	if a.uid {
-		return f.UID
-	}
-	return f.Seq
-}
-
-// writeFound sends the answer of RFC 3501, or that of RFC 4731 if the client
-// said what it wants to know.
-func (s *session) writeFound(a *searchAnswer) {
-	if a.search.Return != 0 {
-		s.writeESearch(a)
-		return
-	}
-	s.w.Text("* ", a.name)
-	for i := range a.found {
-		s.w.SetBuffer(imapwire.AppendUint(append(s.w.Buffer(), ' '), a.number(&a.found[i])))
-	}
-	if a.search.Modseq {
-		s.w.Text(" (MODSEQ ", uintText(highestOf(a.found)), ")")
-	}
-	s.w.Line()
-}
-
-// highestOf is the highest modseq of messages; 1, as with Cyrus, of none.
-func highestOf(found []view.Found) uint64 {
-	n := uint64(1)
-	for i := range found {
-		n = max(n, found[i].Modseq)
-	}
-	return n
-}
-
-// writeESearch sends the answer of RFC 4731. MIN and MAX of SORT are UIDs in
-// any case, as with Cyrus.
-//
-// Source: begin_esearch_response and esearch_modseq_response in Cyrus
-// imap/index.c.
-func (s *session) writeESearch(a *searchAnswer) {
-	o := a.search.Return
-	s.w.Text(`* ESEARCH (TAG "`, s.tag, `")`)
-	if a.uid {
-		s.w.Text(" UID")
-	}
-	if o&imapwire.ReturnCount != 0 {
-		s.w.Text(" COUNT ", strconv.Itoa(len(a.found)))
-	}
-	if len(a.found) > 0 {
-		lowest, highest := a.ends()
-		name := a.number
-		if a.sorted {
-			name = func(f *view.Found) uint32 { return f.UID }
-		}
-		if o&imapwire.ReturnMin != 0 {
-			s.w.Text(" MIN ", uintText(name(lowest)))
-		}
-		if o&imapwire.ReturnMax != 0 {
-			s.w.Text(" MAX ", uintText(name(highest)))
-		}
-		s.writeAll(a, o)
-		if a.search.Modseq {
-			s.w.Text(" MODSEQ ", uintText(modseqOf(a.found, o, lowest, highest)))
-		}
-	}
-	s.w.Line()
-}
-
-// writeAll sends ALL and RELEVANCY (RFC 6203), which is the same for all.
-func (s *session) writeAll(a *searchAnswer, o imapwire.ReturnOption) {
-	if o&imapwire.ReturnAll != 0 {
-		var set imapwire.SeqSet
-		for i := range a.found {
-			set = set.Add(a.number(&a.found[i]))
-		}
-		b := imapwire.AppendSeqSet(append(s.w.Buffer(), " ALL "...), set)
-		s.w.SetBuffer(b)
-	}
-	if o&imapwire.ReturnRelevancy != 0 {
-		s.w.Text(" RELEVANCY (100")
-		for range a.found[1:] {
-			s.w.Text(" 100")
-		}
-		s.w.Text(")")
-	}
-}
-
-// ends returns the messages with the lowest and the highest number.
-func (a *searchAnswer) ends() (lowest, highest *view.Found) {
-	lowest, highest = &a.found[0], &a.found[0]
-	for i := range a.found {
-		f := &a.found[i]
-		if f.Seq < lowest.Seq {
-			lowest = f
-		}
-		if f.Seq > highest.Seq {
-			highest = f
-		}
-	}
-	return lowest, highest
-}
-
-// modseqOf is the highest modseq of the messages that the answer names (RFC
-// 4731 section 3.2).
-func modseqOf(found []view.Found, o imapwire.ReturnOption, lowest, highest *view.Found) uint64 {
-	switch o {
-	case imapwire.ReturnMin:
-		return lowest.Modseq
-	case imapwire.ReturnMax:
-		return highest.Modseq
-	case imapwire.ReturnMin | imapwire.ReturnMax:
-		return max(lowest.Modseq, highest.Modseq)
-	}
-	return highestOf(found)
 }

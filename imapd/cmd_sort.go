@@ -55,18 +55,20 @@ func (s *session) uidSort(a sortArgs) (string, error) { return s.sorted(&a, true
 func (s *session) sorted(a *sortArgs, uid bool) (string, error) {
 	start := time.Now()
 	if err := s.beforeSearch(&a.search); err != nil {
-		return "", err
+		return "", s.notFound(&a.search, err)
 	}
 	if a.search.Fuzzy {
-		return searched(0, start), nil
+		return s.foundNothing(&a.search, start)
 	}
-	found, err := s.view.Sort(s.ctx, &a.search, a.keys)
+	order, err := s.view.Sort(s.ctx, &a.search, a.keys)
 	if err != nil {
-		return "", err
+		return "", s.notFound(&a.search, err)
 	}
-	s.writeFound(&searchAnswer{name: "SORT", search: &a.search, found: found, uid: uid, sorted: true})
-	s.view.Report(s.w, false, false)
-	return searched(len(found), start), nil
+	r := searchAnswer{name: "SORT", search: &a.search, view: s.view, uid: uid, sorted: true, order: order}
+	for i := range order {
+		r.add(order[i])
+	}
+	return s.found(&r, a.keys, start)
 }
 
 // threadArgs is the arguments of THREAD.

@@ -92,6 +92,8 @@ var commands = map[string]command{
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
 	"unselect": cmd(selected, parseNothing, (*session).unselect),
 	"expunge":  cmd(selected, parseNothing, (*session).expunge),
+	"cancelupdate": cmd(selected, parseCancelUpdate, (*session).cancelUpdate).of("CONTEXT=SEARCH"),
+
 	"search":   cmd(selected, parseSearch, (*session).search),
 	"sort":     cmd(selected, parseSort, (*session).sort),
 	"thread":   cmd(selected, parseThread, (*session).thread),
@@ -178,7 +180,7 @@ func parseSequence(r *imapwire.Reader) (imapwire.SeqSet, error) {
 	if !r.Space() || r.AtEOL() {
 		return nil, r.Missing()
 	}
-	set, ok := imapwire.ParseSeqSet(r.Word())
+	set, ok := r.MessageSet(r.Word())
 	if !ok {
 		return nil, imapwire.SyntaxError("Invalid sequence in " + r.Command)
 	}

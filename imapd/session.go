@@ -49,6 +49,7 @@ func (s *server) Serve(ctx context.Context, c *worker.Conn) error {
 	ss.w = imapwire.NewWriter(c)
 	ss.r = imapwire.NewReader(c, s.preAuthLimits())
 	ss.r.BeforeRead = ss.beforeRead
+	ss.r.Offers = func(capability string) bool { return !s.suppressed[capability] }
 	ss.r.GoAhead = func() error { ss.w.Line("+ go ahead"); return ss.w.Flush() }
 	defer ss.end()
 	return ss.serve()
@@ -227,6 +228,9 @@ func (s *session) run(c command) (string, error) {
 	text, err := c.run(s, s.r)
 	if c.check && err == nil {
 		err = s.after(s.refresh(false, false))
+	}
+	if s.view != nil && err == nil {
+		err = s.after(s.view.TellUpdates(s.ctx, s.w))
 	}
 	if d := time.Since(start); d > slowCommand {
 		s.log.Info("slow command", "command", s.command, "user", s.who.User, "sessionid", s.conn.SessionID(), "time", d)

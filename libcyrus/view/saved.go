@@ -11,13 +11,16 @@ const maxSaved = 1 << 18
 // Save keeps the result of a search, for "$" (RFC 5182). An error means that
 // it takes too much memory; nothing is kept then.
 func (v *View) Save(found Targets) error {
-	v.saved = nil
+	v.Forget()
 	if len(found) > maxSaved {
 		return errs.New(errs.TooManyMessages, "view.Save", string(v.ref.Name), nil)
 	}
 	v.saved = v.spans(found)
 	return nil
 }
+
+// Forget makes the kept result empty.
+func (v *View) Forget() { v.saved = nil }
 
 // spans makes ranges of UIDs from messages. Neighbours in the view are one
 // range, also if UIDs between them are missing: those never come back. So

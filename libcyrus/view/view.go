@@ -293,6 +293,9 @@ func (v *View) flags(r *mailbox.Record) mailbox.Flags {
 // Ref returns which mailbox is selected.
 func (v *View) Ref() mailbox.Ref { return v.ref }
 
+// UIDValidity returns the UIDVALIDITY of the mailbox when it was opened.
+func (v *View) UIDValidity() uint32 { return v.validity }
+
 // SetRef follows a mailbox that was renamed.
 func (v *View) SetRef(ref mailbox.Ref) { v.ref = ref }
 
