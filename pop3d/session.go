@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -22,29 +21,11 @@ import (
 // maxLine is the longest command line in octets: Cyrus's buffer.
 const maxLine = 8192
 
-// client is what a session needs of its connection; *worker.Conn is one.
-type client interface {
-	io.ReadWriter
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
-	Park(context.Context, time.Duration) error
-	StartTLS(context.Context) error
-	HaveTLS() bool
-	SSF() int
-	Client() string
-	LocalAddr() net.Addr
-	SessionID() string
-	SetProc(user, mailbox, command string)
-	StartTelemetry(user string)
-	ShuttingDown() string
-	Traffic() (in, out int64)
-}
-
 // session is one client from greeting to QUIT.
 type session struct {
 	*server
 	ctx  context.Context // ends when the session must
-	conn client
+	conn worker.Client
 	r    *linewire.Reader
 	w    *linewire.Writer
 	peer sasl.Peer
@@ -57,24 +38,10 @@ type session struct {
 	done      bool // no further command is read
 }
 
-func newSession(s *server, ctx context.Context, c client) *session {
+func newSession(s *server, ctx context.Context, c worker.Client) *session {
 	n := &session{server: s, ctx: ctx, conn: c, r: linewire.NewReader(c, maxLine)}
-	n.w = linewire.NewWriter(timedWriter{c, s.timeout})
+	n.w = linewire.NewWriter(worker.TimedWriter{Conn: c, Timeout: s.timeout})
 	return n
-}
-
-// timedWriter gives a client that reads slowly the inactivity timer for each
-// write.
-type timedWriter struct {
-	conn    client
-	timeout time.Duration
-}
-
-func (w timedWriter) Write(p []byte) (int, error) {
-	if err := w.conn.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-		return 0, err
-	}
-	return w.conn.Write(p)
 }
 
 // serve greets the client and does its commands until it leaves.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/auth"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/scripts"
 )
 
@@ -105,7 +107,7 @@ func (s *session) authFailed(mech string, fail *auth.Error) error {
 // enter opens the scripts of a user who has proved who he is. last is what
 // the mechanism still has to say to the client.
 func (s *session) enter(u auth.User, mech string, last []byte) error {
-	own, err := scripts.Open(s.ctx, s.site, u.ID)
+	own, err := s.storeOf(u)
 	if err != nil {
 		s.log.Error("scripts of "+u.ID+" cannot be opened", "err", err)
 		return errAuth
@@ -125,4 +127,17 @@ func (s *session) enter(u auth.User, mech string, last []byte) error {
 		return nil
 	}
 	return s.ok()
+}
+
+// storeOf returns the scripts that a user may change: his own. An admin who
+// acts as himself and has no INBOX changes the global ones, of his domain or
+// of the site.
+//
+// Source: actions_setuser of Cyrus 3.4 timsieved/actions.c; 3.6 refuses him.
+func (s *session) storeOf(u auth.User) (store, error) {
+	own, err := scripts.Open(s.ctx, s.site, u.ID)
+	if !u.Admin || !errs.Is(err, errs.NotFound) {
+		return own, err
+	}
+	return scripts.OpenGlobal(s.site, mboxname.UserParts(u.ID).Domain)
 }

@@ -1,5 +1,7 @@
 package main
 
+import "gocyrus/libcyrus/worker"
+
 // startTLS encrypts the connection (RFC 5804 section 2.2).
 func (s *session) startTLS() error {
 	if err := s.r.eol(); err != nil {
@@ -16,7 +18,7 @@ func (s *session) startTLS() error {
 		return err
 	}
 	// What the client sent before the handshake nobody has vouched for.
-	s.r.in.Reset(timedReader{s.conn, s.timeout})
+	s.r.in.Reset(worker.TimedReader{Conn: s.conn, Timeout: s.timeout})
 	if err := s.conn.StartTLS(s.ctx); err != nil {
 		s.notice("TLS negotiation failed: %s", s.peer.Client)
 		s.done = true

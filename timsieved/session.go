@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"time"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/linewire"
@@ -18,69 +16,37 @@ import (
 	"gocyrus/libcyrus/worker"
 )
 
-// client is what a session needs of its connection; *worker.Conn is one.
-type client interface {
-	io.ReadWriter
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
-	Park(context.Context, time.Duration) error
-	StartTLS(context.Context) error
-	HaveTLS() bool
-	SSF() int
-	Client() string
-	LocalAddr() net.Addr
-	SessionID() string
-	SetProc(user, mailbox, command string)
-	StartTelemetry(user string)
-	ShuttingDown() string
-	Traffic() (in, out int64)
+// store is the scripts that a client works on: *scripts.User or
+// *scripts.Global.
+type store interface {
+	List(context.Context) ([]scripts.Script, error)
+	Get(ctx context.Context, name string) (*scripts.Script, error)
+	HaveSpace(ctx context.Context, name string) error
+	Put(ctx context.Context, name string, text []byte) error
+	Rename(ctx context.Context, from, to string) error
+	Activate(ctx context.Context, name string) error
+	Delete(ctx context.Context, name string) error
 }
 
 // session is one client from greeting to LOGOUT.
 type session struct {
 	*server
 	ctx  context.Context // ends when the session must
-	conn client
+	conn worker.Client
 	r    reader
 	w    *linewire.Writer
 	peer sasl.Peer
 
-	userID  string        // canonical, "" before the log-in
-	scripts *scripts.User // nil before the log-in
-	done    bool          // no further command is read
+	userID  string // canonical, "" before the log-in
+	scripts store  // nil before the log-in
+	done    bool   // no further command is read
 }
 
-func newSession(s *server, ctx context.Context, c client) *session {
+func newSession(s *server, ctx context.Context, c worker.Client) *session {
 	n := &session{server: s, ctx: ctx, conn: c}
-	n.r = reader{in: bufio.NewReader(timedReader{c, s.timeout}), maxString: s.maxScript}
-	n.w = linewire.NewWriter(timedWriter{c, s.timeout})
+	n.r = reader{in: bufio.NewReader(worker.TimedReader{Conn: c, Timeout: s.timeout}), maxString: s.maxScript}
+	n.w = linewire.NewWriter(worker.TimedWriter{Conn: c, Timeout: s.timeout})
 	return n
-}
-
-// timedReader gives a client the inactivity timer for each piece of what it
-// sends; timedWriter for each that it takes.
-type timedReader struct {
-	conn    client
-	timeout time.Duration
-}
-
-func (r timedReader) Read(p []byte) (int, error) {
-	if err := r.conn.SetReadDeadline(time.Now().Add(r.timeout)); err != nil {
-		return 0, err
-	}
-	return r.conn.Read(p)
-}
-
-type timedWriter struct {
-	conn    client
-	timeout time.Duration
-}
-
-func (w timedWriter) Write(p []byte) (int, error) {
-	if err := w.conn.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-		return 0, err
-	}
-	return w.conn.Write(p)
 }
 
 // serve greets the client and does its commands until it leaves.

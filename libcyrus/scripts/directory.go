@@ -58,22 +58,24 @@ func (u *User) compile(x *Script) error {
 }
 
 // link makes a script's byte code the active one, in one step.
-func (u *User) link(target string) error {
-	name := path.Join(u.dir, defaultLink)
-	if now, err := u.site.FS.Readlink(name); err == nil && now == target {
+func (u *User) link(target string) error { return link(u.site.FS, u.dir, target) }
+
+func link(fsys disk.FS, dir, target string) error {
+	name := path.Join(dir, defaultLink)
+	if now, err := fsys.Readlink(name); err == nil && now == target {
 		return nil
 	}
 	fresh := name + disk.NewSuffix
-	if err := u.site.FS.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := fsys.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fault(fresh, err)
 	}
-	if err := u.site.FS.Symlink(target, fresh); err != nil {
+	if err := fsys.Symlink(target, fresh); err != nil {
 		return fault(fresh, err)
 	}
-	if err := u.site.FS.Rename(fresh, name); err != nil {
+	if err := fsys.Rename(fresh, name); err != nil {
 		return fault(name, err)
 	}
-	return fault(u.dir, u.site.FS.SyncDir(u.dir))
+	return fault(dir, fsys.SyncDir(dir))
 }
 
 // unlink makes no script the active one.
@@ -82,15 +84,18 @@ func (u *User) unlink() error { return u.removeFile(defaultLink) }
 // remove removes the byte code of a script.
 func (u *User) remove(name string) error { return u.removeFile(name + ".bc") }
 
-func (u *User) removeFile(name string) error {
-	err := u.site.FS.Remove(path.Join(u.dir, name))
+func (u *User) removeFile(name string) error { return removeFile(u.site.FS, u.dir, name) }
+
+// removeFile removes a file for good, if it is there.
+func removeFile(fsys disk.FS, dir, name string) error {
+	err := fsys.Remove(path.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = u.site.FS.SyncDir(u.dir)
+		err = fsys.SyncDir(dir)
 	}
-	return fault(path.Join(u.dir, name), err)
+	return fault(path.Join(dir, name), err)
 }
 
 func fault(name string, err error) error {
