@@ -88,15 +88,15 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 	if a.Charset != "" && !message.KnownCharset(a.Charset) {
 		return imapwire.SyntaxError("Unrecognized character set")
 	}
+	if a.Return&imapwire.ReturnUpdate != 0 && s.view.Updating(s.tag) {
+		return imapwire.SyntaxError("Tag reuse") // RFC 5267 section 4.3
+	}
 	return s.refresh(false, false)
 }
 
 // wantsEngine reports whether a search is for a search engine: the client says
 // so, or imapd.conf does of all texts.
 func (s *session) wantsEngine(a *imapwire.Search) bool {
-	if a.Return&imapwire.ReturnUpdate != 0 && s.view.Updating(s.tag) {
-		return imapwire.SyntaxError("Tag reuse") // RFC 5267 section 4.3
-	}
 	return a.Fuzzy || a.Engine && config.SearchFuzzyAlways.In(s.conf)
 }
 
