@@ -43,6 +43,10 @@ func parseFetchModifiers(r *imapwire.Reader, a *fetchArgs) (err error) {
 				return err
 			}
 			a.items.Items |= imapwire.FetchModseq
+		case word == "PARTIAL" && strings.HasPrefix(r.Command, "UID ") && offers(r, word) && a.items.Partial == (imapwire.Partial{}):
+			if a.items.Partial, err = r.Partial(r.Command); err != nil {
+				return err
+			}
 		case word == "VANISHED" && strings.HasPrefix(r.Command, "UID "):
 			a.items.Vanished = true
 		default:
@@ -56,6 +60,11 @@ func parseFetchModifiers(r *imapwire.Reader, a *fetchArgs) (err error) {
 		return orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis in "+r.Command))
 	}
 	return nil
+}
+
+// offers reports whether a capability is there for the client.
+func offers(r *imapwire.Reader, capability string) bool {
+	return r.Offers == nil || r.Offers(capability)
 }
 
 // badModifier is the error of a modifier that is not known, or not now.

@@ -88,6 +88,9 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 	if a.Charset != "" && !message.KnownCharset(a.Charset) {
 		return imapwire.SyntaxError("Unrecognized character set")
 	}
+	if a.Numbers && s.client.UIDOnly {
+		return errUIDRequired
+	}
 	if a.Return&imapwire.ReturnUpdate != 0 && s.view.Updating(s.tag) {
 		return imapwire.SyntaxError("Tag reuse") // RFC 5267 section 4.3
 	}

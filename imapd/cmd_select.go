@@ -113,6 +113,9 @@ func (s *session) open(a *selectArgs, examine bool) (string, error) {
 	if a.resync != nil && !s.client.QResync {
 		return "", imapwire.SyntaxError("Invalid " + s.r.Command + " modifier QRESYNC")
 	}
+	if a.resync != nil && a.resync.MatchSeq != nil && s.client.UIDOnly {
+		return "", errUIDRequired
+	}
 	s.client.Condstore = s.client.Condstore || a.condstore
 	if s.view != nil {
 		s.leave()
@@ -203,7 +206,7 @@ func (s *session) describe(sel *view.Selected) {
 	w.Line("* ", strconv.Itoa(sel.Exists), " EXISTS")
 	w.Line("* ", strconv.Itoa(sel.Recent), " RECENT")
 	s.view.WriteFlags(w)
-	if sel.FirstUnseen != 0 {
+	if sel.FirstUnseen != 0 && !s.client.UIDOnly {
 		w.Line("* OK [UNSEEN ", uintText(sel.FirstUnseen), "] Ok")
 	}
 	w.Line("* OK [UIDVALIDITY ", uintText(sel.UIDValidity), "] Ok")

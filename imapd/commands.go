@@ -27,6 +27,8 @@ type command struct {
 	// check: the client is told afterwards what has changed in the selected
 	// mailbox.
 	check bool
+	// numbers: it names messages by sequence numbers.
+	numbers bool
 	// capability is what suppress_capabilities names to turn the command
 	// off; "" cannot be.
 	capability string
@@ -88,20 +90,20 @@ var commands = map[string]command{
 	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},
 	"resetkey":   cmd(loggedIn, parseResetKey, (*session).resetKey),
 
+	"cancelupdate": cmd(selected, parseCancelUpdate, (*session).cancelUpdate).of("CONTEXT=SEARCH"),
+
 	"check":    cmd(selected, parseNothing, (*session).check),
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
 	"unselect": cmd(selected, parseNothing, (*session).unselect),
 	"expunge":  cmd(selected, parseNothing, (*session).expunge),
-	"cancelupdate": cmd(selected, parseCancelUpdate, (*session).cancelUpdate).of("CONTEXT=SEARCH"),
-
-	"search":   cmd(selected, parseSearch, (*session).search),
-	"sort":     cmd(selected, parseSort, (*session).sort),
-	"thread":   cmd(selected, parseThread, (*session).thread),
-	"fetch":    cmd(selected, parseFetch, (*session).fetch),
-	"store":    cmd(selected, parseStore, (*session).store),
-	"copy":     cmd(selected, parseCopy, (*session).copy),
-	"move":     cmd(selected, parseCopy, (*session).move),
-	"xmove":    cmd(selected, parseCopy, (*session).move),
+	"search":   byNumber(cmd(selected, parseSearch, (*session).search)),
+	"sort":     byNumber(cmd(selected, parseSort, (*session).sort)),
+	"thread":   byNumber(cmd(selected, parseThread, (*session).thread)),
+	"fetch":    byNumber(cmd(selected, parseFetch, (*session).fetch)),
+	"store":    byNumber(cmd(selected, parseStore, (*session).store)),
+	"copy":     byNumber(cmd(selected, parseCopy, (*session).copy)),
+	"move":     byNumber(cmd(selected, parseCopy, (*session).move)),
+	"xmove":    byNumber(cmd(selected, parseCopy, (*session).move)),
 	"uid":      {states: selected, run: (*session).uid},
 }
 
@@ -137,6 +139,12 @@ func cmd[A any](in state, parse func(*imapwire.Reader) (A, error), do func(*sess
 // checked is the command with a check afterwards.
 func checked(c command) command {
 	c.check = true
+	return c
+}
+
+// byNumber is the command as one that names messages by sequence numbers.
+func byNumber(c command) command {
+	c.numbers = true
 	return c
 }
 

@@ -38,6 +38,10 @@ type refusal string
 // Error is the text after NO.
 func (e refusal) Error() string { return string(e) }
 
+// errUIDRequired is the answer to sequence numbers after ENABLE UIDONLY (RFC
+// 9586).
+const errUIDRequired = imapwire.SyntaxError("[UIDREQUIRED] Message numbers are not allowed")
+
 // errNoMessages is the answer to sequence numbers that do not exist.
 const errNoMessages = refusal("No matching messages")
 

@@ -206,6 +206,8 @@ func (s *session) do(tag, name string) (string, error) {
 	c, ok := commands[name]
 	ok = ok && !s.suppressed[c.capability]
 	switch {
+	case ok && c.numbers && s.client.UIDOnly:
+		return "", errUIDRequired
 	case ok && c.states&s.state() != 0:
 		s.tag = tag
 		return s.run(c)

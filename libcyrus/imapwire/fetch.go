@@ -124,6 +124,9 @@ type Fetch struct {
 	// ChangedSince leaves out messages with this modseq or a lower one; 0
 	// leaves out none (RFC 7162 section 3.1.4.1).
 	ChangedSince uint64
+	// Partial, if not zero, is which of the messages are meant (RFC 9394
+	// section 3.3).
+	Partial Partial
 	// Vanished asks for the UIDs that were expunged after ChangedSince (RFC
 	// 7162 section 3.2.6). Match is what a client that selects a mailbox knows
 	// of it: sequence numbers and their UIDs.

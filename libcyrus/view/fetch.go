@@ -58,7 +58,12 @@ type plan struct {
 //
 // Source: index_fetch in Cyrus imap/index.c.
 func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSet, f *imapwire.Fetch, uid bool) (found bool, err error) {
-	p := plan{Fetch: f, uid: uid || f.Items&imapwire.FetchUID != 0, byUID: uid, set: set}
+	if f.Partial != (imapwire.Partial{}) {
+		if set, err = v.part(ctx, set, f.Partial); err != nil {
+			return false, err
+		}
+	}
+	p := plan{Fetch: f, uid: uid && !v.o.Client.UIDOnly || f.Items&imapwire.FetchUID != 0, byUID: uid, set: set}
 	if f.Items&imapwire.FetchSetSeen != 0 && !v.o.Examine && v.rights.Has(acl.Seen) {
 		if err := v.markSeen(ctx, set, uid); err != nil {
 			return false, err
@@ -338,14 +343,13 @@ type out struct {
 // Source: index_fetchreply in Cyrus imap/index.c; the order is Cyrus's.
 func (o *out) message(v *View, p *plan, d *data) error {
 	r, line := d.record, len(o.b)
-	o.b = imapwire.AppendUint(append(o.b, "* "...), d.seq)
-	o.b = append(o.b, " FETCH ("...)
+	o.b = v.appendFetch(o.b, d.seq, r.UID)
 	start := len(o.b)
 	changed := p.marked != nil && p.marked.Contains(d.seq)
 	if changed || p.Items&imapwire.FetchFlags != 0 {
 		o.b = append(v.appendFlags(o.b, r.UID, v.flags(r), &r.User), ' ')
 	}
-	if p.uid || changed && v.o.Client.QResync {
+	if p.uid || changed && v.o.Client.QResync && !v.o.Client.UIDOnly {
 		o.b = append(imapwire.AppendUint(append(o.b, "UID "...), r.UID), ' ')
 	}
 	if p.Items&imapwire.FetchGUID != 0 {

@@ -13,6 +13,10 @@ import (
 type Client struct {
 	Condstore bool // flags are told with their modseq
 	QResync   bool // expunged messages are told by UID, as VANISHED
+	UIDOnly   bool // messages are told by UID only (RFC 9586)
+	UTF8      bool // takes UTF-8 in quoted strings and names, by Accept or Rev2
+	Accept    bool // has enabled UTF8=ACCEPT (RFC 6855)
+	Rev2      bool // knows no \Recent, and flags are told with the UID (RFC 9051)
 }
 
 // delay notes the modseq of a message that is gone and of which the client

@@ -42,7 +42,8 @@ func (v *View) reportGone(w *imapwire.Writer) {
 		return
 	}
 	v.removeGone(w)
-	if v.o.Client.QResync {
+	byUID := v.o.Client.QResync || v.o.Client.UIDOnly
+	if byUID {
 		v.reportVanished(w)
 	}
 	next, kept, lost := 0, 0, 0
@@ -58,7 +59,7 @@ func (v *View) reportGone(w *imapwire.Writer) {
 			continue
 		}
 		lost++
-		if !v.o.Client.QResync {
+		if !byUID {
 			w.SetBuffer(append(imapwire.AppendUint(append(w.Buffer(), "* "...), kept+1), " EXPUNGE\r\n"...))
 		}
 	}
@@ -206,15 +207,23 @@ func (v *View) reportFlags(w *imapwire.Writer, uid bool) {
 	v.changed = v.changed[:0]
 }
 
+// appendFetch prints the beginning of a FETCH response, or of the UIDFETCH of
+// RFC 9586.
+func (v *View) appendFetch(b []byte, seq, uid uint32) []byte {
+	b = append(b, "* "...)
+	if v.o.Client.UIDOnly {
+		return append(imapwire.AppendUint(b, uid), " UIDFETCH ("...)
+	}
+	return append(imapwire.AppendUint(b, seq), " FETCH ("...)
+}
+
 // appendChange prints the FETCH response that nobody asked for.
 //
 // Source: index_printflags in Cyrus imap/index.c.
 func (v *View) appendChange(b []byte, seq uint32, c *change, uid bool) []byte {
-	b = append(b, "* "...)
-	b = imapwire.AppendUint(b, seq)
-	b = append(b, " FETCH ("...)
+	b = v.appendFetch(b, seq, c.uid)
 	b = v.appendFlags(b, c.uid, c.flags, &c.user)
-	if uid || v.o.Client.QResync {
+	if (uid || v.o.Client.QResync) && !v.o.Client.UIDOnly {
 		b = append(b, " UID "...)
 		b = imapwire.AppendUint(b, c.uid)
 	}

@@ -59,17 +59,6 @@ func (v *View) CancelUpdate(tag string) bool {
 	return i >= 0
 }
 
-// CancelNumbers ends all updates that are told by sequence number, and tells
-// the client.
-func (v *View) CancelNumbers(w *imapwire.Writer) {
-	v.updates = slices.DeleteFunc(v.updates, func(u *update) bool {
-		if !u.UID {
-			refuse(w, u.Tag)
-		}
-		return !u.UID
-	})
-}
-
 // refuse tells that there will be no (more) updates.
 func refuse(w *imapwire.Writer, tag string) {
 	w.Line(`* NO [NOUPDATE "`, tag, `"] Too many contexts`)
