@@ -12,6 +12,7 @@ import (
 
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/quota"
@@ -45,10 +46,17 @@ type AppendOptions struct {
 
 	// Once, if not nil, suppresses duplicates; there may be one message.
 	Once *Once
+	// Event is what an arrival is told as: event.MessageAppend or
+	// event.MessageNew; 0: not at all. User is who sends it, or gets it.
+	Event event.Type
+	User  string
 
 	// from is the quota root that counts the messages already, as they are
 	// being moved: below the same root they need no room.
 	from mboxname.Name
+	// old and oldUIDs are the originals of copies, for the event.
+	old     *event.Mailbox
+	oldUIDs []uint32
 	// copied is the quota root that the originals of copies have.
 	copied mboxname.Name
 	// unlimited is for messages that were there before: the limits of
@@ -485,6 +493,7 @@ func (b *batch) addRecords(r *appendRequest) {
 // report is the result of a request, and its lines in the audit log.
 func (b *batch) report(r *appendRequest) {
 	m := b.m
+	b.announceArrivals(r)
 	for i := range r.placed {
 		rec := &r.placed[i].rec
 		r.result = append(r.result, Appended{m.hdr.UIDValidity, rec.UID, rec.Modseq, rec.GUID, rec.Size})

@@ -161,6 +161,7 @@ func (m *Mailbox) committed() {
 		log.Log(context.Background(), syslog.LevelNotice, fmt.Sprintf("Expunged %d messages from %s", c.expunged, m.ref.Name))
 	}
 	m.store.changed(m.ref.Name)
+	m.collect()
 	m.committing = false
 	c.tidy = c.tidy || c.unlinked > 0
 	c.records.free()

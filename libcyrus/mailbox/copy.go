@@ -8,6 +8,7 @@ import (
 
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
 )
@@ -30,6 +31,10 @@ type CopyOptions struct {
 	Seen func(uid uint32) bool
 	// FlagLimit is as in AppendOptions.
 	FlagLimit int
+	// User is who copies, for the event; "" makes none.
+	User string
+
+	old *event.Mailbox // the source
 }
 
 // Copy copies messages, given by ascending UID, from one mailbox to another
@@ -49,6 +54,7 @@ func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o Cop
 	if o.Move {
 		how.from = root
 	}
+	how.tellOriginals(&o, from)
 	done, err := s.append(ctx, dst, items, how)
 	if err != nil {
 		return 0, nil, err
@@ -58,9 +64,9 @@ func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o Cop
 		pairs[i] = CopyPair{from[i].UID, done[i].UID}
 	}
 	if o.Move {
-		err = s.expungeMoved(context.WithoutCancel(ctx), src, from, o.SessionID)
+		err = s.expungeMoved(context.WithoutCancel(ctx), src, from, &o)
 		for tries := 1; errs.Is(err, errs.Locked) && tries < moveTries; tries++ {
-			err = s.expungeMoved(context.WithoutCancel(ctx), src, from, o.SessionID)
+			err = s.expungeMoved(context.WithoutCancel(ctx), src, from, &o)
 		}
 	}
 	return done[0].UIDValidity, pairs, err
@@ -74,6 +80,9 @@ func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, o *CopyOptio
 		return nil, nil, "", err
 	}
 	defer m.Close()
+	if s.o.Events != nil && o.User != "" {
+		o.old = m.told()
+	}
 	var buf CacheBuffer
 	defer buf.Free()
 	hint := uint32(0)
@@ -180,12 +189,15 @@ func messageID(cache []byte) string {
 const moveTries = 6
 
 // expungeMoved expunges the originals of a MOVE.
-func (s *Store) expungeMoved(ctx context.Context, src Ref, from []Record, session string) error {
+func (s *Store) expungeMoved(ctx context.Context, src Ref, from []Record, o *CopyOptions) error {
 	m, err := s.Open(ctx, src, Write)
 	if err != nil {
 		return fmt.Errorf("the messages are copied, but: %w", err)
 	}
 	defer m.Close()
+	if o.User != "" {
+		m.Announce(event.Cause{User: o.User, Session: o.SessionID, Expunge: event.MessageExpunge})
+	}
 	for i := range from {
 		r, ok, err := m.FindUID(from[i].UID, from[i].Recno)
 		if err != nil {
@@ -197,7 +209,7 @@ func (s *Store) expungeMoved(ctx context.Context, src Ref, from []Record, sessio
 		if r.GUID != from[i].GUID {
 			return errs.New(errs.NoSuchMessage, "mailbox.Copy", string(src.Name), errors.New("the source was replaced meanwhile"))
 		}
-		if err := m.Expunge(&r, session); err != nil {
+		if err := m.Expunge(&r, o.SessionID); err != nil {
 			return err
 		}
 	}

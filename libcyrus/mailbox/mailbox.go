@@ -46,6 +46,7 @@ type Mailbox struct {
 	window     window
 	cacheIO    [2]cacheFile // of messages here, and on the archive partition
 	changes    changes
+	news       news // events
 }
 
 // Open opens a mailbox and takes its locks (see Mode). They are held until
@@ -250,6 +251,7 @@ func (m *Mailbox) close() {
 	}
 	m.unlockNames()
 	m.file.release()
+	m.sendEvents()
 	b := m.box
 	m.box = nil
 	if m.changes.tidy {

@@ -12,6 +12,7 @@ import (
 	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/message"
@@ -54,6 +55,8 @@ type Options struct {
 	Quota Quota
 	// Annotations may be nil: then messages have none.
 	Annotations Annotations
+	// Events is told what lasts; nil: nobody wants to know.
+	Events *event.Notifier
 	// OwnerSeen, if not nil, tells which messages the owner of a mailbox
 	// has seen by his seen database, where index versions below 12 keep
 	// that; it is asked once, when such an index is rewritten. A nil function

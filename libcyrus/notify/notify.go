@@ -30,6 +30,8 @@ func Limit(buffer int) int {
 var (
 	ErrTooLarge  = errors.New("notify datagram too large")
 	ErrMalformed = errors.New("malformed notify request")
+	// ErrQueueFull is why a Queue has lost a notification.
+	ErrQueueFull = errors.New("too many wait for notifyd")
 )
 
 // A Message is one notification. No field may hold a NUL.
