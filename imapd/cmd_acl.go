@@ -7,6 +7,7 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
 )
 
 // aclArgs is the arguments of the commands for access control lists.
@@ -123,14 +124,16 @@ func (s *session) setACL(a aclArgs) (string, error) {
 	if err := acl.Check(a.rights); err != nil {
 		return "", imapwire.SyntaxError(err.Error())
 	}
-	return s.changeACL(a)
+	return s.changeACL(a, func(n mboxname.Name, id string) error { return s.site.List.SetACL(s.ctx, s.who, n, id, a.rights) })
 }
 
 // deleteACL removes an identifier from the list (RFC 4314 section 3.2).
-func (s *session) deleteACL(a aclArgs) (string, error) { return s.changeACL(a) }
+func (s *session) deleteACL(a aclArgs) (string, error) {
+	return s.changeACL(a, func(n mboxname.Name, id string) error { return s.site.List.DeleteACL(s.ctx, s.who, n, id) })
+}
 
-// changeACL gives an identifier rights; none removes it.
-func (s *session) changeACL(a aclArgs) (string, error) {
+// changeACL changes what an identifier may do with a mailbox.
+func (s *session) changeACL(a aclArgs, change func(n mboxname.Name, id string) error) (string, error) {
 	n, err := s.internal(a.mailbox)
 	if err != nil {
 		return "", noSuchMailbox(err)
@@ -139,5 +142,5 @@ func (s *session) changeACL(a aclArgs) (string, error) {
 	if !ok {
 		return "", errs.New(errs.BadIdentifier, "imapd.setacl", a.identifier, nil)
 	}
-	return "", s.site.List.SetACL(s.ctx, s.who, n, id, a.rights)
+	return "", change(n, id)
 }

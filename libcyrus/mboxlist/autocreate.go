@@ -8,6 +8,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
 )
@@ -161,6 +162,9 @@ func (l *List) Subscribe(ctx context.Context, who Actor, n mboxname.Name) error 
 		return err
 	}
 	_, err := l.o.Subs.Add(ctx, who.User, n)
+	if err == nil {
+		l.tellSubscription(ctx, event.MailboxSubscribe, who, n)
+	}
 	return err
 }
 
@@ -168,5 +172,8 @@ func (l *List) Subscribe(ctx context.Context, who Actor, n mboxname.Name) error 
 // and the mailbox exists.
 func (l *List) Unsubscribe(ctx context.Context, who Actor, n mboxname.Name) error {
 	_, err := l.o.Subs.Remove(ctx, who.User, n)
+	if err == nil {
+		l.tellSubscription(ctx, event.MailboxUnsubscribe, who, n)
+	}
 	return err
 }

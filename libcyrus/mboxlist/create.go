@@ -8,6 +8,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
@@ -64,7 +65,10 @@ func (l *List) create(ctx context.Context, who Actor, n mboxname.Name, o CreateO
 		return err
 	})
 	if err == nil { // also if it came to its end only after a failure
-		return l.Lookup(ctx, n)
+		if e, err = l.Lookup(ctx, n); err == nil {
+			l.tell(event.MailboxCreate, who, e)
+		}
+		return e, err
 	}
 	return e, err
 }

@@ -10,6 +10,7 @@ import (
 	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxname"
 )
@@ -40,6 +41,9 @@ func (l *List) Delete(ctx context.Context, who Actor, n mboxname.Name, o DeleteO
 		err = l.deleteOne(ctx, who, e, o)
 	} else {
 		err = l.deleteUser(ctx, who, e, o)
+	}
+	if err == nil {
+		l.tell(event.MailboxDelete, who, e)
 	}
 	if err == nil && l.o.DeleteUnsub && who.User != "" {
 		_, err = l.o.Subs.Remove(ctx, who.User, n)

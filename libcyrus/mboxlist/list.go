@@ -14,6 +14,7 @@ import (
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxname"
@@ -41,6 +42,7 @@ type Options struct {
 	Annot *annot.Store
 	// Counters are those of users, nil if the site keeps no conversations.
 	Counters *counters.Store
+	Events   *event.Notifier // nil: nobody wants to know
 	Layout   *mboxname.Layout
 	Names    mboxname.Rules
 	Rights   acl.Rules

@@ -67,9 +67,14 @@ func (l *List) Rename(ctx context.Context, who Actor, from, to mboxname.Name, o 
 		return err
 	}
 	if m.newUser != "" {
-		return l.renameUser(ctx, who, e, to, m)
+		err = l.renameUser(ctx, who, e, to, m)
+	} else {
+		err = l.renameTree(ctx, who, e, to, m, o.Alone || to.Below(from))
 	}
-	return l.renameTree(ctx, who, e, to, m, o.Alone || to.Below(from))
+	if err == nil {
+		l.tellRename(ctx, who, e, to)
+	}
+	return err
 }
 
 // mayMoveUser decides whether an INBOX may become another user's.
@@ -373,7 +378,7 @@ func (l *List) renameInbox(ctx context.Context, who Actor, inbox *Entry, to mbox
 		return errs.New(errs.NoSuchMessage, "mboxlist.Rename", string(inbox.Name), nil)
 	}
 	_, _, err = l.o.Store.Copy(ctx, inbox.Ref(), uids, dst.Ref(), mailbox.CopyOptions{
-		SessionID: who.SessionID, Move: true, Flags: mailbox.SystemMask, Keywords: true,
+		SessionID: who.SessionID, User: who.User, Move: true, Flags: mailbox.SystemMask, Keywords: true,
 	})
 	return err
 }

@@ -24,7 +24,24 @@ func (l *List) SetACL(ctx context.Context, who Actor, n mboxname.Name, id, right
 	if err != nil {
 		return err
 	}
-	return retry(ctx, func() error { return l.setACL(ctx, who, n, id, mode, r) })
+	return retry(ctx, func() error {
+		e, err := l.setACL(ctx, who, n, id, mode, r)
+		if err == nil {
+			l.tellACL(who, e, id, rights, false)
+		}
+		return err
+	})
+}
+
+// DeleteACL removes the entry of an identifier.
+func (l *List) DeleteACL(ctx context.Context, who Actor, n mboxname.Name, id string) error {
+	return retry(ctx, func() error {
+		e, err := l.setACL(ctx, who, n, id, acl.Replace, acl.None)
+		if err == nil {
+			l.tellACL(who, e, id, "", true)
+		}
+		return err
+	})
 }
 
 func (l *List) parseRights(n mboxname.Name, rights string) (acl.Mode, acl.Rights, error) {
@@ -45,22 +62,24 @@ func (l *List) parseRights(n mboxname.Name, rights string) (acl.Mode, acl.Rights
 	return mode, r, nil
 }
 
-func (l *List) setACL(ctx context.Context, who Actor, n mboxname.Name, id string, mode acl.Mode, r acl.Rights) error {
+func (l *List) setACL(ctx context.Context, who Actor, n mboxname.Name, id string, mode acl.Mode, r acl.Rights) (*Entry, error) {
 	old, err := l.fetch(ctx, keyOf(n))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if old.Entry == nil || !old.Exists() {
-		return notFound(n)
+		return nil, notFound(n)
 	}
 	if err := l.maySetACL(who, old.Entry, id, mode, r); err != nil {
-		return err
+		return nil, err
 	}
 	list, err := l.changedACL(old.Entry, id, mode, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return l.storeACL(ctx, who, old, list)
+	e := *old.Entry
+	e.ACL = list
+	return &e, l.storeACL(ctx, who, old, list)
 }
 
 // maySetACL decides whether who may make this change.

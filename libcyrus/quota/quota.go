@@ -97,7 +97,7 @@ func (r *Root) Room(res Resource, delta int64) error {
 	if delta < 0 || r.Limit[res] < 0 || r.Used[res]+delta <= r.Limit[res]*res.Unit() {
 		return nil
 	}
-	return errs.New(errs.OverQuota, "quota.Room", string(r.Name), nil)
+	return errs.New(errs.OverQuota, "quota.Room", string(r.Name), exceeded(res))
 }
 
 // RoomFor is Room for each resource that grows.

@@ -8,6 +8,7 @@ import (
 
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mboxname"
 )
 
@@ -24,6 +25,9 @@ type Store struct {
 	// message counted once (quota_use_conversations). Limits are of that then;
 	// roots keep the use with all copies nevertheless.
 	Once func(ctx context.Context, root mboxname.Name) (messages, octets int64, err error)
+	// Events is told of changed limits, and of limits that are reached or left;
+	// nil: nobody wants to know.
+	Events *event.Notifier
 }
 
 // New returns the roots kept in db. deletedPrefix is imapd.conf's.
@@ -149,7 +153,11 @@ func (s *Store) check(ctx context.Context, root mboxname.Name, ask func(*Root) e
 	if err != nil {
 		return err
 	}
-	return ask(r)
+	err = ask(r)
+	if err != nil {
+		s.tellExceeded(r, err)
+	}
+	return err
 }
 
 // Update changes what is used of a root by diff, durably, and whatever the
@@ -161,7 +169,10 @@ func (s *Store) Update(ctx context.Context, root, mailbox mboxname.Name, diff Us
 	if root == "" || diff.IsZero() {
 		return nil
 	}
+	var was, is Root
 	err := s.change(ctx, root, func(r *Root) {
+		was = *r
+		defer func() { is = *r }()
 		if r.Used.use(diff) {
 			s.log.Info("Quota underflow for root " + string(root) + ", you may wish to run \"quota -f\"")
 		}
@@ -171,6 +182,9 @@ func (s *Store) Update(ctx context.Context, root, mailbox mboxname.Name, diff Us
 	})
 	if errs.Is(err, errs.QuotaNotFound) {
 		return nil
+	}
+	if err == nil {
+		s.tellWithin(&was, &is)
 	}
 	if err != nil {
 		s.log.Error("LOSTQUOTA: unable to record change", "root", string(root),
@@ -239,6 +253,7 @@ func (s *Store) SetLimits(ctx context.Context, root mboxname.Name, l Limits) (cr
 	if root == "" {
 		return false, errs.New(errs.BadName, "quota.SetLimits", "", nil)
 	}
+	var was, is Root
 	err = s.retry(ctx, root, func() error {
 		r, old, err := s.get(ctx, root)
 		if created = errs.Is(err, errs.QuotaNotFound); created {
@@ -246,9 +261,14 @@ func (s *Store) SetLimits(ctx context.Context, root mboxname.Name, l Limits) (cr
 		} else if err != nil {
 			return err
 		}
+		was = *r
 		r.Limit = l
+		is = *r
 		return s.put(ctx, r, old)
 	})
+	if err == nil {
+		s.tellLimits(&was, &is, created)
+	}
 	return created && err == nil, err
 }
 

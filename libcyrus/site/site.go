@@ -21,6 +21,7 @@ import (
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxkey"
@@ -54,7 +55,8 @@ type Site struct {
 	Definitions *annot.Definitions // of annotations
 	Duplicate   *duplicate.Store
 	UserDeny    *userdeny.Store
-	Server      *dbd.Client // cyrusdbd in own mode, nil in shared mode
+	Events      *event.Notifier // nil if none are wanted
+	Server      *dbd.Client     // cyrusdbd in own mode, nil in shared mode
 	// Conversations and Counters are nil unless the site keeps them.
 	Conversations *conversations.Store
 	Counters      *counters.Store
@@ -196,7 +198,9 @@ func (s *Site) open() error {
 		dbs.Close()
 		return err
 	}
+	s.openEvents()
 	s.Quota = quota.New(s.quotaDB(), s.Names.DeletedPrefix, s.Log)
+	s.Quota.Events = s.Events
 	s.onClose(s.Quota.Close)
 	s.Annot = annot.New(annot.Options{
 		DB: dbs.Annotations, FS: s.FS, Locks: s.Locks, Log: s.Log, Kind: fileKind(config.AnnotationDb.In(c)),
@@ -252,6 +256,7 @@ func (s *Site) storeOptions() mailbox.Options {
 	c := s.Config
 	o := mailbox.Options{
 		FS: s.FS, Locks: s.Locks, Layout: s.Layout, Log: s.Log, Quota: s.Quota, Annotations: s.Annot,
+		Events:             s.Events,
 		OwnerSeen:          s.ownerSeen,
 		Repaired:           s.repaired,
 		Panicked:           s.panicked,
@@ -323,8 +328,8 @@ func (s *Site) repaired(_ mailbox.Ref, root mboxname.Name) {
 func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
 	c := s.Config
 	return mboxlist.Options{
-		Counters: s.Counters,
-		DB:       db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot,
+		Counters: s.Counters, Events: s.Events,
+		DB: db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot,
 		Layout: s.Layout, Names: s.Names, Rights: s.Rights, Log: s.Log,
 		Admins:           strings.Fields(config.Admins.In(c)),
 		DefaultPartition: config.Defaultpartition.In(c),
