@@ -334,6 +334,11 @@ func (m *Mailbox) moveConversations(ctx context.Context, to Ref) (how conversati
 // leaveForGood commits what moveConversations did, for a mailbox that goes
 // to another directory. Until it is there the mark stays.
 func (m *Mailbox) leaveForGood() error {
+	if m.conv == nil && m.hasConversations() && m.newModseqs() { // the directory alone changes
+		if _, err := m.conversation(); err != nil {
+			return err
+		}
+	}
 	if m.conv == nil {
 		return nil
 	}
