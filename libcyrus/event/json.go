@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mboxname"
 )
 
 // object is a JSON object that is being written, member by member.
@@ -261,7 +262,11 @@ func (n *Notifier) uri(e *Event, t Type) string {
 // url is the URL of a mailbox as an admin sees it, or of a message in it.
 func (n *Notifier) url(m *Mailbox, uid uint32) string {
 	b := append([]byte("imap://"), n.server...)
-	b = appendEscaped(append(b, '/'), n.names.ExternalOr(m.Name))
+	name := n.names.ExternalOr(m.Name)
+	if text, err := mboxname.DecodeUTF7(name); err == nil {
+		name = text
+	}
+	b = appendEscaped(append(b, '/'), name)
 	if m.UIDValidity != 0 {
 		b = fmt.Appendf(b, ";UIDVALIDITY=%d", m.UIDValidity)
 	}

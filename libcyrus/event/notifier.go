@@ -62,7 +62,7 @@ func New(c *config.Config, log *slog.Logger) *Notifier {
 		log: log, method: method, service: c.Ident(), server: c.ServerName(), pid: os.Getpid(),
 		extra:   map[string]bool{},
 		noFlags: strings.Fields(config.EventExcludeFlags.In(c)),
-		names:   mboxname.NewNamespace(rules, "", true).InUTF8(),
+		names:   mboxname.NewNamespace(rules, "", true),
 		mode:    config.EventContentInclusionMode.In(c),
 		size:    int64(max(0, config.EventContentSize.In(c))),
 	}
