@@ -78,11 +78,13 @@ var commands = []command{
 	{"rehash", "move directories to where hashing wants them", rehash},
 	{"relocate_by_id", "move mailboxes to directories by unique id", relocateByID},
 	{"restore", "bring users, mailboxes and messages back from a backup", restoreCommand},
+	{"sieve-apply", "run a Sieve script on messages that are stored already", sieveApply},
 	{"sieve-test", "say what a Sieve script does with a message, and why", sieveTest},
 	{"sievec", "compile a Sieve script", sievec},
 	{"sieved", "show compiled Sieve scripts", sieved},
 	{"takeover", "say what taking over a site of Cyrus will do", takeover},
 	{"tls_prune", "remove old sessions from the TLS session database", tlsPrune},
+	{"translatesieve", "rewrite mailbox names in Sieve scripts after a change of separator or namespace", translatesieve},
 	{"unexpunge", "list expunged messages and bring them back", unexpunge},
 }
 

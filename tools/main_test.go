@@ -80,7 +80,7 @@ func TestCommandList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := []string{"backup", "handback", "passwd", "restore", "sieve-test", "takeover"} // not Cyrus's: no link
+	ours := []string{"backup", "handback", "passwd", "restore", "sieve-apply", "sieve-test", "takeover"} // not Cyrus's: no link
 	var names []string
 	for _, c := range commands {
 		names = append(names, c.name)

@@ -180,9 +180,13 @@ var AutocreateSieveScript = newString(Row{Name: "autocreate_sieve_script", Since
 	Doc: `Sieve script that is installed and made active for a new INBOX.`,
 })
 
-var AutocreateSieveScriptCompile = newSwitch(Row{Name: "autocreate_sieve_script_compile", Default: "no", Since: "2.5.0", Group: "autocreate"})
+var AutocreateSieveScriptCompile = newSwitch(Row{Name: "autocreate_sieve_script_compile", Default: "no", Since: "2.5.0", Group: "autocreate",
+	Doc: `Write the byte code of autocreate_sieve_script to the file that autocreate_sieve_script_compiled names.`,
+})
 
-var AutocreateSieveScriptCompiled = newString(Row{Name: "autocreate_sieve_script_compiled", Since: "2.5.0", Group: "autocreate"})
+var AutocreateSieveScriptCompiled = newString(Row{Name: "autocreate_sieve_script_compiled", Since: "2.5.0", Group: "autocreate",
+	Doc: `File for the byte code of autocreate_sieve_script. It is only written: users get what the text compiles to.`,
+})
 
 var AutocreateSubscribeFolders = newString(Row{Name: "autocreate_subscribe_folders", Since: "2.5.0", Group: "autocreate",
 	Doc: `Those of autocreate_inbox_folders, separated by "|", that the new user is

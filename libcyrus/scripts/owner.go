@@ -179,12 +179,8 @@ func (o *Owner) FileIn(m *sieve.Mailbox) (mboxname.Name, error) {
 // and it is for mail. One that is missing is made if script or configuration
 // say so.
 func (o *Owner) Target(m *sieve.Mailbox, need acl.Rights) (*mboxlist.Entry, error) {
-	n, err := o.FileIn(m)
-	if err != nil {
-		return nil, err
-	}
-	e, err := o.Site.List.Lookup(o.Ctx, n)
-	if errs.Is(err, errs.NotFound) && o.mayMake(n, m.Create) {
+	n, e, err := o.target(m)
+	if err == nil && e == nil {
 		e, err = o.make(n, m.SpecialUse)
 	}
 	if err != nil {
@@ -197,6 +193,29 @@ func (o *Owner) Target(m *sieve.Mailbox, need acl.Rights) (*mboxlist.Entry, erro
 		return nil, errs.New(errs.NotSupported, "scripts.Target", string(e.Name), errNotMail)
 	}
 	return e, nil
+}
+
+// CheckTarget says whether Target would find the mailbox, and makes none.
+func (o *Owner) CheckTarget(m *sieve.Mailbox, need acl.Rights) error {
+	_, e, err := o.target(m)
+	if err != nil || e == nil {
+		return err
+	}
+	_, err = o.Target(&sieve.Mailbox{ID: &e.UniqueID, Name: m.Name}, need)
+	return err
+}
+
+// target is the mailbox that fileinto means, nil if it is to be made.
+func (o *Owner) target(m *sieve.Mailbox) (mboxname.Name, *mboxlist.Entry, error) {
+	n, err := o.FileIn(m)
+	if err != nil {
+		return "", nil, err
+	}
+	e, err := o.Site.List.Lookup(o.Ctx, n)
+	if errs.Is(err, errs.NotFound) && o.mayMake(n, m.Create) {
+		return n, nil, nil
+	}
+	return n, e, err
 }
 
 var errNotMail = errors.New("it is not for mail")

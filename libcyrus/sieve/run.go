@@ -42,6 +42,9 @@ type Env struct {
 	Limits  Limits
 	// Now is the time for currentdate and :bytimeabsolute; zero = time.Now.
 	Now time.Time
+	// Flags are those that the message has already: what the internal
+	// variable of imap4flags begins with.
+	Flags []string
 	// Trace is told of each test and command that is run, if it is not nil.
 	Trace func(line string)
 }
@@ -62,7 +65,7 @@ func (s *Script) Run(ctx context.Context, m *Message, key string, env Env) *Resu
 	ctx, cancel := context.WithTimeout(ctx, env.Limits.Time)
 	defer cancel()
 	r := &run{ctx: ctx, msg: m, env: env, host: env.Host, fields: parseFields(m.Header), res: &Result{},
-		vars: variables{byName: map[string][]string{"": nil}}, running: map[string]bool{}, loaded: map[string]bool{key: true},
+		vars: variables{byName: map[string][]string{"": canonFlags(env.Flags)}}, running: map[string]bool{}, loaded: map[string]bool{key: true},
 		regexes: map[string]*regexp.Regexp{}}
 	_, err := r.script(s, key, false)
 	res := r.res
