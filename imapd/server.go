@@ -15,6 +15,7 @@ import (
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/metadata"
 	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/worker"
 )
@@ -60,6 +61,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 		return nil, err
 	}
 	st.AfterPanic(env.Drain)
+	scripts.ForNewUsers(st)
 	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",

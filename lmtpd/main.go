@@ -49,6 +49,7 @@ func open(e *worker.Env) (worker.Handler, error) {
 		return nil, err
 	}
 	st.AfterPanic(e.Drain)
+	scripts.ForNewUsers(st)
 	s := &server{env: e, conf: e.Config, log: e.Log, site: st, maxSize: math.MaxInt32}
 	s.auth = auth.New(e.Config, e.Log)
 	s.sasl = sasl.New(e.Config, s.auth, sasl.Rules{Service: "lmtp", AdminsOnly: true}, e.Log)

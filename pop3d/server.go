@@ -12,6 +12,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/site"
 	"gocyrus/libcyrus/worker"
 )
@@ -43,6 +44,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 		return nil, err
 	}
 	st.AfterPanic(env.Drain)
+	scripts.ForNewUsers(st)
 	s := newServer(env.Config, env.Log, st)
 	s.service, s.tls, s.shutdown = env.Service, env.TLSAvailable, env.ShutdownText
 	_, s.implicit = env.Flag('s')

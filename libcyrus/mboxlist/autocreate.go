@@ -30,6 +30,10 @@ type Autocreate struct {
 	Sieve func(ctx context.Context, userID string) error
 }
 
+// OnNewUser sets Autocreate.Sieve. It is for the opener of a site, before
+// anybody else uses the list.
+func (l *List) OnNewUser(fn func(ctx context.Context, userID string) error) { l.o.Autocreate.Sieve = fn }
+
 // FolderACL is one autocreate_acl.
 type FolderACL struct {
 	Folder, ID, Rights string

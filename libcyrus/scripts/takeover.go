@@ -190,9 +190,17 @@ func (u *User) foreign(all []Script) bool {
 	return err == nil
 }
 
+// ForNewUsers has the list of a site give new users their first script. It is
+// for the opener of a site, before anybody else uses it.
+func ForNewUsers(s *site.Site) {
+	if config.AutocreateSieveScript.In(s.Config) == "" {
+		return
+	}
+	s.List.OnNewUser(func(ctx context.Context, userID string) error { return Autocreate(ctx, s, userID) })
+}
+
 // Autocreate gives a new user the script that autocreate_sieve_script names,
-// and makes it active. One who has an active script keeps it. For
-// mboxlist.Autocreate.
+// and makes it active. One who has an active script keeps it.
 //
 // Source: autocreate_sieve in Cyrus imap/autocreate.c.
 func Autocreate(ctx context.Context, s *site.Site, userID string) error {
