@@ -11,6 +11,7 @@ import (
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
@@ -247,7 +248,7 @@ func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (st
 			msgs[i].Flags &^= mailbox.Seen
 		}
 	}
-	o := mailbox.AppendOptions{SessionID: s.conn.SessionID()}
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), Event: event.MessageAppend, User: s.who.User}
 	if s.noQuota {
 		o.Check = &quota.Usage{}
 	}

@@ -144,6 +144,7 @@ func (s *session) copyOptions(dst *mboxlist.Entry, how transfer) mailbox.CopyOpt
 	rights := s.site.List.Rights(s.who, dst)
 	o := mailbox.CopyOptions{
 		SessionID: s.conn.SessionID(),
+		User:      s.who.User,
 		Move:      how.move,
 		Seen:      s.view.SeenFunc(),
 		Keywords:  rights.Has(acl.Write),

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"net"
 	"strings"
 
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/proc"
 	"gocyrus/libcyrus/sasl"
@@ -87,8 +89,20 @@ func (s *session) enter(u auth.User, mech string) error {
 		s.log.Info("login: " + u.AuthID + " acts as " + u.ID + " SESSIONID=<" + s.conn.SessionID() + ">")
 	}
 	s.conn.StartTelemetry(u.ID)
+	s.announce(event.Login)
 	s.autocreate()
 	return nil
+}
+
+// announce makes the event of a log-in, or of the end of a session.
+func (s *session) announce(t event.Type) {
+	if s.user == nil || !s.site.Events.Wants(t) {
+		return
+	}
+	e := &event.Event{Type: t, User: s.user.ID, Session: s.conn.SessionID()}
+	e.Server, _ = s.conn.LocalAddr().(*net.TCPAddr)
+	e.Client, _ = s.conn.RemoteAddr().(*net.TCPAddr)
+	s.site.Events.Send(e)
 }
 
 // autocreate makes the user's INBOX if imapd.conf says so. Without one he

@@ -12,6 +12,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -52,6 +53,7 @@ func (s *server) Serve(ctx context.Context, c *worker.Conn) error {
 	ss.r.Offers = func(capability string) bool { return !s.suppressed[capability] }
 	ss.r.GoAhead = func() error { ss.w.Line("+ go ahead"); return ss.w.Flush() }
 	defer ss.end()
+	defer func() { ss.announce(event.Logout) }()
 	return ss.serve()
 }
 

@@ -8,6 +8,7 @@ import (
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -75,7 +76,7 @@ func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxnam
 
 // appendTo stores the message; it lasts when nil is returned.
 func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry, f filing) error {
-	o := mailbox.AppendOptions{SessionID: s.conn.SessionID()}
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), Event: event.MessageNew, User: r.user}
 	if r.ignoreQuota || !config.LmtpStrictQuota.In(s.conf) {
 		o.Check = &quota.Usage{}
 	}
@@ -156,9 +157,7 @@ func (s *session) notifyOf(m *incoming, r *recipient, e *mboxlist.Entry) {
 		Mailbox: name,
 		Text:    m.summary(),
 	}
-	if err := s.notify.Send(n); err != nil {
-		s.log.Error(err.Error(), "user", r.user, "mailbox", e.Name)
-	}
+	s.notify.Send(n)
 }
 
 // summary is what a notification says of the message: who, what, to whom

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 
@@ -33,7 +34,7 @@ type server struct {
 	site     *site.Site
 	auth     *auth.Site
 	sasl     *sasl.Server
-	notify   *notify.Sender
+	notify   *notify.Queue
 	outgoing *outgoing.Sender
 	scripts  *scripts.Library
 	trustAll bool  // -a
@@ -54,7 +55,7 @@ func open(e *worker.Env) (worker.Handler, error) {
 	s.auth = auth.New(e.Config, e.Log)
 	s.sasl = sasl.New(e.Config, s.auth, sasl.Rules{Service: "lmtp", AdminsOnly: true}, e.Log)
 	s.scripts = scripts.NewLibrary(st)
-	s.notify = notify.NewSender(e.Config)
+	s.notify = notify.NewQueue(notify.NewSender(e.Config), e.Log)
 	s.outgoing = outgoing.NewSender(e.Config, e.Log)
 	_, s.trustAll = e.Flag('a')
 	if n := config.Maxmessagesize.In(e.Config); n > 0 {
@@ -68,5 +69,5 @@ func (s *server) Serve(ctx context.Context, c *worker.Conn) error {
 	return newSession(s, c).serve(ctx)
 }
 
-// Close closes the mail store.
-func (s *server) Close() error { return s.site.Close() }
+// Close sends what notifications wait, and closes the mail store.
+func (s *server) Close() error { return errors.Join(s.notify.Close(), s.site.Close()) }

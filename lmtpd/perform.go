@@ -197,8 +197,6 @@ func (h *scriptHost) Notify(n sieve.Notification) error {
 	}
 	msg := &notify.Message{Method: method, Class: "SIEVE", Priority: n.Priority, User: h.r.user, Options: n.Options,
 		Text: strings.ReplaceAll(n.Message, "\x00", "")}
-	if err := h.s.notify.Send(msg); err != nil {
-		h.s.log.Error(err.Error(), "user", h.r.user)
-	}
+	h.s.notify.Send(msg)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/message"
 	"gocyrus/libcyrus/outgoing"
@@ -206,7 +207,8 @@ func (h *scriptHost) fileCopy(to *sieve.Mailbox, text []byte) error {
 	}
 	flags, keywords := scripts.Flags(to.Flags, h.s.site.List.Rights(h.Who, e), e.Name.Owner() == h.r.user)
 	_, err = h.s.site.Store.Append(h.ctx, e.Ref(), []mailbox.AppendMessage{{Staged: st, Flags: flags, Keywords: keywords,
-		InternalDate: time.Now().Add(time.Second)}}, mailbox.AppendOptions{SessionID: h.s.conn.SessionID(), Check: &quota.Usage{}})
+		InternalDate: time.Now().Add(time.Second)}}, mailbox.AppendOptions{SessionID: h.s.conn.SessionID(), Check: &quota.Usage{},
+		Event: event.MessageNew, User: h.r.user})
 	return err
 }
 

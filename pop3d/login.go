@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/proc"
@@ -59,8 +61,22 @@ func (s *session) enter(u auth.User, mech string) error {
 	s.drop = d
 	s.proc("")
 	s.conn.StartTelemetry(u.ID)
+	s.announce(event.Login)
 	s.w.Line("+OK Mailbox locked and ready SESSIONID=<" + s.conn.SessionID() + ">")
 	return nil
+}
+
+// announce makes the event of a log-in, or of the end of a session.
+func (s *session) announce(t event.Type) {
+	if s.drop == nil || !s.site.Events.Wants(t) {
+		return
+	}
+	e := &event.Event{Type: t, User: s.userID, Session: s.conn.SessionID()}
+	e.Server, _ = s.conn.LocalAddr().(*net.TCPAddr)
+	if c, ok := s.conn.(interface{ RemoteAddr() net.Addr }); ok {
+		e.Client, _ = c.RemoteAddr().(*net.TCPAddr)
+	}
+	s.site.Events.Send(e)
 }
 
 // openDrop finds and reads the mailbox.

@@ -7,6 +7,7 @@ import (
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
@@ -120,6 +121,7 @@ func (s *session) update(ctx context.Context) error {
 		// Another mailbox of this name: its UIDs are other messages.
 		return errs.New(errs.NotFound, "pop3d.update", string(d.ref.Name), nil)
 	}
+	m.Announce(event.Cause{User: s.userID, Session: s.conn.SessionID(), Expunge: event.MessageExpunge, First: true, NoID: true})
 	last := s.lastLogin(m.Header().POP3LastLogin.Time())
 	m.SetPOP3(&last, nil)
 	seen := config.Popuseimapflags.In(s.conf) && (!config.Popuseacl.In(s.conf) || d.rights&acl.Seen != 0)

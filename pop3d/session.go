@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/linewire"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/sasl"
@@ -48,6 +49,7 @@ func newSession(s *server, ctx context.Context, c worker.Client) *session {
 func (s *session) serve() error {
 	defer s.r.Release()
 	defer s.unlockDrop()
+	defer func() { s.announce(event.Logout) }()
 	if s.implicit {
 		if err := s.conn.StartTLS(s.ctx); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -392,6 +393,7 @@ func (e *expiry) expireMessages(ctx context.Context, ref mailbox.Ref, age time.D
 	if err != nil {
 		return 0, err
 	}
+	m.Announce(event.Cause{Expunge: event.MessageExpire, First: true})
 	for i := range old {
 		if err := m.Expunge(&old[i], ""); err != nil {
 			return 0, err

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/message"
@@ -163,6 +164,9 @@ func (r *purge) mailbox(ctx context.Context, e *mboxlist.Entry) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !r.look {
+		m.Announce(event.Cause{Expunge: event.MessageExpunge, First: true})
 	}
 	for i := range gone {
 		if r.look {

@@ -7,6 +7,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/seen"
@@ -55,7 +56,7 @@ func (v *View) Store(ctx context.Context, set imapwire.SeqSet, uid bool, c FlagC
 	if !v.allowed(&c) {
 		return nil, errs.New(errs.Denied, "view.Store", string(v.ref.Name), nil)
 	}
-	return v.change(ctx, set, uid, &c)
+	return v.change(ctx, set, uid, &c, true)
 }
 
 // markSeen sets \Seen of messages. Nothing is written if all have it.
@@ -78,12 +79,13 @@ func (v *View) markSeen(ctx context.Context, set imapwire.SeqSet, uid bool) erro
 	if err != nil || !unseen {
 		return err
 	}
-	_, err = v.change(ctx, set, uid, &FlagChange{Operation: Add, Flags: mailbox.Seen})
+	_, err = v.change(ctx, set, uid, &FlagChange{Operation: Add, Flags: mailbox.Seen}, false)
 	return err
 }
 
-// change does a FlagChange in one step.
-func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *FlagChange) (imapwire.SeqSet, error) {
+// change does a FlagChange in one step. Its event comes before that of the
+// mailbox's modseq, if first; as in Cyrus.
+func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *FlagChange, first bool) (imapwire.SeqSet, error) {
 	m, err := v.opened(ctx, mailbox.Write)
 	if err != nil {
 		return nil, err
@@ -92,6 +94,7 @@ func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *Fla
 	if err := v.sync(ctx, m); err != nil {
 		return nil, err
 	}
+	m.Announce(v.cause(first))
 	e := editor{v: v, m: m, c: c, uid: uid}
 	if err := e.keywords(); err != nil {
 		return nil, err
@@ -117,6 +120,11 @@ func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *Fla
 	h := m.Header()
 	v.note(m, &h)
 	return e.modified, nil
+}
+
+// cause is what the events of changes say of who made them.
+func (v *View) cause(first bool) event.Cause {
+	return event.Cause{User: v.o.User, Session: v.o.SessionID, Expunge: event.MessageExpunge, First: first}
 }
 
 // firstError returns a, or b if a is nil.
@@ -181,6 +189,7 @@ func (e *editor) record(seq uint32, r *mailbox.Record) bool {
 			e.nowSeen = map[uint32]bool{}
 		}
 		e.nowSeen[r.UID] = flags&mailbox.Seen != 0
+		e.m.AnnounceSeen(r.UID, flags&mailbox.Seen != 0)
 	}
 	read, stored := *r, flags
 	if !e.v.ownSeen {
@@ -265,6 +274,7 @@ func (v *View) Expunge(ctx context.Context, uids imapwire.SeqSet) (n int, modseq
 	if m.Header().Deleted == 0 {
 		return 0, 0, nil
 	}
+	m.Announce(v.cause(false))
 	var failed error
 	s := scan{v: v}
 	err = v.walk(m, v.All(), func(_ uint32, r *mailbox.Record) bool {
