@@ -104,6 +104,7 @@ var commands = map[string]command{
 	"copy":     byNumber(cmd(selected, parseCopy, (*session).copy)),
 	"move":     byNumber(cmd(selected, parseCopy, (*session).move)),
 	"xmove":    byNumber(cmd(selected, parseCopy, (*session).move)),
+	"replace":  byNumber(command{states: selected, run: (*session).replace}).of("REPLACE"),
 	"uid":      {states: selected, run: (*session).uid},
 }
 
@@ -118,6 +119,7 @@ var uidCommands = map[string]command{
 	"move":    cmd(selected, parseCopy, (*session).uidMove),
 	"xmove":   cmd(selected, parseCopy, (*session).uidMove),
 	"expunge": cmd(selected, parseSequence, (*session).uidExpunge),
+	"replace": command{states: selected, run: (*session).uidReplace}.of("REPLACE"),
 }
 
 // cmd joins a parser, which knows only syntax, to an action, which never

@@ -59,6 +59,10 @@ type AppendOptions struct {
 	oldUIDs []uint32
 	// copied is the quota root that the originals of copies have.
 	copied mboxname.Name
+	// replaces is the UID of the message of the same mailbox that the new one
+	// replaces, 0 = none; frees is what goes with the old one.
+	replaces uint32
+	frees    frees
 	// unlimited is for messages that were there before: the limits of
 	// conversations do not count.
 	unlimited bool
@@ -155,7 +159,9 @@ func (b *batch) run(ctx context.Context) {
 	}
 	if err := b.commit(ctx); err != nil {
 		b.fail(err)
+		return
 	}
+	b.expungeReplaced(ctx)
 }
 
 // fail refuses all requests of the batch.
@@ -189,6 +195,9 @@ func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
 		}
 	}()
 	if err := b.once(ctx, r); err != nil {
+		return err
+	}
+	if err := b.canReplace(ctx, r); err != nil {
 		return err
 	}
 	if err := b.room(ctx, r); err != nil {
@@ -230,11 +239,18 @@ func (b *batch) place(ctx context.Context, r *appendRequest) (err error) {
 func (b *batch) room(ctx context.Context, r *appendRequest) error {
 	m := b.m
 	n := uint32(len(r.items))
+	if r.o.replaces != 0 {
+		n--
+	}
 	if limit := m.store.o.MaxMessages[m.ref.typeLetter()]; limit > 0 && m.hdr.Exists+b.messages()+n > limit {
 		return errs.New(errs.TooManyMessages, "mailbox.Append", string(m.ref.Name), nil)
 	}
 	need := r.usage()
 	want := need
+	if r.o.frees.root != "" && r.o.frees.root == m.head.quotaRoot {
+		need = need.Add(r.o.frees.usage.Neg())
+		want = need
+	}
 	if r.o.Check != nil {
 		want = *r.o.Check
 	}

@@ -25,7 +25,7 @@ var notBuilt = []string{
 // added is the capabilities that ours has beyond the recorded server. A row
 // that ours does not tell, or that the recorded server has too, fails the test.
 var added = []string{
-	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT",
+	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "REPLACE",
 }
 
 // TestMain lets more dialogs run at a time than there are processors: most
