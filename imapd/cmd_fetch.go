@@ -107,6 +107,13 @@ func (s *session) uidFetch(a fetchArgs) (string, error) {
 // Source: cmd_fetch in Cyrus imap/imapd.c.
 func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 	start := time.Now()
+	if s.site.Conversations == nil {
+		for item, name := range map[imapwire.FetchItem]string{imapwire.FetchCID: "CID", imapwire.FetchBaseCID: "BASECID"} {
+			if a.items.Items&item != 0 {
+				return "", imapwire.SyntaxError("Invalid Fetch attribute " + name)
+			}
+		}
+	}
 	switch {
 	case a.items.Vanished && !s.client.QResync:
 		return "", imapwire.SyntaxError("Invalid UID Fetch modifier VANISHED")

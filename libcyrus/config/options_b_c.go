@@ -125,7 +125,11 @@ var ConversationsKeepExisting = newSwitch(Row{Name: "conversations_keep_existing
 remove all others.`,
 })
 
-var ConversationsMaxThread = newInt(Row{Name: "conversations_max_thread", Default: "100", Since: "3.1.1", Group: "conversations"})
+var ConversationsMaxThread = newInt(Row{Name: "conversations_max_thread", Default: "100", Since: "3.1.1", Group: "conversations",
+	Doc: `Most messages of one conversation. The thread goes on in another one, which
+FETCH tells by BASECID; how, is written in the user's mailbox #splitconversations.
+A number below 0 is no limit.`,
+})
 
 var ConversationsMaxGuidrecords = newInt(Row{Name: "conversations_max_guidrecords", Default: "5000", Since: "3.3.0", Group: "conversations",
 	Doc: `Most copies of one message that a user may have, expunged ones with them.`,

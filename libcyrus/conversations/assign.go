@@ -1,14 +1,19 @@
 package conversations
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/message"
+	"gocyrus/libcyrus/syslog"
 )
 
 // assign gives a new message its conversation, if it has none, and returns
-// that: with the message's subject and Message-IDs, without its counts.
+// that: with the message's subject and Message-IDs, without its counts. One
+// that continues a conversation which has Options.MaxThread messages begins
+// another one, in which the thread goes on; Base is the first of them.
 //
 // Source: message_update_conversations in Cyrus imap/message.c.
 func (t *Txn) assign(m *Message, cache *message.Cache) (*conversation, error) {
@@ -16,20 +21,21 @@ func (t *Txn) assign(m *Message, cache *message.Cache) (*conversation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.CID == 0 {
-		if m.CID, err = t.copyOf(m.GUID); err != nil {
-			return nil, err
-		}
-	}
-	if m.CID == 0 && len(matches) > 0 {
-		m.CID = slices.Max(matches)
-	}
-	if m.CID == 0 {
-		m.CID = newCID(m.GUID)
+	mayGoOn, err := t.choose(m, matches)
+	if err != nil {
+		return nil, err
 	}
 	conv, err := t.conversation(m.CID)
 	if err != nil {
 		return nil, err
+	}
+	if conv != nil && mayGoOn && !t.Whole && t.store.full(conv) {
+		if conv, err = t.split(m); err != nil {
+			return nil, err
+		}
+	}
+	if m.Base != 0 {
+		m.Flags |= Split
 	}
 	if conv == nil {
 		conv = &conversation{version: newVersion}
@@ -38,11 +44,62 @@ func (t *Txn) assign(m *Message, cache *message.Cache) (*conversation, error) {
 		conv.subject = &subject
 	}
 	for _, id := range names {
-		if err := t.addMsgid(id, m.CID); err != nil {
+		if err := t.addMsgid(id, cmp.Or(m.Base, m.CID)); err != nil {
 			return nil, err
 		}
 	}
 	return conv, nil
+}
+
+// choose finds the conversation of a message that has none: that of a copy of
+// it, of what it answers, or a new one. mayGoOn says that it is there because
+// the message answers something: then that may have gone on elsewhere.
+func (t *Txn) choose(m *Message, matches []uint64) (mayGoOn bool, err error) {
+	if m.CID != 0 {
+		return false, nil
+	}
+	if m.CID, err = t.copyOf(m.GUID); err != nil || m.CID != 0 {
+		return false, err
+	}
+	if len(matches) == 0 {
+		m.CID = newCID(m.GUID)
+		return false, nil
+	}
+	m.CID = slices.Max(matches)
+	next, err := t.next(m.CID)
+	if err == nil && next != 0 {
+		m.Base, m.CID = m.CID, next
+	}
+	return true, err
+}
+
+// split begins a new conversation with a message whose own is full.
+func (t *Txn) split(m *Message) (*conversation, error) {
+	if !t.store.o.Splits.Ready(t.ctx, t.user) {
+		return nil, errs.New(errs.Internal, "conversations.Update", t.user, ErrNoSplits)
+	}
+	was := m.CID
+	m.CID = newCID(m.GUID)
+	m.Base = cmp.Or(m.Base, was)
+	t.splits[m.Base] = m.CID
+	t.store.o.Log.Log(t.ctx, syslog.LevelNotice, fmt.Sprintf("splitting conversation for %s %d base:%016x was:%016x now:%016x", t.user, m.UID, m.Base, was, m.CID))
+	return t.conversation(m.CID)
+}
+
+// next is the conversation that goes on for another one, 0 if none does.
+func (t *Txn) next(cid uint64) (uint64, error) {
+	if t.store.o.Splits == nil {
+		return 0, nil
+	}
+	if n := t.splits[cid]; n != 0 {
+		return n, nil
+	}
+	return t.store.o.Splits.Next(t.ctx, t.user, cid)
+}
+
+// full reports whether a conversation has all the messages that it may have.
+func (s *Store) full(c *conversation) bool {
+	return s.o.Splits != nil && c.exists >= s.o.MaxThread
 }
 
 // newCID is the id of a conversation that begins with a message.

@@ -33,9 +33,29 @@ type Options struct {
 
 	CountedFlags string // conversations_counted_flags
 	Limits       Limits
+	// Splits, if not nil, is where it is written which conversation goes on
+	// for one that has MaxThread messages (conversations_max_thread). Without
+	// it none has too many.
+	Splits    Splits
+	MaxThread uint32
 	// Now is the clock in seconds since 1970.
 	Now func() int64
 }
+
+// Splits knows how conversations go on. Its methods are called while the
+// user's namespace is locked.
+type Splits interface {
+	// Ready reports whether the user's mailbox for this is there.
+	Ready(ctx context.Context, user string) bool
+	// Next returns the conversation that goes on for another one, 0 if none
+	// does.
+	Next(ctx context.Context, user string, cid uint64) (uint64, error)
+}
+
+// ErrNoSplits means that a conversation must go on as another one, and that the
+// user has no mailbox yet where that is written: it must be made before the
+// same is tried again.
+var ErrNoSplits = errors.New("no mailbox for split conversations")
 
 // Limits bounds the copies of one message that a user may have.
 type Limits struct {
@@ -113,7 +133,7 @@ func (s *Store) open(ctx context.Context, user, path string, flags cyrusdb.Flags
 }
 
 func (s *Store) newTxn(ctx context.Context, user string, db cyrusdb.DB) *Txn {
-	return &Txn{store: s, user: user, db: db, ctx: context.WithoutCancel(ctx), set: map[string][]byte{}, guids: map[string][]string{}}
+	return &Txn{store: s, user: user, db: db, ctx: context.WithoutCancel(ctx), set: map[string][]byte{}, guids: map[string][]string{}, splits: map[uint64]uint64{}}
 }
 
 // now is the time of a change.

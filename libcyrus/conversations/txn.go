@@ -38,6 +38,12 @@ type Txn struct {
 	set   map[string][]byte   // what changes; nil values are removed
 	guids map[string][]string // keys of set that begin with "G" and a GUID
 	ctx   context.Context
+	// Whole has all messages of a thread stay together: where it is written how
+	// they go on cannot be made.
+	Whole bool
+
+	// splits is how conversations go on since Begin, by the first of them.
+	splits map[uint64]uint64
 
 	flags   []string
 	folders []string // unique ids, or names, by number; "-" is free
@@ -204,6 +210,11 @@ func (t *Txn) each(prefix string, fn func(key string, v []byte) error) error {
 
 // Context is what Begin was called with, without its end.
 func (t *Txn) Context() context.Context { return t.ctx }
+
+// Splits is which conversations go on as others since Begin, by the id of the
+// first one: what the caller writes where Options.Splits reads it, before he
+// commits.
+func (t *Txn) Splits() map[uint64]uint64 { return t.splits }
 
 // Dirty reports whether there is something to commit.
 func (t *Txn) Dirty() bool { return len(t.set) > 0 }

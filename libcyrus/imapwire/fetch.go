@@ -24,9 +24,11 @@ const (
 	FetchFileSize   // RFC822.FILESIZE
 	FetchSHA1       // RFC822.SHA1
 	FetchEmailID    // RFC 8474
-	FetchThreadID   // RFC 8474
-	FetchSaveDate   // RFC 8514
+	FetchCID
+	FetchThreadID // RFC 8474
+	FetchSaveDate // RFC 8514
 	FetchCreatedModseq
+	FetchBaseCID
 	FetchFolder
 	FetchUIDValidity
 	FetchEnvelope
@@ -58,6 +60,8 @@ var fetchWords = map[string]FetchItem{
 	"RFC822.SIZE":      FetchSize,
 	"EMAILID":          FetchEmailID,
 	"THREADID":         FetchThreadID,
+	"CID":              FetchCID,
+	"BASECID":          FetchBaseCID,
 	"SAVEDATE":         FetchSaveDate,
 	"DIGEST.SHA1":      FetchGUID,
 	"LASTUPDATED":      FetchLastUpdated,

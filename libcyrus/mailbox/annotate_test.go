@@ -17,7 +17,9 @@ func (e *env) withSiteAnnotations() *env {
 	e.Helper()
 	locks := lock.NewTable(e.fs, nil)
 	db, err := cyrusdb.Open(e.fs, locks, "twoskip", e.l.ConfigDir+"/annotations.db", cyrusdb.Create)
-	if err != nil {
+	if errors.Is(err, disk.ErrInjected) {
+		e.broken = err
+	} else if err != nil {
 		e.Fatal(err)
 	}
 	e.annot = annot.New(annot.Options{DB: db, FS: e.fs, Locks: locks, Log: slog.New(slog.DiscardHandler), Kind: "twoskip"})

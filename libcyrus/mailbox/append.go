@@ -139,6 +139,7 @@ type batch struct {
 	reqs   []*appendRequest
 	caches [2]cacheEnd // of messages here, and of archived ones
 	check  quota.Usage // what the quota was asked for so far
+	whole  bool        // no conversation is split
 	passed *uint32     // see passFiles
 }
 
@@ -305,6 +306,18 @@ func (r *appendRequest) usage() (u quota.Usage) {
 	return u
 }
 
+// placedUsage is usage with what the messages got when they were placed.
+func (r *appendRequest) placedUsage() quota.Usage {
+	u := r.usage()
+	u[quota.AnnotStorage] = 0
+	for i := range r.placed {
+		for _, a := range r.placed[i].annots {
+			u[quota.AnnotStorage] += int64(len(a.Value))
+		}
+	}
+	return u
+}
+
 func (b *batch) keywords(rec *Record, names []string, limit int) error {
 	if limit == 0 {
 		limit = ClientUserFlags
@@ -433,7 +446,7 @@ func (b *batch) dropRefused(ctx context.Context) error {
 			ready = append(ready, r)
 			continue
 		}
-		back = back.Add(r.usage())
+		back = back.Add(r.placedUsage())
 		if err := b.deconverse(r); err != nil {
 			return err
 		}
@@ -496,7 +509,9 @@ func (b *batch) addRecords(r *appendRequest) {
 		m.nextModseq()
 		h.NumRecords++
 		a.rec.Recno = h.NumRecords
-		a.rec.Modseq, a.rec.CreatedModseq = h.HighestModseq, h.HighestModseq
+		a.rec.Modseq = h.HighestModseq
+		a.rec.CreatedModseq = r.items[i].rec.CreatedModseq
+		a.rec.startModseq()
 		a.rec.LastUpdated, a.rec.SaveDate = c.time, c.time
 		m.number(a.annots, a.rec.UID)
 		m.count(&a.rec, a.annots, 1)

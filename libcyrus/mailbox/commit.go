@@ -69,6 +69,13 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	conversed := false
 	if m.store.o.Conversations != nil {
 		var err error
+		if m.conv != nil && len(m.conv.Splits()) > 0 {
+			err = m.writeSplits(ctx)
+		}
+		if err != nil {
+			m.abandon()
+			return err
+		}
 		if conversed, err = m.prepareConversations(); err != nil {
 			m.abandon()
 			return err

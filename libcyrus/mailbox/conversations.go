@@ -3,8 +3,10 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/counters"
 	"gocyrus/libcyrus/errs"
@@ -45,7 +47,7 @@ func (s *Store) keepsConversations(r *Ref) bool {
 // hasConversations reports whether records of m have conversations: their
 // version must have a place for the id.
 func (m *Mailbox) hasConversations() bool {
-	return m.store.o.Conversations != nil && m.hdr.layout().cid != 0 && m.store.keepsConversations(&m.ref)
+	return !m.withoutConv && m.store.o.Conversations != nil && m.hdr.layout().cid != 0 && m.store.keepsConversations(&m.ref)
 }
 
 // conversation returns what changes in the owner's conversations.db with the
@@ -108,6 +110,16 @@ func (m *Mailbox) updateConversations(old, new *Record) error {
 	return nil
 }
 
+// changeConversations tells the owner's conversations that a message comes or
+// goes.
+func (m *Mailbox) changeConversations(old, new *conversations.Message) error {
+	t, err := m.conversation()
+	if err != nil {
+		return err
+	}
+	return t.Update(m.folder(), old, new, true, false)
+}
+
 // converse gives the messages of a request their conversations. After an error
 // nothing of the request is left in them.
 func (b *batch) converse(r *appendRequest) error {
@@ -119,23 +131,36 @@ func (b *batch) converse(r *appendRequest) error {
 	if err != nil {
 		return err
 	}
+	t.Whole = b.whole
 	m.startModseqs()
 	var done []*conversations.Message
+	modseq := m.hdr.HighestModseq
 	for i := range r.placed {
 		rec := &r.placed[i].rec
-		rec.Modseq = m.hdr.HighestModseq + uint64(i) + 1
-		rec.CreatedModseq = rec.Modseq
+		modseq++
+		rec.Modseq = modseq
+		for _, a := range r.placed[i].annots {
+			if !a.Quiet { // see number
+				modseq++
+			}
+		}
+		rec.startModseq()
 		c := m.convMessage(rec)
 		c.Cache = func() (message.Cache, error) {
 			cache, _, err := message.ParseCache(r.items[i].cache, int(rec.CacheVersion))
 			return cache, err
 		}
 		if err = t.Update(m.folder(), nil, c, true, !r.o.unlimited); err != nil {
-			// What was refused has left its place already.
-			done = append(done, c)
+			if !errors.Is(err, conversations.ErrNoSplits) { // what was refused has left its place already
+				done = append(done, c)
+			}
 			break
 		}
 		rec.CID = c.CID
+		if c.Base != 0 {
+			rec.Flags |= SplitConversation
+			r.placed[i].annots = withBase(r.placed[i].annots, c.Base)
+		}
 		done = append(done, c)
 	}
 	if err != nil {
@@ -284,7 +309,10 @@ func (m *Mailbox) eachConversed(fn func(*conversations.Message) error) error {
 	var failed error
 	err := m.Each(1, func(r *Record) bool {
 		if r.CID != 0 && r.Flags&Unlinked == 0 {
-			failed = fn(m.convMessage(r))
+			c := m.convMessage(r)
+			if c.Base, failed = m.splitFrom(r); failed == nil {
+				failed = fn(c)
+			}
 		}
 		return failed == nil
 	})
@@ -561,19 +589,21 @@ func (s *Store) settle(ctx context.Context, ref Ref, found bool) error {
 	if err := s.CountConversations(ctx, ref.Name.Owner(), nil); err != nil {
 		return err
 	}
-	m, err := s.open(ctx, ref, Write)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	m.begin()
-	if found {
-		if err := m.setConversations(true); err != nil {
+	return s.withSplits(ctx, ref, func() error {
+		m, err := s.open(ctx, ref, Write)
+		if err != nil {
 			return err
 		}
-	}
-	m.hdr.Options &^= optDirty
-	return m.Commit(ctx)
+		defer m.Close()
+		m.begin()
+		if found {
+			if err := m.setConversations(true); err != nil {
+				return err
+			}
+		}
+		m.hdr.Options &^= optDirty
+		return m.Commit(ctx)
+	})
 }
 
 // SetConversations gives or takes the conversation ids of all of a user's
@@ -592,15 +622,18 @@ func (s *Store) SetConversations(ctx context.Context, user string, assign bool, 
 		if !s.keepsConversations(&ref) {
 			continue
 		}
-		m, err := s.Open(ctx, ref, Write)
-		if err != nil {
-			skipped(ref, err)
-			continue
-		}
-		if err = m.setConversations(assign); err == nil {
-			err = m.Commit(ctx)
-		}
-		m.Close()
+		err := s.withSplits(ctx, ref, func() error {
+			m, err := s.Open(ctx, ref, Write)
+			if err != nil {
+				skipped(ref, err)
+				return nil
+			}
+			defer m.Close()
+			if err = m.setConversations(assign); err == nil {
+				err = m.Commit(ctx)
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -630,22 +663,35 @@ func (m *Mailbox) setConversations(assign bool) error {
 
 func (m *Mailbox) setConversation(r *Record, assign bool) error {
 	m.begin()
-	was := *r
+	have, err := m.annotsOf(context.Background(), r.UID)
+	if err != nil {
+		return err
+	}
+	was, next := *r, have
+	c := m.convMessage(r)
 	if assign {
 		m.startModseqs()
-		r.Modseq = m.hdr.HighestModseq + 1
-		if err := m.updateConversations(nil, r); err != nil {
+		c.Modseq = m.hdr.HighestModseq + 1
+		if err := m.changeConversations(nil, c); err != nil {
 			return err
+		}
+		if c.Base != 0 {
+			r.Flags |= SplitConversation
+			next = withBase(have, c.Base)
 		}
 	} else {
-		if err := m.updateConversations(&was, nil); err != nil {
+		if err := m.changeConversations(c, nil); err != nil {
 			return err
 		}
-		r.CID = 0
+		c.CID = 0
+		r.Flags &^= SplitConversation
+		next = withAnnotation(have, Annotation{Key: annot.Key{Entry: annotBaseThread}})
 	}
-	cid := r.CID
+	if was.Flags&SplitConversation != 0 || c.Base != 0 {
+		m.setBase(r, have, next, c.Base)
+	}
 	m.noConversations++
-	err := m.Rewrite(r)
+	err = m.Rewrite(r)
 	m.noConversations--
 	if err != nil {
 		return err
@@ -654,9 +700,32 @@ func (m *Mailbox) setConversation(r *Record, assign bool) error {
 	if rw.new.Live() {
 		m.hdr.SyncCRCAnnot ^= virtualCRC(&rw.new, m.hdr.Version)
 	}
-	rw.new.CID, r.CID = cid, cid
+	rw.new.CID, r.CID = c.CID, c.CID
 	if rw.new.Live() {
 		m.hdr.SyncCRCAnnot ^= virtualCRC(&rw.new, m.hdr.Version)
 	}
 	return nil
+}
+
+// setBase changes the annotation that says from which conversation that of a
+// message was split; 0 removes it.
+func (m *Mailbox) setBase(r *Record, have, next []Annotation, base uint64) {
+	m.count(r, have, -1)
+	m.count(r, next, 1)
+	a := Annotation{UID: r.UID, Key: annot.Key{Entry: annotBaseThread}, Modseq: m.hdr.HighestModseq + 1}
+	if base != 0 {
+		a.Value = fmt.Appendf(nil, "%016x", base)
+	}
+	c := &m.changes
+	c.annots, c.messages[r.UID], c.annotsMod = append(c.annots, a), next, a.Modseq
+}
+
+// withSplits calls fn, and once more if first the mailbox SplitFolder must be
+// made. Without it conversations cannot be given.
+func (s *Store) withSplits(ctx context.Context, ref Ref, fn func() error) error {
+	err := fn()
+	if errors.Is(err, conversations.ErrNoSplits) && s.makeSplits(ctx, ref.Name) {
+		return fn()
+	}
+	return err
 }

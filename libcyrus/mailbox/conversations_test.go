@@ -23,19 +23,8 @@ var (
 // keepConversations has a Store keep the conversations and counters of users
 // whose INBOX is inbox.
 func keepConversations(o *Options) {
-	home := func(context.Context, string) (string, bool, error) { return inbox.UniqueID, false, nil }
-	o.Counters = counters.New(counters.Options{FS: o.FS, Locks: o.Locks, Layout: o.Layout, Log: o.Log, Home: home})
-	o.Conversations = conversations.New(conversations.Options{
-		FS: o.FS, Locks: o.Locks, Layout: o.Layout, Log: o.Log, Kind: "skiplist", Home: home,
-		CountedFlags: `\Flagged $work`,
-		Limits:       conversations.Limits{Records: 100, Exists: 100, InFolder: 3},
-		Lookup: func(_ context.Context, name string) string {
-			if name == string(trash.Name) {
-				return trash.UniqueID
-			}
-			return ""
-		},
-	})
+	o.Counters = counters.New(counters.Options{FS: o.FS, Locks: o.Locks, Layout: o.Layout, Log: o.Log, Home: testHome})
+	o.Conversations = conversations.New(conversationsOptions(o))
 	o.UserMailboxes = func(context.Context, string) ([]Ref, error) {
 		return []Ref{inbox, trash, other, movable(o.FS)}, nil
 	}
@@ -46,6 +35,23 @@ func keepConversations(o *Options) {
 			}
 		}
 		return Ref{}, false
+	}
+}
+
+func testHome(context.Context, string) (string, bool, error) { return inbox.UniqueID, false, nil }
+
+// conversationsOptions is how conversations are kept.
+func conversationsOptions(o *Options) conversations.Options {
+	return conversations.Options{
+		FS: o.FS, Locks: o.Locks, Layout: o.Layout, Log: o.Log, Kind: "skiplist", Home: testHome,
+		CountedFlags: `\Flagged $work`,
+		Limits:       conversations.Limits{Records: 100, Exists: 100, InFolder: 3},
+		Lookup: func(_ context.Context, name string) string {
+			if name == string(trash.Name) {
+				return trash.UniqueID
+			}
+			return ""
+		},
 	}
 }
 

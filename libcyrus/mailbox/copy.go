@@ -122,7 +122,7 @@ func (m *Mailbox) copyItem(ctx context.Context, r *Record, buf *CacheBuffer, o *
 			flags |= Seen
 		}
 	}
-	it.rec.Flags = flags & SystemMask & o.Flags
+	it.rec.Flags = flags&SystemMask&o.Flags | flags&SplitConversation
 	it.rec.User = UserFlags{}
 	if o.Keywords {
 		r.User.Each(func(n int) {
@@ -145,6 +145,14 @@ func (m *Mailbox) copyItem(ctx context.Context, r *Record, buf *CacheBuffer, o *
 	}
 	it.annots, err = m.copiedAnnotations(ctx, r.UID)
 	return it, err
+}
+
+// startModseq sets the first modseq of a new message: a copy keeps that of its
+// original, unless that comes later.
+func (r *Record) startModseq() {
+	if r.CreatedModseq == 0 || r.CreatedModseq > r.Modseq {
+		r.CreatedModseq = r.Modseq
+	}
 }
 
 // copiedAnnotations returns the annotations that a copy of a message gets: as

@@ -54,6 +54,9 @@ type env struct {
 	annot *annot.Store // nil: none
 
 	conversed bool // conversations are kept
+	split     bool // and split
+	broken    error
+	noSplits  bool // where that is written cannot be made
 }
 
 func testLayout(root string) *mboxname.Layout {
@@ -180,5 +183,8 @@ func (e *env) reopen(fsys disk.FS, with func(*Options)) *env {
 		}
 		with(o)
 	})
+	if e.split {
+		n.withSplits()
+	}
 	return n
 }

@@ -28,6 +28,7 @@ type faultTest struct {
 	gone    bool // there may be no mailbox
 
 	conversed bool // conversations are kept
+	split     bool // and split
 }
 
 func (f *faultTest) run(t *testing.T) {
@@ -74,13 +75,18 @@ func (f *faultTest) one(t *testing.T, m *disk.Mem, fails func(disk.FS, int) disk
 	if f.conversed {
 		e.s.Close()
 		e.conversed = true
-		e = e.reopen(m, func(*Options) {})
+		if e = e.reopen(m, func(*Options) {}); f.split {
+			e.withSplits()
+		}
 	}
 	f.setup(e)
 	e.s.Close()
 	acked := false
 	bad := e.reopen(fails(m, i), func(o *Options) {})
-	err := f.do(bad, func() { acked = true })
+	err := bad.broken
+	if err == nil {
+		err = f.do(bad, func() { acked = true })
+	}
 	bad.s.Close()
 	if err != nil && !errors.Is(err, disk.ErrInjected) {
 		t.Errorf("fault %d: %v", i, err)

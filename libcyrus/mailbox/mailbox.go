@@ -40,6 +40,7 @@ type Mailbox struct {
 	conv            *conversations.Txn // the owner's, once something changes in it
 	convBuf         CacheBuffer        // for conv
 	noConversations int                // above 0 Rewrite leaves them alone
+	withoutConv     bool               // somebody else tells them of this change
 
 	session    string // for the audit log
 	committing bool   // Commit has begun and not returned

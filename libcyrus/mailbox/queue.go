@@ -171,8 +171,23 @@ func (s *Store) leadOnce(b *box, ref Ref) {
 	if err != nil {
 		return
 	}
-	batch := batch{m: m, reqs: reqs}
-	batch.run(ctx)
+	(&batch{m: m, reqs: reqs}).run(ctx)
+	wait := needSplits(reqs)
+	if len(wait) == 0 {
+		return
+	}
+	m.Close()
+	m = nil
+	whole := !s.makeSplits(ctx, ref.Name)
+	again, failed := s.Open(ctx, ref, Write)
+	if failed != nil {
+		for _, r := range wait {
+			r.err = failed
+		}
+		return
+	}
+	m = again
+	(&batch{m: m, reqs: wait, whole: whole}).run(ctx)
 }
 
 // cannotLink reports whether a link failed only because files of these

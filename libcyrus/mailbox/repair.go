@@ -204,9 +204,36 @@ func (m *Mailbox) sound(ctx context.Context) (bool, error) {
 			}
 		}
 	}
-	return (!l.hasExists || exists == m.hdr.Exists && sync == m.hdr.SyncCRC) &&
+	strays, err := m.strays(ctx, m.hdr.LastUID)
+	if err != nil {
+		return false, err
+	}
+	return len(strays) == 0 && (!l.hasExists || exists == m.hdr.Exists && sync == m.hdr.SyncCRC) &&
 		(!l.hasUnseen || unseen == m.hdr.Unseen) &&
 		(!l.hasAnnot || m.store.o.Annotations == nil || annots == m.hdr.SyncCRCAnnot && (used == m.hdr.AnnotUsed || !known)), nil
+}
+
+// strays is the UIDs above last that have annotations: an append was storing
+// them when it ended too early. The messages that get these UIDs next must not
+// find them.
+func (m *Mailbox) strays(ctx context.Context, last uint32) (uids []uint32, err error) {
+	if _, err := m.annotsOf(ctx, 0); err != nil {
+		return nil, err
+	}
+	for uid, as := range m.changes.messages {
+		if uid > last && len(as) > 0 {
+			uids = append(uids, uid)
+		}
+	}
+	return uids, nil
+}
+
+func (m *Mailbox) dropStrays(ctx context.Context, last uint32) error {
+	uids, err := m.strays(ctx, last)
+	if err != nil || len(uids) == 0 {
+		return err
+	}
+	return m.store.o.Annotations.MessageDrop(ctx, m.messages(), uids)
 }
 
 // repair makes a mailbox consistent after a crash, without losing what was
@@ -253,6 +280,9 @@ func (m *Mailbox) repair(ctx context.Context) (done, found bool, err error) {
 		rb.hdr.Options |= optDirty // until they are counted
 	}
 	if err := rb.recount(ctx, records); err != nil {
+		return false, false, rb.fail(err)
+	}
+	if err := m.dropStrays(ctx, rb.hdr.LastUID); err != nil {
 		return false, false, rb.fail(err)
 	}
 	for i := range records {

@@ -70,6 +70,10 @@ type Options struct {
 	// to count his conversations.
 	UserMailboxes func(ctx context.Context, user string) ([]Ref, error)
 	CountOnce     bool // quota_use_conversations
+	// FindSplits finds the mailbox SplitFolder of a user, MakeSplits makes it:
+	// the first with, the second without locks. nil: nothing is split.
+	FindSplits func(ctx context.Context, user string) (ref Ref, ok bool, err error)
+	MakeSplits func(ctx context.Context, user string) error
 	// Folder finds a mailbox by its unique id, or by its internal name, as
 	// conversations call it.
 	Folder func(ctx context.Context, key string, byName bool) (ref Ref, ok bool)

@@ -2,7 +2,10 @@ package site
 
 import (
 	"context"
+	"math"
+	"strconv"
 
+	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/counters"
@@ -47,6 +50,8 @@ func (s *Site) openConversations() {
 			Exists:   limit(config.ConversationsMaxGuidexists.In(c)),
 			InFolder: limit(config.ConversationsMaxGuidinfolder.In(c)),
 		},
+		Splits:    splits{s},
+		MaxThread: maxThread(config.ConversationsMaxThread.In(c)),
 	})
 	if config.QuotaUseConversations.In(c) {
 		s.Quota.Once = func(ctx context.Context, root mboxname.Name) (messages, octets int64, err error) {
@@ -80,6 +85,69 @@ func conversationsKind(kind string) string {
 		return kind
 	}
 	return "twoskip"
+}
+
+// maxThread is conversations_max_thread as Cyrus compares with it: less than 0
+// is no limit.
+func maxThread(n int) uint32 {
+	if n < 0 {
+		return math.MaxUint32
+	}
+	return uint32(n)
+}
+
+// splits is how conversations go on that have too many messages.
+type splits struct{ *Site }
+
+// Ready reports whether the user has the mailbox where that is written.
+func (s splits) Ready(ctx context.Context, user string) bool {
+	_, ok, err := s.find(ctx, user)
+	return ok && err == nil
+}
+
+// Next is the conversation that goes on for another one, 0 if none does.
+func (s splits) Next(ctx context.Context, user string, cid uint64) (uint64, error) {
+	ref, ok, err := s.find(ctx, user)
+	if err != nil || !ok {
+		return 0, err
+	}
+	v, ok, err := s.Annot.Get(ctx, annot.Scope{MailboxID: ref.UniqueID, Owner: user}, mailbox.NextConversation(cid))
+	if err != nil || !ok || len(v) != 16 {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(string(v), 16, 64)
+	if err != nil {
+		return 0, nil // it is split once more
+	}
+	return n, nil
+}
+
+func splitsName(user string) mboxname.Name {
+	p := mboxname.UserParts(user)
+	p.Boxes = []string{mailbox.SplitFolder}
+	return p.Name("")
+}
+
+func (s splits) find(ctx context.Context, user string) (ref mailbox.Ref, ok bool, err error) {
+	e, err := s.List.Lookup(ctx, splitsName(user))
+	if errs.Is(err, errs.NotFound) {
+		return ref, false, nil
+	}
+	if err != nil {
+		return ref, false, err
+	}
+	return e.Ref(), true, nil
+}
+
+// make makes the mailbox of a user where it is written how conversations go on.
+func (s splits) make(ctx context.Context, user string) error {
+	who := mboxlist.Actor{}
+	who.User = user
+	_, err := s.List.Create(ctx, who, splitsName(user), mboxlist.CreateOptions{Kind: mboxlist.Collection, Force: true})
+	if errs.Is(err, errs.Exists) { // another session was faster
+		return nil
+	}
+	return err
 }
 
 // userMailboxes is all mailboxes of a user.

@@ -279,6 +279,7 @@ func (s *Site) storeOptions() mailbox.Options {
 	if s.Conversations != nil {
 		o.Conversations, o.Counters, o.UserMailboxes = s.Conversations, s.Counters, s.userMailboxes
 		o.Folder, o.CountOnce = s.folder, config.QuotaUseConversations.In(c)
+		o.FindSplits, o.MakeSplits = splits{s}.find, splits{s}.make
 	}
 	if s.Server == nil { // in own mode no Cyrus can be there
 		o.Changed = s.status.forget

@@ -159,9 +159,13 @@ func (o *out) sums(p *plan, d *data) error {
 }
 
 // own prints Cyrus's own items.
-func (o *out) own(v *View, p *plan, r *mailbox.Record) {
+func (o *out) own(v *View, p *plan, d *data) {
+	r := d.record
 	if p.Items&imapwire.FetchCreatedModseq != 0 {
 		o.b = append(imapwire.AppendUint(append(o.b, "CREATEDMODSEQ ("...), r.CreatedModseq), ") "...)
+	}
+	if p.Items&imapwire.FetchBaseCID != 0 {
+		o.b = append(append(append(o.b, "BASECID "...), conversationID(d.base)...), ' ')
 	}
 	if p.Items&imapwire.FetchFolder != 0 {
 		o.b = append(imapwire.AppendAString(append(o.b, "FOLDER "...), v.o.Folder), ' ')

@@ -31,9 +31,9 @@ const (
 // FETCH items that need more than the index record.
 const (
 	cacheItems = imapwire.FetchEnvelope | imapwire.FetchBodyStructure | imapwire.FetchBody
-	idItems    = imapwire.FetchEmailID | imapwire.FetchThreadID | imapwire.FetchSaveDate
+	idItems    = imapwire.FetchEmailID | imapwire.FetchCID | imapwire.FetchThreadID | imapwire.FetchSaveDate
 	fileItems  = imapwire.FetchRFC822 | imapwire.FetchRFC822Header | imapwire.FetchRFC822Text
-	ownItems   = imapwire.FetchCreatedModseq | imapwire.FetchFolder | imapwire.FetchUIDValidity
+	ownItems   = imapwire.FetchCreatedModseq | imapwire.FetchBaseCID | imapwire.FetchFolder | imapwire.FetchUIDValidity
 	sumItems   = imapwire.FetchFileSize | imapwire.FetchSHA1
 )
 
@@ -240,6 +240,13 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 			return false
 		}
 	}
+	if b.p.Items&imapwire.FetchBaseCID != 0 && r.Flags&mailbox.SplitConversation != 0 {
+		as, err := b.m.MessageAnnotations(context.Background(), r.UID)
+		if b.err = err; err != nil {
+			return false
+		}
+		d.base = mailbox.SplitFrom(r, as)
+	}
 	if b.p.cache {
 		d.cache, b.err = b.m.Cache(r, &b.v.cache)
 		if b.err != nil {
@@ -300,6 +307,7 @@ type data struct {
 	failed  bool      // the last BINARY could not be decoded
 	preview string    // "" is none
 	annots  []annot.Answer
+	base    uint64 // the conversation from which that of the message was split; 0 is none
 }
 
 // largeMessage is a message that is sent without the mailbox being open.
@@ -384,7 +392,7 @@ func (o *out) message(v *View, p *plan, d *data) error {
 		o.identity(p, r)
 	}
 	if p.Items&ownItems != 0 {
-		o.own(v, p, r)
+		o.own(v, p, d)
 	}
 	if p.Items&cacheItems != 0 {
 		o.cacheItems(p, d)
@@ -413,6 +421,9 @@ func (o *out) identity(p *plan, r *mailbox.Record) {
 	if p.Items&imapwire.FetchEmailID != 0 {
 		o.b = append(append(append(o.b, "EMAILID ("...), emailID(r)...), ") "...)
 	}
+	if p.Items&imapwire.FetchCID != 0 {
+		o.b = append(append(append(o.b, "CID "...), conversationID(r.CID)...), ' ')
+	}
 	if p.Items&imapwire.FetchThreadID != 0 {
 		o.b = append(append(append(o.b, "THREADID ("...), threadID(r)...), ") "...)
 	}
@@ -434,7 +445,15 @@ func threadID(r *mailbox.Record) string {
 	if r.CID == 0 {
 		return "NIL"
 	}
-	return fmt.Sprintf("T%016x", r.CID)
+	return "T" + conversationID(r.CID)
+}
+
+// conversationID is the id of a conversation; 0 is none.
+func conversationID(cid uint64) string {
+	if cid == 0 {
+		return "NIL"
+	}
+	return fmt.Sprintf("%016x", cid)
 }
 
 // cacheItems copies items of the cache record.
