@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"math"
+	"slices"
 
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
@@ -72,10 +73,27 @@ func (v *View) Resync(ctx context.Context, w *imapwire.Writer, r *Resync) error 
 // vanished returns the UIDs of a set that are not in the mailbox and were
 // expunged after the modseq of f. If records that new have been dropped, it
 // is all that are not there: the client may be told of UIDs that it never
-// knew (RFC 7162 section 3.2.6).
+// knew (RFC 7162 section 3.2.6). Messages that still have a sequence number
+// are not among them: that they are gone is told when they lose it.
+func (v *View) vanished(m *mailbox.Mailbox, set imapwire.SeqSet, f *imapwire.Fetch) (imapwire.SeqSet, error) {
+	gone, err := v.expungedSince(m, set, f)
+	var here imapwire.SeqSet
+	for _, r := range gone {
+		from, _ := slices.BinarySearch(v.uids, r.First)
+		for _, uid := range v.uids[from:] {
+			if uid > r.Last {
+				break
+			}
+			here = here.Add(uid)
+		}
+	}
+	return gone.Minus(here), err
+}
+
+// expungedSince is vanished of the mailbox as it is now.
 //
 // Source: index_vanished in Cyrus imap/index.c.
-func (v *View) vanished(m *mailbox.Mailbox, set imapwire.SeqSet, f *imapwire.Fetch) (imapwire.SeqSet, error) {
+func (v *View) expungedSince(m *mailbox.Mailbox, set imapwire.SeqSet, f *imapwire.Fetch) (imapwire.SeqSet, error) {
 	h := m.Header()
 	if f.ChangedSince >= h.HighestModseq {
 		return nil, nil
