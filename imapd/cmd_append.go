@@ -263,6 +263,7 @@ func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (st
 		}
 	}
 	s.markOwn(e, seenUIDs)
+	s.appended(e, done)
 	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
 		if err := s.after(s.refresh(true, false)); err != nil {
 			return "", err

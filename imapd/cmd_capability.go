@@ -86,6 +86,9 @@ func (s *session) capabilities(set capabilitySet) string {
 		}
 		words = append(words, "APPENDLIMIT="+strconv.FormatInt(s.appendLimit(), 10))
 		add(beyond...)
+		if s.imapsieve != nil {
+			add("IMAPSIEVE=" + s.imapsieve.url)
+		}
 	}
 	return strings.Join(words, " ")
 }

@@ -111,6 +111,7 @@ func (s *session) carry(t view.Targets, dst *mboxlist.Entry, how transfer) (uint
 		}
 	}
 	s.markOwn(dst, seenUIDs)
+	s.transferred(dst, pairs)
 	return validity, pairs, nil
 }
 

@@ -148,7 +148,10 @@ func (s *session) changeFlags(a *storeArgs, uid bool) (string, error) {
 			Sets: a.annotations, UnchangedSince: a.change.UnchangedSince, Conditional: a.change.Conditional,
 		})
 	} else {
-		modified, err = s.view.Store(s.ctx, a.set, uid, a.change)
+		changed := s.watchFlags(a.set, uid)
+		if modified, err = s.view.Store(s.ctx, a.set, uid, a.change); err == nil {
+			changed()
+		}
 	}
 	if err != nil {
 		return "", err

@@ -43,6 +43,8 @@ type server struct {
 	anyPass    bool          // -N
 	ssf        int           // -p
 	suppressed map[string]bool
+	imapsieve  *imapSieve // nil: no scripts on IMAP events
+	learner    *learner   // nil: no spam_learn_program
 	limits     imapwire.Limits
 }
 
@@ -73,6 +75,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 		return nil, err
 	}
 	s.options()
+	s.imapsieve, s.learner = newIMAPSieve(s), newLearner(c, env.Log)
 	return s, nil
 }
 
@@ -138,7 +141,12 @@ func (s *server) mayActAs(ctx context.Context, who auth.User, user string) bool 
 }
 
 // Close ends the process's use of the mail store.
-func (s *server) Close() error { return s.site.Close() }
+func (s *server) Close() error {
+	if s.learner != nil {
+		s.learner.Close()
+	}
+	return s.site.Close()
+}
 
 // denied reports whether user_deny.db keeps a user out.
 func (s *server) denied(ctx context.Context, user string) bool {

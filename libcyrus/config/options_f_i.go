@@ -137,6 +137,18 @@ var Ignorereference = newSwitch(Row{Name: "ignorereference", Default: "no", Sinc
 	Doc: `Ignore the reference name of LIST and LSUB.`,
 })
 
+var Imapsieve = newSwitch(Row{Name: "imapsieve", Default: "no", Since: "gocyrus", Group: "sieve",
+	Doc: `Run Sieve scripts also when messages are appended, copied and moved in IMAP, and when
+their flags change (RFC 6785): the script that the annotation /shared/imapsieve/script
+of the mailbox names, or else that of the server. In a mailbox of his own it is a script
+of the user, if he has one of that name, else a global one.`,
+})
+
+var ImapsieveURL = newString(Row{Name: "imapsieve_url", Since: "gocyrus", Group: "sieve",
+	Doc: `URL of the ManageSieve server that IMAP clients are told, "sieve://" and the server's name if
+it is not set.`,
+})
+
 var Imapidlepoll = newDuration(Row{Name: "imapidlepoll", Default: "60s", Since: "3.1.8", Unit: "s", Group: "idle",
 	Doc: `Time between looks for changes during IDLE where the system cannot tell of
 them. Zero turns IDLE off.`,

@@ -151,6 +151,13 @@ var SieveVacationMaxResponse = newDuration(Row{Name: "sieve_vacation_max_respons
 	Doc: `Longest time between two vacation answers to the same sender.`,
 })
 
+var SpamLearnProgram = newString(Row{Name: "spam_learn_program", Since: "gocyrus", Group: "sieve",
+	Doc: `Program that learns from users who copy or move messages in IMAP: into their mailbox with
+the special use \Junk, and out of it but not to \Trash. It gets three arguments, "spam" or
+"ham", the user and the mailbox to which the message has gone, and the message on standard
+input. One runs at a time in each process, for at most 60 s; sessions do not wait for it.`,
+})
+
 var Sievedir = newString(Row{Name: "sievedir", Default: "/usr/sieve", Since: "2.3.17", Group: "sieve",
 	Doc: `Directory of compiled Sieve scripts.`,
 })

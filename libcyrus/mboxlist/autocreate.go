@@ -32,7 +32,9 @@ type Autocreate struct {
 
 // OnNewUser sets Autocreate.Sieve. It is for the opener of a site, before
 // anybody else uses the list.
-func (l *List) OnNewUser(fn func(ctx context.Context, userID string) error) { l.o.Autocreate.Sieve = fn }
+func (l *List) OnNewUser(fn func(ctx context.Context, userID string) error) {
+	l.o.Autocreate.Sieve = fn
+}
 
 // FolderACL is one autocreate_acl.
 type FolderACL struct {

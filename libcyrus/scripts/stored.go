@@ -175,6 +175,20 @@ func (s *Stored) read(ctx context.Context, uid uint32) (disk.File, *Plan, error)
 	return f, p, nil
 }
 
+// Open opens the text of a message, and tells its size in octets.
+func (s *Stored) Open(ctx context.Context, uid uint32) (disk.File, int64, error) {
+	f, _, err := s.read(ctx, uid)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // maxHeader is the most octets of a header that is looked at.
 const maxHeader = 16 << 20
 
@@ -205,9 +219,16 @@ var flagNames = []string{`\answered`, `\flagged`, `\deleted`, `\draft`, `\seen`}
 
 // flags is the flags of a message as a script sees them. \Seen of readers
 // who do not keep it in the index is left out: it stays what it is.
-func (s *Stored) flags(m *mailbox.Mailbox, r *mailbox.Record) (out []string) {
+func (s *Stored) flags(m *mailbox.Mailbox, r *mailbox.Record) []string {
+	own := m.OwnsSeen(s.Who.User)
+	return slices.DeleteFunc(FlagNames(m, r), func(f string) bool { return f == `\seen` && !own })
+}
+
+// FlagNames is the flags that the index has of a message, as scripts write
+// them: system flags in lower case. m is open.
+func FlagNames(m *mailbox.Mailbox, r *mailbox.Record) (out []string) {
 	for _, name := range flagNames {
-		if r.Flags.Has(systemFlags[name]) && (name != `\seen` || m.OwnsSeen(s.Who.User)) {
+		if r.Flags.Has(systemFlags[name]) {
 			out = append(out, name)
 		}
 	}

@@ -48,6 +48,7 @@ const (
 	capJMAPQuery
 	capSnooze
 	capIMIP
+	capIMAPSieve
 	capEnd // one beyond the last
 
 	capAll = capEnd - 1
@@ -114,6 +115,7 @@ var extensions = []extension{
 	{"vnd.cyrus.snooze", capSnooze, "snooze"},
 	{"x-cyrus-snooze", capSnooze, "snooze"},
 	{"vnd.cyrus.imip", capIMIP, "vnd.cyrus.imip"},
+	{"imapsieve", capIMAPSieve, ""},
 }
 
 // lookupCapability returns what a name stands for; 0 if it is not known.
@@ -156,6 +158,7 @@ func (o *Options) active(name string) capability {
 	switch {
 	case e.option != "" && o.Extensions != nil && !slices.Contains(o.Extensions, e.option),
 		e.cap == capExtlists && !o.AddressBooks,
+		e.cap == capIMAPSieve && !o.IMAPSieve,
 		e.cap&o.hostLacks() != 0:
 		return 0
 	case e.cap == capVacationSeconds:
@@ -215,6 +218,9 @@ func (o *Options) Capabilities() string {
 	for _, word := range []string{"relational", "regex", "extlists", "subaddress", "copy", "index", "variables",
 		"redirect-deliverby", "redirect-dsn", "special-use", "fcc", "mailboxid"} {
 		add(word, word)
+	}
+	if o.IMAPSieve {
+		out = append(out, "imapsieve")
 	}
 	return strings.Join(out, " ")
 }

@@ -25,6 +25,8 @@ type Options struct {
 	// NoSnooze, NoIMIP and NoJMAPQuery are what the host cannot do; require
 	// refuses it then, whatever Extensions says.
 	NoSnooze, NoIMIP, NoJMAPQuery bool
+	// IMAPSieve allows imapsieve (RFC 6785), which Cyrus has not.
+	IMAPSieve bool
 	// AnyHeader is rfc3028_strict: no. The address and envelope tests then
 	// take any header and part.
 	AnyHeader bool
@@ -41,6 +43,7 @@ type Options struct {
 func OptionsFrom(c *config.Config) Options {
 	return Options{
 		Extensions:   config.SieveExtensions.In(c).Names(),
+		IMAPSieve:    config.Imapsieve.In(c),
 		AddressBooks: config.Httpmodules.In(c).Has("carddav"),
 		AnyHeader:    !config.Rfc3028Strict.In(c),
 		VacationMin:  config.SieveVacationMinResponse.In(c),

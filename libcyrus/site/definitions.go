@@ -1,6 +1,8 @@
 package site
 
 import (
+	"strings"
+
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/config"
 )
@@ -9,6 +11,11 @@ import (
 // is logged, and the rest counts.
 func (s *Site) definitions() *annot.Definitions {
 	d := &annot.Definitions{AllowUndefined: config.AnnotationAllowUndefined.In(s.Config)}
+	if config.Imapsieve.In(s.Config) {
+		if _, err := d.Parse(strings.NewReader(imapsieveDefinitions), s.Rights); err != nil {
+			s.Log.Error("annotation definitions cannot be read", "error", err) // a text in memory does not fail
+		}
+	}
 	path := config.AnnotationDefinitions.In(s.Config)
 	if path == "" {
 		return d
@@ -28,3 +35,9 @@ func (s *Site) definitions() *annot.Definitions {
 	}
 	return d
 }
+
+// imapsieveDefinitions is the annotations that name scripts for IMAP events
+// (RFC 6785 section 2.1).
+const imapsieveDefinitions = `/imapsieve/script,mailbox,string,backend,value.shared,w
+/imapsieve/script,server,string,backend,value.shared,w
+`
