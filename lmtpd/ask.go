@@ -72,8 +72,8 @@ func (h *scriptHost) keepIn() mboxname.Name {
 	if h.r.user == "" {
 		return h.r.name
 	}
-	if _, err := h.s.site.List.Lookup(h.ctx, h.r.name); err == nil {
-		return h.r.name
+	if e, err := h.s.lookupLike(h.ctx, h.r.name); err == nil {
+		return e.Name
 	}
 	return mboxname.Inbox(h.r.user)
 }

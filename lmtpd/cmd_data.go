@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -116,7 +117,11 @@ func (s *session) receive(staged *mailbox.Staged) (*incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.r.Body(deadlineWriter{s, &sizeWriter{w: m, left: s.maxSize}})
+	size := &sizeWriter{w: m, max: s.maxSize}
+	err = s.r.Body(deadlineWriter{s, size})
+	if size.got > size.max && err == nil {
+		err = errs.New(errs.TooBig, "lmtpd.receive", "", &tooBig{m.added + size.got, size.max})
+	}
 	if err != nil && errs.KindOf(err) == errs.Internal {
 		// Not of the message: the client or the network failed.
 		s.log.Info("connection lost in DATA", "client", s.conn.Client(), "error", err)
@@ -144,13 +149,21 @@ func (d deadlineWriter) Write(p []byte) (int, error) {
 
 // sizeWriter refuses more octets than a message may have.
 type sizeWriter struct {
-	w    io.Writer
-	left int64
+	w        io.Writer
+	max, got int64
+}
+
+// tooBig is a message over maxmessagesize.
+type tooBig struct{ size, max int64 }
+
+// Error is what the client is told.
+func (t *tooBig) Error() string {
+	return fmt.Sprintf("Message size (%d) exceeds fixed maximum message size (%d)", t.size, t.max)
 }
 
 func (z *sizeWriter) Write(p []byte) (int, error) {
-	if z.left -= int64(len(p)); z.left < 0 {
-		return 0, errs.New(errs.TooBig, "lmtpd.receive", "", nil)
+	if z.got += int64(len(p)); z.got > z.max {
+		return len(p), nil // counted to its end: the reply has the size
 	}
 	n, err := z.w.Write(p)
 	if err != nil {

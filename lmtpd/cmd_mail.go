@@ -25,7 +25,7 @@ func (s *session) mailFrom(_ context.Context, args string) {
 		s.w.Line("503 5.5.1 Nested MAIL command")
 		return
 	}
-	path, params, ok := cutPath(args, "FROM:")
+	path, params, ok := s.cutPath(args, "FROM:")
 	if !ok {
 		s.w.Line(badParameters)
 		return
@@ -47,19 +47,37 @@ func (s *session) authRequired() {
 	}
 }
 
+// parameters is what follows a path, divided at each blank.
+func parameters(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s[1:], " ")
+}
+
 // mailParams reads the parameters behind the path; the result is what the
 // client is told if one is wrong.
 func (s *session) mailParams(params string) (refusal string) {
-	for _, p := range strings.Fields(params) {
-		key, value, _ := strings.Cut(p, "=")
+	for _, p := range parameters(params) {
+		key, value, given := strings.Cut(p, "=")
 		switch strings.ToUpper(key) {
 		case "AUTH":
-			s.mail.authUser = decodeXtext(value)
+			if !given {
+				return badParameter
+			}
+			user, ok := decodeXtext(value)
+			if !ok {
+				return badParameters
+			}
+			s.mail.authUser, s.mail.authGiven = user, value != "<>"
 		case "BODY":
 			if !strings.EqualFold(value, "7BIT") && !strings.EqualFold(value, "8BITMIME") {
 				return "501 5.5.4 Unrecognized BODY type"
 			}
 		case "SIZE":
+			if !given {
+				return badParameter
+			}
 			if value == "" || value[0] < '0' || value[0] > '9' {
 				return "501 5.5.2 SIZE requires a value"
 			}

@@ -11,14 +11,14 @@ func (s *session) rcptTo(ctx context.Context, args string) {
 		s.w.Line("503 5.5.1 Need MAIL command")
 		return
 	}
-	path, params, ok := cutPath(args, "TO:")
+	path, params, ok := s.cutPath(args, "TO:")
 	if !ok {
 		s.w.Line(badParameters)
 		return
 	}
 	ignoreQuota := false
-	for _, p := range strings.Fields(params) {
-		if !strings.EqualFold(p, "IGNOREQUOTA") {
+	for _, p := range parameters(params) {
+		if ignoreQuota || !strings.EqualFold(p, "IGNOREQUOTA") {
 			s.w.Line(badParameter)
 			return
 		}

@@ -64,7 +64,7 @@ func (s *session) deliverLocal(ctx context.Context, m *incoming, r *recipient, f
 
 // post appends to a mailbox that needs the right to post.
 func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxname.Name, f filing) error {
-	e, err := s.site.List.Lookup(ctx, n)
+	e, err := s.lookupLike(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,9 @@ func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxnam
 
 // appendTo stores the message; it lasts when nil is returned.
 func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mboxlist.Entry, f filing) error {
+	if err := s.excluded(ctx, e); err != nil {
+		return err
+	}
 	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), Event: event.MessageNew, User: r.user}
 	if r.ignoreQuota || !config.LmtpStrictQuota.In(s.conf) {
 		o.Check = &quota.Usage{}
@@ -89,7 +92,7 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 		o.Once = s.once(m, e)
 	}
 	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: f.staged, Flags: f.flags, Keywords: f.keywords,
-		InternalDate: m.now}}, o)
+		InternalDate: m.internal}}, o)
 	if errs.Is(err, errs.Duplicate) {
 		s.eliminated(deliveryKey(m, e), "delivery")
 		return nil

@@ -24,9 +24,12 @@ type incoming struct {
 	*message.Copier
 	staged *mailbox.Staged
 	now    time.Time
-	id     string // text of Resent-Message-ID or Message-ID, with angle brackets and, as in Cyrus, blanks at the end
+	added  int64  // octets of the fields that were put in front
+	id     string // text of Message-ID, with angle brackets and, as in Cyrus, blanks at the end
 	date   string // the text of Date
 	bad    error  // what is wrong with the header fields
+	// internal is the INTERNALDATE: that of X-DeliveredInternalDate, else now.
+	internal time.Time
 
 	headerOnce  sync.Once
 	headerBlock []byte // see header
@@ -36,7 +39,10 @@ type incoming struct {
 // newIncoming writes the fields that lmtpd puts in front.
 func (s *session) newIncoming(staged *mailbox.Staged) (*incoming, error) {
 	m := &incoming{staged: staged, now: time.Now()}
-	if _, err := staged.Write(s.trace(m.now)); err != nil {
+	m.internal = m.now
+	trace := s.trace(m.now)
+	m.added = int64(len(trace))
+	if _, err := staged.Write(trace); err != nil {
 		return nil, errs.New(diskKind(err), "lmtpd.receive", "", err)
 	}
 	m.Copier = message.NewCopier(staged, message.CopyOptions{
@@ -59,7 +65,7 @@ func (s *session) trace(now time.Time) []byte {
 	}
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", path)
 	fmt.Fprintf(&b, "Received: from %s (%s)", s.lhlo, s.conn.Client())
-	if s.mail.authUser != "" {
+	if s.mail.authGiven {
 		fmt.Fprintf(&b, "\r\n\t (authenticated user=%s bits=%d)", s.mail.authUser, s.cipherBits())
 	}
 	fmt.Fprintf(&b, "\r\n\t by %s", s.conf.ServerName())
@@ -90,7 +96,6 @@ var made atomic.Uint64
 // lacks, and notes its id. A Message-ID without text refuses the message.
 func (m *incoming) missing(f *message.Fields, host string) []byte {
 	var add []byte
-	m.id = leftTrimmed(f.Get("resent-message-id"))
 	ids := f.All("message-id")
 	switch {
 	case len(ids) > 0 && strings.TrimSpace(ids[0]) == "":
@@ -100,8 +105,9 @@ func (m *incoming) missing(f *message.Fields, host string) []byte {
 		add = fmt.Appendf(add, "Message-ID: %s\r\n", id)
 		ids = []string{id}
 	}
-	if m.id == "" && len(ids) > 0 {
-		m.id = leftTrimmed(ids[0])
+	m.id = leftTrimmed(ids[0])
+	if t, ok := message.ParseDate(f.Get("x-deliveredinternaldate")); ok {
+		m.internal = t
 	}
 	if dates := f.All("date"); len(dates) > 0 {
 		m.date = dates[0]

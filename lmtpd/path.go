@@ -3,15 +3,17 @@ package main
 import (
 	"strconv"
 	"strings"
+
+	"gocyrus/libcyrus/config"
 )
 
 // scanPath reads the path at the start of s: <route:local@domain>, <> or a
 // local part alone. It returns how long it is with its angle brackets, 0 if
-// there is none.
+// there is none. eightBit allows octets above 127 in the local part.
 //
 // Source: parseaddr in Cyrus imap/lmtpengine.c; RFC 5321 section 4.1.2.
-func scanPath(s string) int {
-	p := pathScanner{s: s}
+func scanPath(s string, eightBit bool) int {
+	p := pathScanner{s: s, eightBit: eightBit}
 	if !p.skip('<') || !p.route() || !p.localPart() {
 		return 0
 	}
@@ -25,8 +27,9 @@ func scanPath(s string) int {
 }
 
 type pathScanner struct {
-	s string
-	i int
+	s        string
+	i        int
+	eightBit bool // octets above 127 may stand in a local part
 }
 
 func (p *pathScanner) peek() byte {
@@ -92,7 +95,7 @@ func (p *pathScanner) localPart() bool {
 			if p.i++; p.i == len(p.s) {
 				return false
 			}
-		} else if c <= ' ' || c >= 0x7f || strings.IndexByte(`<>()[]\,;:"`, c) >= 0 {
+		} else if c <= ' ' || c == 0x7f || c >= 0x80 && !p.eightBit || strings.IndexByte(`<>()[]\,;:"`, c) >= 0 {
 			return false
 		}
 		p.i++
@@ -102,14 +105,18 @@ func (p *pathScanner) localPart() bool {
 
 // cutPath splits the argument of MAIL or RCPT into path (with its angle
 // brackets) and parameters; keyword is "FROM:" or "TO:".
-func cutPath(args, keyword string) (path, params string, ok bool) {
+func (s *session) cutPath(args, keyword string) (path, params string, ok bool) {
 	if len(args) < len(keyword) || !strings.EqualFold(args[:len(keyword)], keyword) {
 		return "", "", false
 	}
 	args = args[len(keyword):]
-	n := scanPath(args)
+	n := scanPath(args, s.eightBit())
 	return args[:n], args[n:], n > 0
 }
+
+// eightBit reports whether local parts may have octets above 127:
+// lmtp_strict_rfc2821 is off.
+func (s *session) eightBit() bool { return !config.LmtpStrictRfc2821.In(s.conf) }
 
 // An address is a recipient's path taken apart.
 type address struct {
@@ -175,28 +182,28 @@ func lower(s string) string {
 	return string(b)
 }
 
-// decodeXtext reads a parameter's value (RFC 3461 section 4); "<>" and what
-// is no xtext is "".
-func decodeXtext(s string) string {
+// decodeXtext reads a parameter's value (RFC 3461 section 4); "<>" is "". ok
+// is false if it is no xtext.
+func decodeXtext(s string) (text string, ok bool) {
 	if s == "<>" {
-		return ""
+		return "", true
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c == '+' {
 			if i+2 >= len(s) {
-				return ""
+				return "", false
 			}
 			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
 			if err != nil {
-				return ""
+				return "", false
 			}
 			c, i = byte(n), i+2
 		} else if c < '!' || c > '~' || c == '=' {
-			return ""
+			return "", false
 		}
 		b.WriteByte(c)
 	}
-	return strings.Trim(b.String(), "<>")
+	return strings.Trim(b.String(), "<>"), true
 }

@@ -33,7 +33,7 @@ func TestScanPath(t *testing.T) {
 		"<fred@x.org>\tSIZE=1":    "",
 		"<fred@" + "x.org> X> ok": "<fred@x.org>",
 	} {
-		if got := in[:scanPath(in)]; got != want {
+		if got := in[:scanPath(in, false)]; got != want {
 			t.Errorf("scanPath(%q) = %q, want %q", in, got, want)
 		}
 	}
@@ -69,7 +69,7 @@ func TestDecodeXtext(t *testing.T) {
 	for in, want := range map[string]string{
 		"<>": "", "fred": "fred", "<fred>": "fred", "a+2Bb+3Dc": "a+b=c", "a+2": "", "a+xx": "", "a b": "", "": "",
 	} {
-		if got := decodeXtext(in); got != want {
+		if got, _ := decodeXtext(in); got != want {
 			t.Errorf("decodeXtext(%q) = %q, want %q", in, got, want)
 		}
 	}
@@ -79,7 +79,7 @@ func FuzzPath(f *testing.F) {
 	f.Add(`<@a,@b:"x\y"+z@[1.2]> SIZE=4`)
 	f.Add("<fred+Work@x.org>")
 	f.Fuzz(func(t *testing.T, in string) {
-		n := scanPath(in)
+		n := scanPath(in, false)
 		if n == 0 {
 			return
 		}

@@ -59,7 +59,7 @@ func (h *scriptHost) staged(header []byte, partition string) (*mailbox.Staged, e
 	h.dropEdit()
 	h.edit = &edited{header, st}
 	body, _ := h.m.body()
-	_, err = io.Copy(st, io.MultiReader(bytes.NewReader(header), body))
+	_, err = io.Copy(st, io.MultiReader(bytes.NewReader(h.m.ended(header)), body))
 	if err != nil {
 		h.dropEdit()
 		return nil, errs.New(diskKind(err), "lmtpd.staged", partition, err)
@@ -77,7 +77,7 @@ func (h *scriptHost) dropEdit() {
 // keep stores the message where it would be without a script. Into a user's
 // INBOX it always may; elsewhere the sender needs the right to post.
 func (h *scriptHost) keep(a *sieve.Action) error {
-	e, err := h.s.site.List.Lookup(h.ctx, h.keepIn())
+	e, err := h.s.lookupLike(h.ctx, h.keepIn())
 	if err != nil {
 		return err
 	}

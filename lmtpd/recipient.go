@@ -27,36 +27,49 @@ type recipient struct {
 // Source: verify_user in Cyrus imap/lmtpd.c.
 func (s *session) findRecipient(ctx context.Context, path string, ignoreQuota bool) (*recipient, error) {
 	r := s.resolve(splitAddress(path, config.LmtpDowncaseRcpt.In(s.conf)), ignoreQuota)
-	if r.user == "" && (r.name == "" || r.name.IsUser()) {
-		return nil, errs.New(errs.NotFound, "lmtpd.findRecipient", path, nil)
-	}
-	e, err := s.lookup(ctx, r)
-	if errs.Is(err, errs.NotFound) {
-		if all := config.LmtpCatchallMailbox.In(s.conf); all != "" {
+	err := s.reachable(ctx, r)
+	switch errs.KindOf(err) {
+	case errs.NotFound, errs.Denied, errs.OverQuota, errs.TooManyMessages:
+		if all := config.LmtpCatchallMailbox.In(s.conf); err != nil && all != "" && !errors.Is(err, errDisabled) {
 			r = &recipient{user: s.site.Names.UserID(all), ignoreQuota: ignoreQuota}
 			r.name = mboxname.Inbox(r.user)
 			r.parts = mboxname.UserParts(r.user)
-			e, err = s.lookup(ctx, r)
+			err = s.reachable(ctx, r)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	r.address = strings.TrimSuffix(strings.TrimPrefix(path, "<"), ">")
-	if r.user == "" {
-		if err := s.mayPost(e); err != nil {
-			return nil, err
-		}
+	return r, nil
+}
+
+// reachable refuses a recipient who cannot get mail now.
+func (s *session) reachable(ctx context.Context, r *recipient) error {
+	e, err := s.addressed(ctx, r)
+	if err != nil {
+		return err
 	}
 	if r.user != "" && s.denied(ctx, r.user) {
-		return nil, errs.New(errs.Denied, "lmtpd.findRecipient", r.user, errDisabled)
+		return errs.New(errs.Denied, "lmtpd.findRecipient", r.user, errDisabled)
 	}
-	if !ignoreQuota {
-		if err := s.checkQuota(ctx, e.Name, s.mail.size); err != nil {
-			return nil, err
-		}
+	if r.ignoreQuota {
+		return nil
 	}
-	return r, nil
+	return s.checkQuota(ctx, e.Name, s.mail.size)
+}
+
+// addressed is the mailbox by which an address is good or not; a shared one
+// has to let the sender post.
+func (s *session) addressed(ctx context.Context, r *recipient) (*mboxlist.Entry, error) {
+	if r.user == "" && r.name == "" {
+		return nil, errs.New(errs.NotFound, "lmtpd.findRecipient", "", nil)
+	}
+	e, err := s.lookup(ctx, r)
+	if err == nil && r.user == "" {
+		err = s.need(acl.Post, e)
+	}
+	return e, err
 }
 
 // errDisabled means that a user gets no mail at present. The error that wraps
@@ -84,11 +97,16 @@ func (s *session) resolve(a address, ignoreQuota bool) *recipient {
 		p.Localpart = a.user
 	}
 	if a.detail != "" {
+		// The folder is given in UTF-8, not as IMAP spells it.
+		coded, err := mboxname.EncodeUTF7(a.detail)
+		if err != nil {
+			return &recipient{}
+		}
 		sep := string(s.site.Namespace("", false).Separator())
-		p.Boxes = strings.Split(a.detail, sep)
+		p.Boxes = strings.Split(coded, sep)
 	}
 	r := &recipient{user: p.UserID(), parts: p, ignoreQuota: ignoreQuota}
-	if p.Localpart == "" && len(p.Boxes) == 0 {
+	if p.Localpart == "" && (len(p.Boxes) == 0 || a.user == "" && config.Postuser.In(s.conf) != "") {
 		return r
 	}
 	r.name = p.Name("")
@@ -99,17 +117,13 @@ func (s *session) resolve(a address, ignoreQuota bool) *recipient {
 // good: a user's INBOX, whatever the detail says, or the shared mailbox.
 func (s *session) lookup(ctx context.Context, r *recipient) (*mboxlist.Entry, error) {
 	if r.user == "" {
-		return s.site.List.Lookup(ctx, r.name)
+		return s.lookupLike(ctx, r.name)
 	}
 	who := mboxlist.Actor{Identity: acl.Identity{User: r.user}, SessionID: s.conn.SessionID()}
 	return s.site.List.Inbox(ctx, who, true)
 }
 
-// mayPost checks the right to post for whom the MTA vouches for.
-func (s *session) mayPost(e *mboxlist.Entry) error {
-	return s.need(acl.Post, e)
-}
-
+// need checks the rights of whom the MTA vouches for.
 func (s *session) need(want acl.Rights, e *mboxlist.Entry) error {
 	who := mboxlist.Actor{Identity: acl.Identity{User: s.mail.authUser}, SessionID: s.conn.SessionID()}
 	have := s.site.Rights.Rights(e.ACL, who.Identity, who.User != "" && e.Name.Owner() == who.User)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
@@ -27,7 +26,7 @@ var replies = map[errs.Kind]string{
 	errs.BadPartition:    "451 4.2.0 Unknown/invalid partition",
 	errs.Denied: "550-You do not have permission to post a message to this mailbox.\r\n" +
 		"550-Please contact the owner of this mailbox in order to submit\r\n" +
-		"550-your message, or postmaster@%s if you believe you\r\n" +
+		"550-your message, or postmaster if you believe you\r\n" +
 		"550-received this message in error.\r\n" +
 		"550 5.7.1 Permission denied",
 	errs.NotFound: "550-Mailbox unknown.  Either there is no mailbox associated with this\r\n" +
@@ -56,11 +55,11 @@ func (s *session) reply(err error) {
 		s.w.Line(r.reply())
 		return
 	}
-	kind := errs.KindOf(err)
-	if kind == errs.OverQuota && config.LmtpOverQuotaPermFailure.In(s.conf) {
-		s.w.Line("552 5.2.2 Over quota")
+	if t := (*tooBig)(nil); errors.As(err, &t) {
+		s.w.Line("552 5.2.3 " + t.Error())
 		return
 	}
+	kind := errs.KindOf(err)
 	if errors.Is(err, errDisabled) {
 		s.w.Line("451 4.2.1 Delivery to mailbox is disabled")
 		return
@@ -69,8 +68,11 @@ func (s *session) reply(err error) {
 	if !ok {
 		text = replies[errs.Internal]
 	}
-	if kind == errs.Denied {
-		text = fmt.Sprintf(text, s.conf.ServerName())
+	if kind == errs.OverQuota || kind == errs.TooManyMessages {
+		if config.LmtpOverQuotaPermFailure.In(s.conf) {
+			text = "552 5.2.2 Over quota"
+		}
+		text += " SESSIONID=<" + s.conn.SessionID() + ">"
 	}
 	s.w.Line(text)
 }

@@ -49,6 +49,7 @@ type envelope struct {
 	begun      bool   // MAIL was accepted, or refused after its path was read
 	returnPath string // without angle brackets; "" for bounces
 	authUser   string // AUTH= of MAIL: on whose behalf, for access control
+	authGiven  bool   // … and it was not <>
 	size       int64  // SIZE= of MAIL, octets; 0 if not said
 	to         []*recipient
 }

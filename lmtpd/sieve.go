@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -185,6 +186,15 @@ func (m *incoming) header() ([]byte, error) {
 		}
 	})
 	return m.headerBlock, m.headerErr
+}
+
+// ended is an edited header block for this message: one without a body has
+// no empty line after the header, before editing and after it.
+func (m *incoming) ended(header []byte) []byte {
+	if !bytes.HasSuffix(m.headerBlock, []byte("\r\n\r\n")) && bytes.HasSuffix(header, []byte("\r\n\r\n")) {
+		return header[:len(header)-2]
+	}
+	return header
 }
 
 // body reads what follows the header block.

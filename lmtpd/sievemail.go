@@ -35,9 +35,9 @@ func (h *scriptHost) redirect(a *sieve.Action) error {
 		h.s.eliminated(key, "redirect")
 		return nil
 	}
-	header := a.Header
-	if header == nil {
-		header = h.m.headerBlock
+	header := h.m.headerBlock
+	if a.Header != nil {
+		header = h.m.ended(a.Header)
 	}
 	header = append([]byte("X-Sieve-Action: redirect\r\n"), withoutReturnPath(header)...)
 	body, n := h.m.body()

@@ -1,0 +1,30 @@
+package corpus
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"gocyrus/test/server"
+)
+
+// TestDelivery does each group here, and compares with what a real Cyrus did
+// (TestLMTPCorpus in test/reference recorded it).
+func TestDelivery(t *testing.T) {
+	for _, g := range Groups() {
+		t.Run(g.Name, func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile("testdata/" + g.Name + ".txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink := NewSink(t)
+			s := server.New(t, g.Options(sink.Addr))
+			s.Run()
+			got := g.Run(t, s, sink)
+			if diff := got.Differences(strings.Split(strings.TrimSuffix(string(want), "\n"), "\n"), nil); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
