@@ -9,6 +9,7 @@
 package event
 
 import (
+	"context"
 	"net"
 	"time"
 
@@ -152,4 +153,19 @@ type Cause struct {
 	First bool
 	// NoID leaves mailboxID out of them, as Cyrus's pop3d does.
 	NoID bool
+}
+
+// sessionKey is the key of a context's session.
+type sessionKey struct{}
+
+// InSession returns a context whose events tell a session, where those who
+// make them know of none: quota roots.
+func InSession(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, sessionKey{}, id)
+}
+
+// SessionOf is the session of a context, "" if it has none.
+func SessionOf(ctx context.Context) string {
+	id, _ := ctx.Value(sessionKey{}).(string)
+	return id
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxname"
@@ -114,6 +115,9 @@ func (l *List) SetQuota(ctx context.Context, who Actor, root mboxname.Name, limi
 	}
 	if root == "" || strings.ContainsAny(string(root), "/*%?") || root[0] == '.' {
 		return errs.New(errs.BadName, "mboxlist.SetQuota", string(root), nil)
+	}
+	if l.o.Events.Wants(event.QuotaChange) {
+		ctx = event.InSession(ctx, who.SessionID)
 	}
 	old, err := l.o.Quota.Get(ctx, root)
 	switch {

@@ -67,14 +67,9 @@ func (l *List) Rename(ctx context.Context, who Actor, from, to mboxname.Name, o 
 		return err
 	}
 	if m.newUser != "" {
-		err = l.renameUser(ctx, who, e, to, m)
-	} else {
-		err = l.renameTree(ctx, who, e, to, m, o.Alone || to.Below(from))
+		return l.renameUser(ctx, who, e, to, m)
 	}
-	if err == nil {
-		l.tellRename(ctx, who, e, to)
-	}
-	return err
+	return l.renameTree(ctx, who, e, to, m, o.Alone || to.Below(from))
 }
 
 // mayMoveUser decides whether an INBOX may become another user's.
@@ -158,6 +153,9 @@ func (l *List) moveTree(ctx context.Context, who Actor, tree []*Entry, e *Entry,
 			return err
 		}
 		took()
+		if c == e && to != e.Name {
+			l.tellRename(ctx, who, e, to)
+		}
 		if m.moved != nil && (!alone || !to.Below(e.Name)) {
 			m.moved(c.Name, name)
 		}

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"context"
 	"errors"
 
 	"gocyrus/libcyrus/event"
@@ -15,23 +16,23 @@ func (e exceeded) Error() string { return Resource(e).String() + " limit" }
 // only of storage and messages.
 //
 // Source: quota_check in Cyrus imap/quota_db.c.
-func (s *Store) tellExceeded(r *Root, err error) {
+func (s *Store) tellExceeded(ctx context.Context, r *Root, err error) {
 	var what exceeded
 	if s.Events.Wants(event.QuotaExceed) && errors.As(err, &what) {
-		s.tell(event.QuotaExceed, r, Resource(what))
+		s.tell(ctx, event.QuotaExceed, r, Resource(what))
 	}
 }
 
 // tellWithin makes an event for each limit that is left by a change of use.
 //
 // Source: quota_update_useds in Cyrus imap/quota_db.c.
-func (s *Store) tellWithin(was, is *Root) {
+func (s *Store) tellWithin(ctx context.Context, was, is *Root) {
 	if !s.Events.Wants(event.QuotaWithin) {
 		return
 	}
 	for _, res := range []Resource{Storage, Message} {
 		if was.reached(res) && !is.reached(res) {
-			s.tell(event.QuotaWithin, is, res)
+			s.tell(ctx, event.QuotaWithin, is, res)
 		}
 	}
 }
@@ -40,11 +41,11 @@ func (s *Store) tellWithin(was, is *Root) {
 // there is one for storage; what is under its limit again has an event too.
 //
 // Source: mboxlist_setquotas in Cyrus imap/mboxlist.c.
-func (s *Store) tellLimits(was, is *Root, created bool) {
+func (s *Store) tellLimits(ctx context.Context, was, is *Root, created bool) {
 	if !s.Events.Wants(event.QuotaChange|event.QuotaWithin) || !created && was.Limit == is.Limit {
 		return
 	}
-	s.tell(event.QuotaChange, is, Storage, Message)
+	s.tell(ctx, event.QuotaChange, is, Storage, Message)
 	var within []Resource
 	for _, res := range []Resource{Storage, Message} {
 		if was.reached(res) && !is.reached(res) && !created {
@@ -52,7 +53,7 @@ func (s *Store) tellLimits(was, is *Root, created bool) {
 		}
 	}
 	if within != nil {
-		s.tell(event.QuotaWithin, is, within...)
+		s.tell(ctx, event.QuotaWithin, is, within...)
 	}
 }
 
@@ -64,7 +65,7 @@ func (r *Root) reached(res Resource) bool {
 }
 
 // tell makes an event about some resources of a root. The user is the root's.
-func (s *Store) tell(t event.Type, r *Root, about ...Resource) {
+func (s *Store) tell(ctx context.Context, t event.Type, r *Root, about ...Resource) {
 	q := &event.Quota{Root: r.Name}
 	for _, res := range about {
 		switch res {
@@ -75,6 +76,6 @@ func (s *Store) tell(t event.Type, r *Root, about ...Resource) {
 		}
 	}
 	if q.Storage || q.Messages {
-		s.Events.Send(&event.Event{Type: t, User: r.Name.Owner(), Quota: q})
+		s.Events.Send(&event.Event{Type: t, User: r.Name.Owner(), Session: event.SessionOf(ctx), Quota: q})
 	}
 }

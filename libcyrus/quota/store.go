@@ -155,7 +155,7 @@ func (s *Store) check(ctx context.Context, root mboxname.Name, ask func(*Root) e
 	}
 	err = ask(r)
 	if err != nil {
-		s.tellExceeded(r, err)
+		s.tellExceeded(ctx, r, err)
 	}
 	return err
 }
@@ -184,7 +184,7 @@ func (s *Store) Update(ctx context.Context, root, mailbox mboxname.Name, diff Us
 		return nil
 	}
 	if err == nil {
-		s.tellWithin(&was, &is)
+		s.tellWithin(ctx, &was, &is)
 	}
 	if err != nil {
 		s.log.Error("LOSTQUOTA: unable to record change", "root", string(root),
@@ -267,7 +267,7 @@ func (s *Store) SetLimits(ctx context.Context, root mboxname.Name, l Limits) (cr
 		return s.put(ctx, r, old)
 	})
 	if err == nil {
-		s.tellLimits(&was, &is, created)
+		s.tellLimits(ctx, &was, &is, created)
 	}
 	return created && err == nil, err
 }
