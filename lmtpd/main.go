@@ -55,7 +55,9 @@ func open(e *worker.Env) (worker.Handler, error) {
 	s.auth = auth.New(e.Config, e.Log)
 	s.sasl = sasl.New(e.Config, s.auth, sasl.Rules{Service: "lmtp", AdminsOnly: true}, e.Log)
 	s.scripts = scripts.NewLibrary(st)
-	s.notify = notify.NewQueue(notify.NewSender(e.Config), e.Log)
+	if s.notify = st.Events.Queue(); s.notify == nil {
+		s.notify = notify.NewQueue(notify.NewSender(e.Config), e.Log)
+	}
 	s.outgoing = outgoing.NewSender(e.Config, e.Log)
 	_, s.trustAll = e.Flag('a')
 	if n := config.Maxmessagesize.In(e.Config); n > 0 {

@@ -94,6 +94,15 @@ func (n *Notifier) Close() error {
 	return n.queue.Close()
 }
 
+// Queue is where the notifier puts what it sends: for others of this process
+// that notify, so that all stays in its order. nil if the notifier is off.
+func (n *Notifier) Queue() *notify.Queue {
+	if n == nil {
+		return nil
+	}
+	return n.queue
+}
+
 // Wants reports whether events of any of these types are sent.
 func (n *Notifier) Wants(t Type) bool { return n != nil && n.enabled&t != 0 }
 

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"io"
 
 	"gocyrus/libcyrus/event"
@@ -70,7 +71,7 @@ func (m *Mailbox) collect() {
 		if c.renamed {
 			box.Name = c.from
 		}
-		w.ready = append(w.ready, &event.Event{Type: event.MailboxModseq, Session: m.session, Mailbox: box})
+		w.ready = append(w.ready, &event.Event{Type: event.MailboxModseq, Session: cmp.Or(w.cause.Session, m.session), Mailbox: box})
 	}
 	if !w.cause.First {
 		w.ready = append(w.ready, about...)
@@ -203,6 +204,7 @@ func (b *batch) announceArrivals(r *appendRequest) {
 	if n == nil {
 		return
 	}
+	w.cause.Session = cmp.Or(w.cause.Session, r.o.SessionID) // of several the first
 	copies := r.o.old != nil
 	var e *event.Event
 	for i := range r.placed {
