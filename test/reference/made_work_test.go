@@ -278,8 +278,12 @@ func (m *made) administered(round string) {
 	a.Must("DELETEACL shared" + m.sep + "team -group:staff")
 	to := map[string]string{"shared": "default", "own": "second"}[round]
 	a.Must("RENAME " + m.admin("bob", "Mine") + " " + m.admin("bob", "Mine") + " " + to)
-	a.Must("RENAME " + m.admin(m.users[3], "") + " " + m.admin(round, ""))
-	m.users[3] = round
+	name := round
+	if m.sep == "/" || m.dots {
+		name += ".user"
+	}
+	a.Must("RENAME " + m.admin(m.users[3], "") + " " + m.admin(name, ""))
+	m.users[3] = name
 	if m.domain != "" {
 		a.Must("RENAME " + m.admin(m.users[4], "") + " " + m.admin(round+"@"+m.domain, ""))
 		m.users[4] = round + "@" + m.domain
