@@ -228,6 +228,7 @@ func (s *Store) Delete(ctx context.Context, ref Ref, sessionID string, hold func
 		return err
 	}
 	defer m.Close()
+	m.session = sessionID
 	if hold != nil {
 		if err := hold(m); err != nil {
 			return err
@@ -277,6 +278,7 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, vali
 		return err
 	}
 	defer m.Close()
+	m.session = sessionID
 	m.begin()
 	if from.Name != to.Name || from.Partition != to.Partition {
 		m.SetName(to.Name)

@@ -152,6 +152,7 @@ func (l *List) storeACL(ctx context.Context, who Actor, old stored, list acl.Lis
 		return err
 	}
 	defer box.Close()
+	box.SetSession(who.SessionID)
 	box.SetACL(list.String())
 	e := *old.Entry
 	e.ACL, e.FolderModseq, e.Mtime = list, box.Header().HighestModseq, l.now()
