@@ -86,7 +86,16 @@ func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := server.Start(t, server.Options{Config: append(mechanisms(d.Config), d.Config...), Shared: shared})
+	events, err := d.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	config := append(mechanisms(d.Config), d.Config...)
+	if events != nil {
+		config = append(config, "notifysocket: "+events.Path)
+	}
+	s := server.Start(t, server.Options{Config: config, Shared: shared})
 	addr := map[string]string{"imap": s.IMAP, "pop3": s.POP3, "lmtp": s.LMTP, "sieve": s.Sieve}[filepath.Dir(name)]
 	if addr == "" {
 		t.Fatal("its folder names no protocol")
@@ -94,8 +103,16 @@ func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
 	if err := d.Fill(s.IMAP); err != nil {
 		t.Fatal(err)
 	}
-	dial := func() (net.Conn, error) { return net.Dial("tcp", addr) }
-	if err := transcript.Replay(d, dial, mask); err != nil {
+	w := transcript.World{Events: events}
+	w.Dial = func() (net.Conn, error) { return net.Dial("tcp", addr) }
+	w.Run = func(args []string) error {
+		_, err := s.Try("", args[0], args[1:]...)
+		return err
+	}
+	if events != nil {
+		events.Forget() // of those who made the mailboxes
+	}
+	if err := w.Replay(d, mask); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gocyrus/test/transcript"
@@ -55,15 +56,27 @@ func record(name string, port int) error {
 		return err
 	}
 	site := filepath.Join(dir, "site")
+	events, err := t.Listen()
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	config := t.Config
+	if events != nil {
+		t.Config = append(slices.Clone(config), "notifysocket: "+events.Path)
+	}
 	if err := reference(t, "cyrus", site, fmt.Sprint(port)); err != nil {
 		return err
 	}
 	if err := t.Fill(fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
 		return errors.Join(err, reference(t, "stop", site))
 	}
-	out, err := transcript.Record(t, func() (net.Conn, error) {
-		return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset))
-	})
+	w := transcript.World{Events: events, Run: func(args []string) error { return run(site, args) }}
+	w.Dial = func() (net.Conn, error) { return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset)) }
+	if events != nil {
+		events.Forget() // of those who made the mailboxes
+	}
+	out, err := w.Record(t)
 	if serr := reference(t, "stop", site); err == nil {
 		err = serr
 	}
@@ -71,6 +84,16 @@ func record(name string, port int) error {
 		return err
 	}
 	return os.WriteFile(name, []byte(head(name)+out.String()), 0o644)
+}
+
+// run runs an admin command of the real Cyrus.
+func run(site string, args []string) error {
+	full := append([]string{"--reuid=cyrus", "--regid=mail", "--init-groups", "/usr/lib/cyrus/bin/" + args[0], "-C", site + "/etc/imapd.conf"}, args[1:]...)
+	out, err := exec.Command("setpriv", full...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", args[0], err, out)
+	}
+	return err
 }
 
 // head is the first line of the file: how it was made.

@@ -22,6 +22,10 @@
 // what is to be sent in one go goes into one CX: line. T: waits. A digit after C or S names another
 // connection; each is opened at its first use. $UIDVALIDITY and $URL in what
 // the client sends are what the server told last, see variables.
+//
+// E: is a notification that the server sends to notifyd, if "# config:" has it
+// do so: for events of RFC 5423 the JSON, for others all fields. R: is an admin
+// command of the server, which ends before the next line.
 package transcript
 
 import (
@@ -44,6 +48,8 @@ const (
 	Send  Kind = 'C' // bytes from the client
 	Reply Kind = 'S' // one line from the server, with its line end
 	Wait  Kind = 'T' // a pause
+	Event Kind = 'E' // a notification to notifyd
+	Run   Kind = 'R' // an admin command that is run
 	Note  Kind = '#' // a comment or an empty line
 )
 
@@ -127,6 +133,8 @@ func parseLine(line string) (Step, error) {
 	switch {
 	case s.Kind == Wait:
 		s.Wait, err = time.ParseDuration(rest)
+	case s.Kind == Event, s.Kind == Run:
+		s.Data = []byte(rest)
 	case s.Kind != Send && s.Kind != Reply:
 		err = fmt.Errorf("unknown kind of line %q", line)
 	case strings.HasSuffix(head, "X"):
@@ -156,6 +164,8 @@ func (s Step) String() string {
 		return string(s.Data)
 	case Wait:
 		return "T: " + s.Wait.String()
+	case Event, Run:
+		return string(s.Kind) + ": " + string(s.Data)
 	}
 	head := string(s.Kind)
 	if s.Conn != 1 {
@@ -193,17 +203,22 @@ const quiet = 250 * time.Millisecond
 // Record plays the client's lines of t against a server and returns a
 // transcript in which the server's lines are those that it sent.
 func Record(t *Transcript, dial Dialer) (*Transcript, error) {
+	return World{Dial: dial}.Record(t)
+}
+
+// Record is Record for a dialog with notifications or admin commands.
+func (w World) Record(t *Transcript) (*Transcript, error) {
 	out := &Transcript{Name: t.Name, Config: t.Config}
 	conns := map[int]*conn{}
 	defer closeAll(conns)
 	for _, s := range t.Steps {
-		if s.Kind == Reply {
+		if s.Kind == Reply || s.Kind == Event {
 			continue
 		}
 		c := conns[s.Conn]
 		if c == nil && s.Kind == Send {
 			var err error
-			if c, err = open(dial); err != nil {
+			if c, err = open(w.Dial); err != nil {
 				return nil, err
 			}
 			conns[s.Conn] = c
@@ -218,10 +233,17 @@ func Record(t *Transcript, dial Dialer) (*Transcript, error) {
 			if !bytes.HasSuffix(s.Data, []byte("+}\r\n")) {
 				out.answer(c, s.Conn, s.Data)
 				out.drain(conns, quiet)
+				out.notes(w.Events)
 			}
 		case Wait:
 			time.Sleep(s.Wait)
 			out.drain(conns, quiet)
+			out.notes(w.Events)
+		case Run:
+			if err := w.Run(strings.Fields(string(s.Data))); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
+			}
+			out.notes(w.Events)
 		}
 	}
 	return out, nil
@@ -339,6 +361,12 @@ const patience = 20 * time.Second
 // Replay plays the client's lines of t and returns an error for the first
 // server line that differs from the recorded one by the rules of mask.
 func Replay(t *Transcript, dial Dialer, mask *Masker) error {
+	return World{Dial: dial}.Replay(t, mask)
+}
+
+// Replay is Replay for a dialog with notifications or admin commands. More
+// notifications than were recorded are an error, too.
+func (w World) Replay(t *Transcript, mask *Masker) error {
 	conns := map[int]*conn{}
 	defer closeAll(conns)
 	said := variables{}
@@ -346,11 +374,19 @@ func Replay(t *Transcript, dial Dialer, mask *Masker) error {
 		switch s.Kind {
 		case Wait:
 			time.Sleep(s.Wait)
+		case Event:
+			if got := w.Events.next(patience); !sameEvent(string(s.Data), got) {
+				return fmt.Errorf("%s:%d: the notification is\n  %s\nthe recording\n  %s", t.Name, s.Line, got, s.Data)
+			}
+		case Run:
+			if err := w.Run(strings.Fields(string(s.Data))); err != nil {
+				return fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
+			}
 		case Send, Reply:
 			c := conns[s.Conn]
 			if c == nil {
 				var err error
-				if c, err = open(dial); err != nil {
+				if c, err = open(w.Dial); err != nil {
 					return err
 				}
 				conns[s.Conn] = c
@@ -359,6 +395,9 @@ func Replay(t *Transcript, dial Dialer, mask *Masker) error {
 				return fmt.Errorf("%s:%d: %w", t.Name, s.Line, err)
 			}
 		}
+	}
+	if more := w.Events.next(time.Millisecond); more != "" {
+		return fmt.Errorf("%s: a notification more than was recorded: %s", t.Name, more)
 	}
 	return nil
 }
