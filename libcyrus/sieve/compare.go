@@ -197,7 +197,7 @@ func (r *run) regex(value, pattern string, fold bool) (bool, []string, error) {
 		r.regexes[key] = re
 	}
 	value = value[:min(len(value), maxRegexText)]
-	at := re.FindStringSubmatchIndex(value)
+	at := re.find(r.ctx, value)
 	if at == nil {
 		return false, nil, nil
 	}

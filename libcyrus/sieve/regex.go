@@ -1,7 +1,9 @@
 package sieve
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"regexp/syntax"
 	"strings"
@@ -13,16 +15,62 @@ import (
 // back, looking around) is refused, and "$" is the very end only.
 //
 // The error has the form of PCRE's.
-func compileRegex(pattern string, fold bool) (*regexp.Regexp, error) {
-	expr := pattern
+func compileRegex(text string, fold bool) (*pattern, error) {
+	expr := text
 	if fold {
 		expr = "(?i)" + expr
 	}
 	re, err := regexp.Compile(expr)
 	if err != nil {
-		return nil, regexError(pattern, err)
+		return nil, regexError(text, err)
 	}
-	return re, nil
+	return &pattern{re, steps(expr)}, nil
+}
+
+// A pattern is a compiled regular expression. An octet of the text may take as
+// many steps as it has.
+type pattern struct {
+	re    *regexp.Regexp
+	steps int
+}
+
+// steps is the number of states of an expression that compiles.
+func steps(expr string) int {
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(prog.Inst)
+}
+
+// quickSteps is what is done without a look at the time: less than a second.
+const quickSteps = 1 << 24
+
+// find is re.FindStringSubmatchIndex. Where that may take long the text ends
+// when ctx does.
+func (p *pattern) find(ctx context.Context, text string) []int {
+	if p.steps*len(text) <= quickSteps {
+		return p.re.FindStringSubmatchIndex(text)
+	}
+	return p.re.FindReaderSubmatchIndex(&timedText{Reader: strings.NewReader(text), ctx: ctx})
+}
+
+// timedText is a text that ends when a context does.
+type timedText struct {
+	*strings.Reader
+	ctx context.Context
+}
+
+// ReadRune reads a character.
+func (t *timedText) ReadRune() (rune, int, error) {
+	if t.ctx.Err() != nil {
+		return 0, 0, io.EOF
+	}
+	return t.Reader.ReadRune()
 }
 
 // regexError words an error as pcreposix does.

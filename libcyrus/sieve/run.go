@@ -5,7 +5,6 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,8 @@ type Limits struct {
 	Time     time.Duration // 0 = 30 s
 	Includes int           // include commands that are run; 0 = 100
 	Actions  int           // actions and notifications at once; 0 = 200
+	// Redirects is how many mails one message may become; 0 = 50.
+	Redirects int
 }
 
 func (l *Limits) setDefaults() {
@@ -32,6 +33,9 @@ func (l *Limits) setDefaults() {
 	}
 	if l.Actions == 0 {
 		l.Actions = 200
+	}
+	if l.Redirects == 0 {
+		l.Redirects = 50
 	}
 }
 
@@ -66,7 +70,7 @@ func (s *Script) Run(ctx context.Context, m *Message, key string, env Env) *Resu
 	defer cancel()
 	r := &run{ctx: ctx, msg: m, env: env, host: env.Host, fields: parseFields(m.Header), res: &Result{},
 		vars: variables{byName: map[string][]string{"": canonFlags(env.Flags)}}, running: map[string]bool{}, loaded: map[string]bool{key: true},
-		regexes: map[string]*regexp.Regexp{}}
+		regexes: map[string]*pattern{}}
 	_, err := r.script(s, key, false)
 	res := r.res
 	if err != nil {
@@ -93,11 +97,12 @@ type run struct {
 	vars   variables
 	res    *Result
 
-	current  *Script
-	running  map[string]bool // scripts being run, by key
-	loaded   map[string]bool // scripts met
-	includes int
-	regexes  map[string]*regexp.Regexp
+	current   *Script
+	running   map[string]bool // scripts being run, by key
+	loaded    map[string]bool // scripts met
+	includes  int
+	redirects int
+	regexes   map[string]*pattern
 }
 
 // Errors of scripts, in Cyrus's words where it has some.
@@ -107,6 +112,7 @@ var (
 	errRun       = errors.New("Run error")
 	errActions   = errors.New("Too many actions")
 	errIncludes  = errors.New("Too many includes")
+	errRedirects = errors.New("Too many redirects")
 )
 
 // script runs one script. stop tells that the whole is to stop. Return ends
@@ -359,6 +365,9 @@ func (r *run) redirect(e *expander, c *command) error {
 			trace = "T"
 		}
 		a.DeliverBy = fmt.Sprintf("%+d;%s%s", seconds, letter, trace)
+	}
+	if r.redirects++; r.redirects > r.env.Limits.Redirects {
+		return errRedirects
 	}
 	return r.action(e, a, "Redirect can not be used with Reject")
 }

@@ -286,7 +286,11 @@ func TestLimits(t *testing.T) {
 		}
 	})
 	t.Run("actions", func(t *testing.T) {
-		s := compile(strings.Repeat("redirect \"a@b\";\n", 300))
+		text := "require \"fileinto\";\n"
+		for i := range 300 {
+			text += fmt.Sprintf("fileinto \"%d\";\n", i)
+		}
+		s := compile(text)
 		if r := s.Run(context.Background(), m, "", Env{}); !errors.Is(r.Err, errActions) || len(r.Actions) > 0 {
 			t.Errorf("%v", r.Err)
 		}
@@ -302,6 +306,24 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%v", r.Err)
 		}
 	})
+	t.Run("redirects", func(t *testing.T) {
+		s := compile(strings.Repeat("redirect \"a@b\";\n", 51))
+		if r := s.Run(context.Background(), m, "", Env{}); !errors.Is(r.Err, errRedirects) || len(r.Actions) > 0 {
+			t.Errorf("%v", r.Err)
+		}
+	})
+	for name, tail := range map[string]string{"regex": ":regex \"" + strings.Repeat("(a?)", 8000) + "b\"", "matches": ":matches \"*" + strings.Repeat("a", 16000) + "b\"",
+		"keys": ":contains [" + strings.Repeat("\"aab\",", 8000) + "\"aab\"]"} {
+		// Each would take minutes.
+		t.Run(name, func(t *testing.T) {
+			long := &Message{Header: []byte("Subject: " + strings.Repeat("a", 1<<20) + "\r\n\r\n"), From: "a@b", To: "c@d"}
+			s := compile("require \"regex\"; if header :comparator \"i;octet\" " + strings.Replace(tail, " ", " \"subject\" ", 1) + " { discard; } keep;")
+			r := s.Run(context.Background(), long, "", Env{Limits: Limits{Time: 100 * time.Millisecond}})
+			if !errors.Is(r.Err, context.DeadlineExceeded) || len(r.Actions) > 0 {
+				t.Errorf("%v, %d actions", r.Err, len(r.Actions))
+			}
+		})
+	}
 	t.Run("includes", func(t *testing.T) {
 		h := includer{scripts: map[string]*Script{}}
 		for i := range 30 { // each includes the next twice
