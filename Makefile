@@ -13,7 +13,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED ?= 0
 
-.PHONY: all build run test soak test-reference lint bench fuzz install clean docs
+.PHONY: all build run test soak mta test-reference lint bench fuzz install clean docs
 
 all: build
 
@@ -43,6 +43,12 @@ TIME ?= 30m
 soak: build
 	test/bin/reference-server install
 	SOAK=$(TIME) go test -tags reference -timeout 0 -v -run 'TestBothAtOnce$$' ./test/reference
+
+# Real mail transports deliver MAILS mails while workers are killed.
+MAILS ?= 10000
+mta: build
+	test/bin/reference-server install
+	MTA_MAILS=$(MAILS) go test -tags reference -timeout 0 -v -run 'TestPostfix|TestExim' ./test/reference
 
 lint:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt would change these" >&2; exit 1; }
