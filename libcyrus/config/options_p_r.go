@@ -134,7 +134,8 @@ var Qosmarking = newEnum(Row{Name: "qosmarking", Default: "cs0", Since: "2.5.0",
 
 var QuotaDb = newList(Row{Name: "quota_db", Default: "quotalegacy", Since: "3.1.6", Group: "database",
 	Values: []string{"flat", "skiplist", "sql", "quotalegacy", "twoskip", "zeroskip"},
-	Doc:    `Kind of database of quota roots; "quotalegacy" is one file per root.`,
+	Doc: `Kind of database of quota roots; "quotalegacy" is one file per root. Nothing
+starts with another kind: cvt_cyrusdb of Cyrus converts it.`,
 })
 
 var QuotaDbPath = newString(Row{Name: "quota_db_path", Since: "2.5.0", Group: "database",

@@ -44,6 +44,7 @@ func TestBadConfiguration(t *testing.T) {
 		{strings.Replace(good, "/conf", "/nosuch", 1), "configdirectory: stat /nosuch"},
 		{strings.Replace(good, "defaultpartition: default", "defaultpartition: x", 1), "partition-x option not specified"},
 		{good + "metapartition-default: /nosuch\n", "metapartition-default: stat /nosuch"},
+		{good + "quota_db: twoskip\n", "quota_db: twoskip"},
 		{good + "implicit_owner_rights: lz\n", "implicit_owner_rights: unknown right 'z'"},
 		{good + "defaultacl: anyone\n", "defaultacl: an identifier has no rights"},
 		{good + "defaultacl: anyone lz\n", "defaultacl: unknown right 'z'"},

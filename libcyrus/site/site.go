@@ -128,6 +128,9 @@ func (s *Site) check() error {
 	if s.Layout.ConfigDir == "" {
 		return fault("configdirectory option not specified in configuration file")
 	}
+	if kind := config.QuotaDb.In(s.Config); kind != "quotalegacy" {
+		return fault("quota_db: %s: quota roots are kept in one file each here: convert them with Cyrus's cvt_cyrusdb and set quota_db to quotalegacy", kind)
+	}
 	if len(s.Layout.Partitions) == 0 {
 		return fault("no partition is specified in configuration file: partition-NAME: DIRECTORY")
 	}
