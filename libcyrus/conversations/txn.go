@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/cyrusdb"
+	"gocyrus/libcyrus/cyrusdb/twoskip"
 	"gocyrus/libcyrus/dlist"
 	"gocyrus/libcyrus/errs"
 )
@@ -35,6 +36,7 @@ type Txn struct {
 	store *Store
 	user  string
 	db    cyrusdb.DB          // nil: all is in set
+	r     *twoskip.Reader     // of db, while it is being read
 	set   map[string][]byte   // what changes; nil values are removed
 	guids map[string][]string // keys of set that begin with "G" and a GUID
 	ctx   context.Context
@@ -152,7 +154,7 @@ func (t *Txn) get(key string) ([]byte, error) {
 	if t.db == nil {
 		return nil, nil
 	}
-	v, err := t.db.Get(t.ctx, []byte(key))
+	v, err := t.stored(key)
 	if errors.Is(err, cyrusdb.ErrNotFound) {
 		return nil, nil
 	}
@@ -160,6 +162,45 @@ func (t *Txn) get(key string) ([]byte, error) {
 		v = []byte{}
 	}
 	return v, err
+}
+
+// stored is a value in the file.
+func (t *Txn) stored(key string) ([]byte, error) {
+	if err := t.hold(); err != nil {
+		return nil, err
+	}
+	if t.r != nil {
+		return t.r.Get([]byte(key))
+	}
+	return t.db.Get(t.ctx, []byte(key))
+}
+
+func (t *Txn) scan(prefix string, fn cyrusdb.ScanFunc) error {
+	if err := t.hold(); err != nil {
+		return err
+	}
+	if t.r != nil {
+		return t.r.ScanPrefix(t.ctx, []byte(prefix), fn)
+	}
+	return t.db.ScanPrefix(t.ctx, []byte(prefix), fn)
+}
+
+// hold keeps the file locked for reading until Release: it is read many times,
+// and nobody else changes it.
+func (t *Txn) hold() (err error) {
+	if db, ok := t.db.(*twoskip.DB); ok && t.r == nil {
+		t.r, err = db.Reader(t.ctx)
+	}
+	return err
+}
+
+// Release unlocks the file until it is read again: the caller changes it by
+// another Txn.
+func (t *Txn) Release() {
+	if t.r != nil {
+		t.r.Close()
+		t.r = nil
+	}
 }
 
 // put sets a value; nil removes it.
@@ -179,7 +220,7 @@ func isPlace(key string) bool { return len(key) > 1+40 && key[0] == 'G' }
 func (t *Txn) each(prefix string, fn func(key string, v []byte) error) error {
 	found := map[string][]byte{}
 	if t.db != nil {
-		err := t.db.ScanPrefix(t.ctx, []byte(prefix), func(k, v []byte) (bool, error) {
+		err := t.scan(prefix, func(k, v []byte) (bool, error) {
 			found[string(k)] = append([]byte{}, v...)
 			return true, nil
 		})
@@ -226,7 +267,16 @@ func (t *Txn) Commit(ctx context.Context) error {
 	if len(t.set) == 0 {
 		return nil
 	}
-	var tx cyrusdb.Tx
+	t.Release()
+	err := t.db.Commit(ctx, t.changes())
+	if err == nil {
+		t.set, t.guids, t.use = map[string][]byte{}, map[string][]string{}, nil
+	}
+	return err
+}
+
+// changes is what Commit changes.
+func (t *Txn) changes() (tx cyrusdb.Tx) {
 	for _, k := range slices.Sorted(maps.Keys(t.set)) {
 		if v := t.set[k]; v == nil {
 			tx.Delete([]byte(k))
@@ -234,11 +284,27 @@ func (t *Txn) Commit(ctx context.Context) error {
 			tx.Put([]byte(k), v)
 		}
 	}
-	err := t.db.Commit(ctx, tx)
-	if err == nil {
-		t.set, t.guids, t.use = map[string][]byte{}, map[string][]string{}, nil
+	return tx
+}
+
+// Stage is Commit in steps, beside those of an index; nil for databases that
+// cannot do that, which Commit must change. Until the Stage is closed t must not
+// be used, and afterwards only be closed if the Stage was committed.
+func (t *Txn) Stage(ctx context.Context) (*twoskip.Stage, error) {
+	db, ok := t.db.(*twoskip.DB)
+	if !ok {
+		return nil, nil
 	}
-	return err
+	t.putUse()
+	t.Release()
+	return db.Stage(ctx, t.changes())
+}
+
+// Modseq is the highest modseq of a folder; false if the database does not know
+// the folder.
+func (t *Txn) Modseq(f Folder) (modseq uint64, known bool, err error) {
+	s, err := t.status("F" + t.key(f))
+	return s.modseq, s.modseq != 0, err
 }
 
 // putUse stores Q, if it has changed; a recount that finds no message leaves
@@ -255,6 +321,7 @@ func (t *Txn) putUse() {
 
 // Close ends the Txn; what is not committed is lost.
 func (t *Txn) Close() {
+	t.Release()
 	if t.db != nil {
 		t.db.Close()
 		t.db = nil

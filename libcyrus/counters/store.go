@@ -112,12 +112,26 @@ func (s *Store) read(path string) (Counters, error) {
 //	lock the file, .NEW, sync     the old counters; .NEW is overwritten
 //	rename, sync the directory    the new ones
 func (s *Store) Update(ctx context.Context, n mboxname.Name, fn func(*Counters)) error {
+	return s.change(ctx, n, fn, disk.ReplaceSync)
+}
+
+// Raise is Update without syncing the directory: a power cut may leave the old
+// counters. It is for numbers that stand elsewhere too, from where they can be
+// raised again.
+func (s *Store) Raise(ctx context.Context, n mboxname.Name, fn func(*Counters)) error {
+	return s.change(ctx, n, fn, disk.Replace)
+}
+
+// replace is disk.ReplaceSync or disk.Replace.
+type replace func(fsys disk.FS, name string, data []byte, perm fs.FileMode) error
+
+func (s *Store) change(ctx context.Context, n mboxname.Name, fn func(*Counters), write replace) error {
 	path, err := s.Path(ctx, n)
 	if err != nil {
 		return err
 	}
 	for {
-		done, err := s.update(ctx, path, fn)
+		done, err := s.update(ctx, path, fn, write)
 		if done || err != nil {
 			return disk.Error("counters.Update", path, err)
 		}
@@ -126,7 +140,7 @@ func (s *Store) Update(ctx context.Context, n mboxname.Name, fn func(*Counters))
 
 // update is one try of Update. It is not done if the file that it locked is
 // no longer the one.
-func (s *Store) update(ctx context.Context, path string, fn func(*Counters)) (done bool, err error) {
+func (s *Store) update(ctx context.Context, path string, fn func(*Counters), write replace) (done bool, err error) {
 	f, held, err := s.o.Locks.OpenFile(ctx, path, os.O_RDWR|os.O_CREATE, lock.Exclusive)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, disk.MkdirSync(s.o.FS, filepath.Dir(path), 0o755)
@@ -148,5 +162,5 @@ func (s *Store) update(ctx context.Context, path string, fn func(*Counters)) (do
 		return true, nil
 	}
 	c.Generation++
-	return true, disk.ReplaceSync(s.o.FS, path, c.encode(), 0o644)
+	return true, write(s.o.FS, path, c.encode(), 0o644)
 }

@@ -90,7 +90,12 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 		}
 	}
 	if conversed {
-		tasks = append(tasks, m.file.Datasync)
+		task, err := m.stageConversations(ctx)
+		if err != nil {
+			m.abandon()
+			return err
+		}
+		tasks = append(tasks, task)
 	}
 	if counts := m.store.o.Counters != nil && m.newModseqs(); counts || len(moves) > 0 {
 		tasks = append(tasks, func() (err error) {
@@ -151,6 +156,7 @@ func (m *Mailbox) finish() error {
 func (m *Mailbox) abandon() {
 	m.changes.undoQuota()
 	m.box.forgetHead()
+	m.closeStage()
 	if m.changes.marked {
 		m.undoIndex()
 	}
@@ -287,19 +293,43 @@ func (m *Mailbox) writeIndex() error {
 	if err == nil {
 		err = m.writeRecords()
 	}
-	if err == nil {
-		_, err = m.file.WriteAt(m.hdr.encode(), 0)
-	}
-	if err == nil && c.lasting {
-		// Not Sync: where only flags change, the file system need not write
-		// its journal for the new time of the file.
-		err = m.file.Datasync()
+	if m.convStage != nil {
+		if err == nil {
+			err = m.writeStaged()
+		}
+	} else {
+		if err == nil {
+			_, err = m.file.WriteAt(m.hdr.encode(), 0)
+		}
+		if err == nil && c.lasting {
+			// Not Sync: where only flags change, the file system need not write
+			// its journal for the new time of the file.
+			err = m.file.Datasync()
+		}
 	}
 	if err != nil {
 		c.marked = true // also a header that was only written half is undone
 		return fail(err)
 	}
 	return nil
+}
+
+// writeStaged writes the header, and commits the conversations that are staged.
+func (m *Mailbox) writeStaged() error {
+	marked := m.hdr
+	marked.Options |= optDirty
+	_, err := m.file.WriteAt(marked.encode(), 0)
+	if err == nil {
+		err = together(m.file.Datasync, m.convStage.Store)
+	}
+	if err != nil {
+		return err
+	}
+	m.changes.conversed = true
+	if err = m.convStage.Commit(); err == nil {
+		_, err = m.file.WriteAt(m.hdr.encode(), 0)
+	}
+	return err
 }
 
 // setMark writes the old header with the dirty mark, once.

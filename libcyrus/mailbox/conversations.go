@@ -17,9 +17,19 @@ import (
 // record changes the owner's conversations.db too, and modseqs come from his
 // counters. What that adds to the steps of Commit:
 //
-//	2 mark, made to last side by side       the next one repairs, and has the
-//	  with the rest; then the counters      conversations of the user counted
-//	3 conversations.db                      anew (settle)
+//	2 conversations.db: new records         recovery of the database removes them
+//	  the counters, less their directory    too low: check raises them
+//	3 conversations.db: links of records    as 2
+//	  index with records and the mark       the mark: the next one repairs, and has the
+//	                                        conversations of the user counted anew (settle)
+//	4 conversations.db is committed         the mark. Power cut: perhaps neither mark
+//	                                        nor commit: its modseq of the folder is
+//	                                        lower than the index's (check)
+//	5 the mark is taken out
+//
+// What belongs to 2, and to 3, is synced side by side; 4 and 5 are not. A
+// conversations.db of another kind than twoskip changes as a whole between 2 and
+// 3, when the mark lasts.
 //
 // The owner's namespace lock, which every writer holds exclusively, guards both
 // files.
@@ -65,6 +75,7 @@ func (m *Mailbox) conversation() (*conversations.Txn, error) {
 
 // closeConversations forgets what is not committed.
 func (m *Mailbox) closeConversations() {
+	m.closeStage()
 	if m.conv != nil {
 		m.conv.Close()
 		m.conv = nil
@@ -176,6 +187,9 @@ func (b *batch) deconverse(r *appendRequest) error {
 	if b.m.conv == nil {
 		return nil
 	}
+	if err := b.m.unstage(); err != nil {
+		return err
+	}
 	for i := range r.placed {
 		c := b.m.convMessage(&r.placed[i].rec)
 		c.Cache = func() (message.Cache, error) {
@@ -225,10 +239,17 @@ func (m *Mailbox) updateCounters(fn func(*counters.Counters, counters.Kind)) {
 	}
 }
 
-// countModseqs makes the counters at least what m has taken.
+// countModseqs makes the counters at least what m has taken. After a power cut
+// they may be less: check raises them again.
 func (m *Mailbox) countModseqs(what counters.Change, modseq uint64) {
-	if m.store.o.Counters != nil {
-		m.updateCounters(func(n *counters.Counters, k counters.Kind) { n.Raise(k, what, modseq) })
+	if m.store.o.Counters == nil {
+		return
+	}
+	err := m.store.o.Counters.Raise(context.Background(), m.ref.Name, func(n *counters.Counters) {
+		n.Raise(counters.KindOf(m.ref.Name, m.ref.Type), what, modseq)
+	})
+	if err != nil {
+		m.store.o.Log.Error("counters cannot be changed", "mailbox", m.ref.Name, "error", err)
 	}
 }
 
@@ -250,14 +271,47 @@ func (m *Mailbox) prepareConversations() (bool, error) {
 	return m.conv != nil && m.conv.Dirty(), nil
 }
 
-// commitConversations makes what changes in conversations.db last. From then on
-// the mark stays in the index until that is written too.
+// closeStage gives up what is staged of conversations.db, if it is not
+// committed.
+func (m *Mailbox) closeStage() {
+	if m.convStage != nil {
+		m.convStage.Close()
+		m.convStage = nil
+	}
+}
+
+// stageConversations begins to change conversations.db. It returns what is to be
+// done beside the other files: where nothing can be staged, the mark must last.
+func (m *Mailbox) stageConversations(ctx context.Context) (task func() error, err error) {
+	m.convStage, err = m.conv.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if m.convStage == nil {
+		return m.file.Datasync, nil
+	}
+	return m.convStage.Append, nil
+}
+
+// commitConversations makes what changes in conversations.db last, if that is
+// not staged. From then on the mark stays in the index until that is written
+// too.
 func (m *Mailbox) commitConversations() error {
-	if m.conv == nil || !m.conv.Dirty() {
+	if m.conv == nil || !m.conv.Dirty() || m.convStage != nil {
 		return nil
 	}
 	m.changes.conversed = true
 	return m.conv.Commit(context.Background())
+}
+
+// unstage is for changes of conversations after they were staged: it goes back
+// to where they were not.
+func (m *Mailbox) unstage() error {
+	if m.convStage == nil {
+		return nil
+	}
+	m.closeStage()
+	return m.file.Datasync() // the mark
 }
 
 // leaveConversations takes all messages of m out of the conversations of its

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 		victim(root)
 		return
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // recoveries of databases
 	os.Exit(m.Run())
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/conversations"
+	"gocyrus/libcyrus/cyrusdb/twoskip"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
@@ -38,6 +39,7 @@ type Mailbox struct {
 	crcs *flagCRCs
 
 	conv            *conversations.Txn // the owner's, once something changes in it
+	convStage       *twoskip.Stage     // of conv, while it is being committed
 	convBuf         CacheBuffer        // for conv
 	noConversations int                // above 0 Rewrite leaves them alone
 	withoutConv     bool               // somebody else tells them of this change

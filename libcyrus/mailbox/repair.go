@@ -126,7 +126,11 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 	}
 	defer m.closeIfPanic()
 	sound, err := m.sound(ctx)
+	behind := false
 	if err == nil && sound {
+		behind, err = m.healConversations(ctx)
+	}
+	if err == nil && sound && !behind {
 		// From now on its age says that it was looked at.
 		err = s.o.FS.Chtimes(m.box.paths.index, time.Now())
 		m.trust()
@@ -139,10 +143,34 @@ func (s *Store) check(ctx context.Context, ref Ref) error {
 	if !sound {
 		return s.repair(ctx, ref)
 	}
+	if behind {
+		return s.CountConversations(ctx, ref.Name.Owner(), nil)
+	}
 	if root != "" && s.o.Repaired != nil && s.firstOf(root) {
 		s.o.Repaired(ref, root)
 	}
 	return nil
+}
+
+// healConversations raises the owner's counters to the modseqs of the mailbox,
+// and reports whether his conversations lack its last change: a power cut may
+// leave both so.
+func (m *Mailbox) healConversations(ctx context.Context) (behind bool, err error) {
+	m.countModseqs(0, m.hdr.HighestModseq)
+	if !m.hasConversations() {
+		return false, nil
+	}
+	t, err := m.store.o.Conversations.Look(ctx, m.ref.Name.Owner())
+	if errs.Is(err, errs.BadFormat) {
+		m.store.o.Log.Error("conversations cannot be compared with a mailbox", "mailbox", m.ref.Name, "error", err)
+		return false, nil
+	}
+	if err != nil || t == nil {
+		return false, err
+	}
+	defer t.Close()
+	modseq, known, err := t.Modseq(m.folder())
+	return known && modseq < m.hdr.HighestModseq, err
 }
 
 // firstOf reports whether no mailbox of a quota root has been checked before

@@ -55,6 +55,7 @@ func (m *Mailbox) writeSplits(ctx context.Context) error {
 	if _, err = f.AnnotateBox(ctx, changes); err != nil {
 		return err
 	}
+	m.conv.Release()
 	if err = m.touch(ctx, f); err == nil {
 		err = f.Commit(ctx)
 	}

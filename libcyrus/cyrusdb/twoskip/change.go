@@ -129,14 +129,7 @@ func (v *view) write(fsys disk.FS) error {
 	if len(tx.added) == 0 {
 		return nil
 	}
-	commit := record{typ: typeCommit}
-	commit.next[0] = tx.base
-	v.add(&commit, nil, nil)
-	for offset, r := range tx.heads {
-		if offset >= tx.base {
-			r.encode(tx.added[offset-tx.base : offset-tx.base])
-		}
-	}
+	v.seal()
 	h.forget()
 	w := writer{h: h}
 	header := h.header
@@ -144,11 +137,7 @@ func (v *view) write(fsys disk.FS) error {
 	w.at(header.encode(), 0)
 	w.at(tx.added, tx.base)
 	w.sync()
-	for offset, r := range tx.heads {
-		if offset < tx.base {
-			w.at(r.encode(nil), offset)
-		}
-	}
+	w.heads(tx)
 	header.size = v.end
 	header.records += uint64(tx.count)
 	if len(tx.links) == 1 {
@@ -170,6 +159,28 @@ func (v *view) write(fsys disk.FS) error {
 	}
 	h.keep(header, tx)
 	return nil
+}
+
+// seal ends the records of the transaction.
+func (v *view) seal() {
+	tx := v.tx
+	commit := record{typ: typeCommit}
+	commit.next[0] = tx.base
+	v.add(&commit, nil, nil)
+	for offset, r := range tx.heads {
+		if offset >= tx.base {
+			r.encode(tx.added[offset-tx.base : offset-tx.base])
+		}
+	}
+}
+
+// heads writes those of old records.
+func (w *writer) heads(tx *change) {
+	for offset, r := range tx.heads {
+		if offset < tx.base {
+			w.at(r.encode(nil), offset)
+		}
+	}
 }
 
 // keep brings the pages up to date with what was written.

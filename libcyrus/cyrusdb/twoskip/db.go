@@ -245,12 +245,18 @@ func (d *DB) Commit(ctx context.Context, tx kv.Tx) error {
 	if err := v.write(d.fs); err != nil {
 		return err
 	}
-	if now := s.h.header; now.size > minRepack && now.size > 2*now.repackSize {
-		if err := d.repack(s.h); err != nil {
+	d.repackIfDue(s.h)
+	return nil
+}
+
+// repackIfDue rewrites a file of which half is out of date. A failure costs
+// only room.
+func (d *DB) repackIfDue(h *handle) {
+	if now := h.header; now.size > minRepack && now.size > 2*now.repackSize {
+		if err := d.repack(h); err != nil {
 			d.log.Warn("twoskip: failed to checkpoint", "file", d.path, "error", err)
 		}
 	}
-	return nil
 }
 
 // Generation returns two numbers that are the same again only if nothing
@@ -280,21 +286,27 @@ const (
 
 // Scan calls fn for the records from a key on.
 func (d *DB) Scan(ctx context.Context, from []byte, fn kv.ScanFunc) error {
-	return d.scan(ctx, from, nil, fn)
+	return scan(ctx, from, nil, fn, d.viewer(ctx))
 }
 
 // ScanPrefix calls fn for the records whose keys begin with prefix.
 func (d *DB) ScanPrefix(ctx context.Context, prefix []byte, fn kv.ScanFunc) error {
-	return d.scan(ctx, prefix, prefix, fn)
+	return scan(ctx, prefix, prefix, fn, d.viewer(ctx))
 }
 
-func (d *DB) scan(ctx context.Context, from, prefix []byte, fn kv.ScanFunc) error {
+// viewer is read for scan.
+func (d *DB) viewer(ctx context.Context) func(func(*view) error) error {
+	return func(fn func(*view) error) error { return d.read(ctx, fn) }
+}
+
+// scan reads some records at a time with read.
+func scan(ctx context.Context, from, prefix []byte, fn kv.ScanFunc, read func(func(*view) error) error) error {
 	var b batch
 	for limit := firstBatch; ; limit = min(4*limit, maxBatch) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := d.read(ctx, func(v *view) error { return v.collect(from, prefix, limit, &b) })
+		err := read(func(v *view) error { return v.collect(from, prefix, limit, &b) })
 		if err != nil {
 			return err
 		}
