@@ -42,7 +42,7 @@ func (h *scriptHost) redirect(a *sieve.Action) error {
 	header = append([]byte("X-Sieve-Action: redirect\r\n"), withoutReturnPath(header)...)
 	body, n := h.m.body()
 	m := &outgoing.Mail{
-		From: h.s.mail.returnPath, To: []string{a.Address},
+		From: h.s.outgoing.Forwarded(h.s.mail.returnPath), To: []string{a.Address},
 		Data: io.MultiReader(bytes.NewReader(header), body), Size: int64(len(header)) + n,
 		Auth: h.r.user, DeliverBy: a.DeliverBy,
 	}

@@ -242,15 +242,26 @@ var SqlUser = newString(Row{Name: "sql_user", Since: "2.3.17", Group: "database"
 
 var SqlUsessl = newSwitch(Row{Name: "sql_usessl", Default: "no", Since: "2.3.17", Group: "database"})
 
-var SrsAlwaysrewrite = newSwitch(Row{Name: "srs_alwaysrewrite", Default: "no", Since: "2.5.0", Group: "sieve"})
+var SrsAlwaysrewrite = newSwitch(Row{Name: "srs_alwaysrewrite", Default: "no", Since: "2.5.0", Group: "sieve",
+	Doc: `Rewrite also senders who are in srs_domain.`,
+})
 
-var SrsDomain = newString(Row{Name: "srs_domain", Since: "3.1.2", Group: "sieve"})
+var SrsDomain = newString(Row{Name: "srs_domain", Since: "3.1.2", Group: "sieve",
+	Doc: `Domain into which the return path of redirected mail is rewritten (sender rewriting
+scheme, in the form of libsrs2). Without it the sender's stays.`,
+})
 
-var SrsHashlength = newInt(Row{Name: "srs_hashlength", Default: "0", Since: "3.1.2", Group: "sieve"})
+var SrsHashlength = newInt(Row{Name: "srs_hashlength", Default: "0", Since: "3.1.2", Group: "sieve",
+	Doc: `Characters of the hash in such an address, at most 27; 0 means 4.`,
+})
 
-var SrsSecrets = newString(Row{Name: "srs_secrets", Since: "3.1.2", Group: "sieve"})
+var SrsSecrets = newString(Row{Name: "srs_secrets", Since: "3.1.2", Group: "sieve",
+	Doc: `Secrets, separated by blanks or commas; the first makes the hashes.`,
+})
 
-var SrsSeparator = newString(Row{Name: "srs_separator", Since: "3.1.2", Group: "sieve"})
+var SrsSeparator = newString(Row{Name: "srs_separator", Since: "3.1.2", Group: "sieve",
+	Doc: `Character behind SRS0 and SRS1: "=" (the default), "-" or "+".`,
+})
 
 var Srvtab = newString(Row{Name: "srvtab", Since: "2.3.17", Group: "auth"})
 

@@ -38,10 +38,18 @@ const timeout = time.Minute
 type Sender struct {
 	conf *config.Config
 	log  *slog.Logger
+	srs  *rewriter // nil without srs_domain
 }
 
-// NewSender returns the sender of a site.
-func NewSender(c *config.Config, log *slog.Logger) *Sender { return &Sender{c, log} }
+// NewSender returns the sender of a site. With srs_* that cannot be used
+// nothing is rewritten, as in Cyrus; the log says so.
+func NewSender(c *config.Config, log *slog.Logger) *Sender {
+	srs, err := newRewriter(c)
+	if err != nil {
+		log.Error("sieve SRS configuration error: " + err.Error())
+	}
+	return &Sender{c, log, srs}
+}
 
 // Send hands m to the transport; when nil is returned it has taken it for all
 // recipients. After an error it may have taken it nevertheless, if the
