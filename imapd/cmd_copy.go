@@ -100,7 +100,12 @@ func (s *session) carry(t view.Targets, dst *mboxlist.Entry, how transfer) (uint
 			return 0, nil, err
 		}
 	}
-	validity, pairs, err := s.site.Store.Copy(s.ctx, s.view.Ref(), s.view.UIDs(t), dst.Ref(), o)
+	var validity uint32
+	var pairs []mailbox.CopyPair
+	err = s.during(func() (err error) {
+		validity, pairs, err = s.site.Store.Copy(s.ctx, s.view.Ref(), s.view.UIDs(t), dst.Ref(), o)
+		return err
+	})
 	if err != nil {
 		return 0, nil, err
 	}

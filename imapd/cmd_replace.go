@@ -5,6 +5,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
@@ -100,7 +101,7 @@ func (s *session) putInPlace(uid uint32, byUID bool, e *mboxlist.Entry, m *mailb
 			m.Flags &^= mailbox.Seen
 		}
 	}
-	o := mailbox.AppendOptions{SessionID: s.conn.SessionID()}
+	o := mailbox.AppendOptions{SessionID: s.conn.SessionID(), Event: event.MessageAppend, User: s.who.User}
 	if s.noQuota {
 		o.Check = &quota.Usage{}
 	}
@@ -114,9 +115,10 @@ func (s *session) putInPlace(uid uint32, byUID bool, e *mboxlist.Entry, m *mailb
 	if rights.Has(acl.Read) { // else he is told nothing of the mailbox
 		s.w.Line("* OK [APPENDUID ", uintText(a.UIDValidity), " ", uintText(a.UID), "] Replacement ready")
 	}
-	if err := s.after(s.refresh(false, byUID)); err != nil {
+	if err := s.after(s.view.Refresh(s.ctx)); err != nil {
 		return "", err
 	}
+	s.view.ReportNew(s.w) // before others go: see the examples of RFC 8508
 	s.view.Report(s.w, true, byUID)
 	if modseq == 0 {
 		return "", nil

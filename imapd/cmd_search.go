@@ -91,7 +91,7 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 	if a.Numbers && s.client.UIDOnly {
 		return errUIDRequired
 	}
-	if a.Return&imapwire.ReturnUpdate != 0 && s.view.Updating(s.tag) {
+	if a.Return&imapwire.ReturnUpdate != 0 && s.view != nil && s.view.Updating(s.tag) {
 		return imapwire.SyntaxError("Tag reuse") // RFC 5267 section 4.3
 	}
 	return s.refresh(false, false)

@@ -90,6 +90,7 @@ var commands = map[string]command{
 	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},
 	"resetkey":   cmd(loggedIn, parseResetKey, (*session).resetKey),
 
+	"esearch":      cmd(loggedIn, parseESearch, (*session).esearch).of("MULTISEARCH"),
 	"cancelupdate": cmd(selected, parseCancelUpdate, (*session).cancelUpdate).of("CONTEXT=SEARCH"),
 
 	"check":    cmd(selected, parseNothing, (*session).check),

@@ -29,6 +29,12 @@ var parsers = map[string]func(*imapwire.Reader) (any, error){
 	"Store":      with(parseStore),
 	"Copy":       with(parseCopy),
 	"Uid":        with(parseSequence),
+
+	"Sort":         with(parseSort),
+	"Thread":       with(parseThread),
+	"Esearch":      with(parseESearch),
+	"Cancelupdate": with(parseCancelUpdate),
+	"Replace":      with(parseReplaced),
 }
 
 func with[A any](parse func(*imapwire.Reader) (A, error)) func(*imapwire.Reader) (any, error) {
@@ -115,6 +121,15 @@ func TestParse(t *testing.T) {
 		{"Store", ` 1 +FLAGS (a%)`, "Invalid flag name a% in Store command"},
 		{"Store", ` 1 +FLAGS ("a")`, "Missing close parenthesis in Store"},
 		{"Store", ` 1 +FLAGS `, "Missing required argument to Store"},
+		{"Copy", " $ INBOX", "{set: mailbox:INBOX}"},
+		{"Esearch", " IN (personal subtree (a {1+}\r\nb) mailboxes c) ALL", ""},
+		{"Esearch", " IN (mailboxes a", "Missing close parenthesis in Esearch"},
+		{"Esearch", " IN (bogus) ALL", "Invalid source option bogus in Esearch"},
+		{"Cancelupdate", ` "a" "b"`, "[a b]"},
+		{"Cancelupdate", " a", "Invalid tag in Cancelupdate"},
+		{"Replace", " *", "*"},
+		{"Replace", " 4294967295", "Invalid sequence in Replace"},
+		{"Sort", " RETURN (PARTIAL -1:-2 UPDATE) (DATE) UTF-8 $", ""},
 		{"Copy", " 1", "Missing required argument to Copy"},
 		{"Copy", " x INBOX", "Invalid sequence in Copy"},
 		{"Copy", " 1 INBOX x", "Unexpected extra arguments to Copy"},
@@ -129,6 +144,7 @@ func TestParse(t *testing.T) {
 func FuzzParsers(f *testing.F) {
 	names := make([]string, 0, len(parsers))
 	for name := range parsers {
+		f.Add(name, ` IN (personal subtree-one (a "b") mailboxes {1+}`+"\r\n"+`c) RETURN (PARTIAL -1:-5 SAVE UPDATE) OR $ UID $ 1:*`)
 		f.Add(name, ` 1:* (BODY.PEEK[HEADER.FIELDS (a)] "x") RETURN (STATUS (MESSAGES)) {3+}`)
 		names = append(names, name)
 	}

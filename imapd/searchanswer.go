@@ -106,6 +106,9 @@ func (a *searchAnswer) kept() view.Targets {
 // writeFound sends the answer of RFC 3501, or that of RFC 4731 if the client
 // said what it wants to know.
 func (s *session) writeFound(a *searchAnswer) {
+	if a.mailbox != "" && a.n == 0 {
+		return // RFC 7377 section 2.1
+	}
 	if o := a.search.Return; o != 0 {
 		if o&imapwire.ReturnData != 0 || o&imapwire.ReturnSave == 0 {
 			s.writeESearch(a)

@@ -37,11 +37,12 @@ type session struct {
 	view   *view.View // the selected mailbox, or nil
 	client view.Client
 
-	compressed bool   // COMPRESS is on
-	tag        string // of the running command
-	command    string // the running command as the list of sessions shows it
-	saidID     bool   // the client has sent ID
-	done       bool   // no further command is read
+	compressed bool      // COMPRESS is on
+	tag        string    // of the running command
+	command    string    // the running command as the list of sessions shows it
+	saidID     bool      // the client has sent ID
+	done       bool      // no further command is read
+	told       time.Time // when the client was told last that its command goes on
 }
 
 // Serve talks to one client.
@@ -224,6 +225,7 @@ func (s *session) do(tag, name string) (string, error) {
 // run runs a command.
 func (s *session) run(c command) (string, error) {
 	start := time.Now()
+	s.told = start
 	s.command = s.r.Command
 	s.proc(s.command)
 	if s.view != nil {

@@ -169,3 +169,8 @@ var ImplicitOwnerRights = newString(Row{Name: "implicit_owner_rights", Default: 
 })
 
 var ImprovedMboxlistSort = newSwitch(Row{Name: "improved_mboxlist_sort", Default: "no", Since: "2.3.17", Group: "namespace"})
+
+var InprogressInterval = newDuration(Row{Name: "inprogress_interval", Default: "10s", Since: "gocyrus", Unit: "s", Group: "imap",
+	Doc: `Time after which a client whose command takes long is told that it goes on,
+and how far it is, and again after each such time. Zero turns that off.`,
+})

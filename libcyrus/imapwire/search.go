@@ -112,10 +112,12 @@ const maxSearchKeys = 50000
 // at midnight in zone loc.
 //
 // Source: get_search_program in Cyrus imap/search_engines.c and imapparse.c.
-func (r *Reader) Search(loc *time.Location) (Search, error) {
+func (r *Reader) Search(loc *time.Location) (Search, error) { return r.SearchFrom(loc, r.Word()) }
+
+// SearchFrom is Search behind the first word.
+func (r *Reader) SearchFrom(loc *time.Location, word string) (Search, error) {
 	var s Search
 	p := searchParser{r: r, loc: loc}
-	word := r.Word()
 	if equalFold(word, "RETURN") {
 		if err := r.SearchReturn(&s, "CONTEXT=SEARCH"); err != nil || r.AtEOL() {
 			return s, err

@@ -71,11 +71,18 @@ func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSe
 	}
 	p.cache, p.file = needs(f)
 	p.annots = annot.Query{Entries: f.Annotations.Entries, Attrs: annot.ParseAttrs(f.Annotations.Attributes)}
+	total := 0
 	for first := true; (first || len(p.t) > 0) && w.Err() == nil; first = false {
 		if err := ctx.Err(); err != nil {
 			return p.found, err
 		}
 		if err := v.fetchBatch(ctx, w, &p, first); err != nil {
+			return p.found, err
+		}
+		if first {
+			total = p.t.Count()
+		}
+		if err := v.progress(total, p.t); err != nil {
 			return p.found, err
 		}
 	}

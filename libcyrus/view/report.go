@@ -112,6 +112,9 @@ func (v *View) forget() {
 	v.gone, v.delayed = nil, 0
 }
 
+// ReportNew tells the client only of new messages.
+func (v *View) ReportNew(w *imapwire.Writer) { w.SetBuffer(v.appendExists(w.Buffer())) }
+
 // appendExists prints EXISTS and RECENT if there are new messages.
 func (v *View) appendExists(b []byte) []byte {
 	if len(v.uids) == v.told {

@@ -51,8 +51,11 @@ func (v *View) eachOf(ctx context.Context, t Targets, s *imapwire.Search, found 
 	}
 	c := compiler{v: v, charset: charset}
 	q := c.compile(&s.Key)
-	for len(t) > 0 {
+	for total := t.Count(); len(t) > 0; {
 		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := v.progress(total, t); err != nil {
 			return err
 		}
 		last, err := v.searchBatch(ctx, t, q, found)

@@ -41,6 +41,10 @@ type Options struct {
 	Folding           message.Folding // of SEARCH
 	MaxHeaderLines    int             // maxheaderlines
 	Log               *slog.Logger
+	// Progress, if not nil, is called from time to time with the messages that
+	// a method has dealt with, and how many there are. An error ends the
+	// method.
+	Progress func(done, total int) error
 }
 
 // View is a selected mailbox. It belongs to one goroutine.
@@ -269,6 +273,14 @@ func (v *View) claimOther(ctx context.Context, m *mailbox.Mailbox) error {
 		v.recentUID = v.lastUID
 	}
 	return err
+}
+
+// progress tells how far a method is that has still to deal with rest.
+func (v *View) progress(total int, rest Targets) error {
+	if v.o.Progress == nil {
+		return nil
+	}
+	return v.o.Progress(total-rest.Count(), total)
 }
 
 // isSeen reports whether the user has seen a message.
