@@ -3,8 +3,9 @@
 //
 // Usage: notifyd [-C imapd.conf] [-U uses] [-T seconds] [-D] [-m method]
 //
-// The method is named by each request; -m is for requests that name none,
-// by default null. What fails is logged: nobody waits for an answer.
+// The method is named by each request, or several with blanks between; -m is
+// for requests that name none, by default null. What fails is logged: nobody
+// waits for an answer.
 package main
 
 import (
@@ -35,12 +36,20 @@ type method struct {
 }
 
 // methods is every method by name. To add one: write it in a file of its
-// own, and a line here. (Zephyr, which Cyrus can be built with, is not one.)
+// own, and a line here. Zephyr, which Cyrus can be built with, is refused.
 var methods = map[string]method{
 	"null":     {do: toNowhere},
 	"log":      {do: toLog},
 	"mailto":   {do: toMail, slow: true},
 	"external": {do: toProgram, slow: true},
+	"webhook":  {do: toWebhook},
+	"stream":   {do: toStream},
+	"zephyr":   {do: noZephyr},
+}
+
+// noZephyr says that there is no such thing: Debian's Cyrus has none either.
+func noZephyr(*server, context.Context, *notify.Message) error {
+	return errors.New("the method zephyr is not built; there are log, mailto, external, webhook, stream and null")
 }
 
 // Bounds of the slow methods: as many programs run at a time, as many
@@ -59,6 +68,8 @@ type server struct {
 	fallback string // the method of requests that name none
 	queue    chan func()
 	running  sync.WaitGroup
+	webhook  *webhook // nil without notify_webhook
+	stream   *stream  // nil without notify_stream
 }
 
 func open(e *worker.Env) (worker.Handler, error) {
@@ -69,7 +80,23 @@ func open(e *worker.Env) (worker.Handler, error) {
 	if _, ok := methods[strings.ToLower(fallback)]; !ok {
 		return nil, fmt.Errorf("unknown notification method %s", fallback)
 	}
-	return newServer(e.Config, e.Log, fallback), nil
+	if strings.EqualFold(fallback, "zephyr") {
+		return nil, noZephyr(nil, nil, nil)
+	}
+	s := newServer(e.Config, e.Log, fallback)
+	if err := s.openReceivers(); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openReceivers opens what the configuration names for webhook and stream.
+func (s *server) openReceivers() (err error) {
+	if s.webhook, err = newWebhook(s.conf, s.log); err == nil {
+		s.stream, err = newStream(s.conf, s.log)
+	}
+	return err
 }
 
 func newServer(c *config.Config, log *slog.Logger, fallback string) *server {
@@ -113,6 +140,8 @@ func (s *server) ServePackets(ctx context.Context, c net.PacketConn) error {
 func (s *server) Close() error {
 	close(s.queue)
 	s.running.Wait()
+	s.webhook.Close()
+	s.stream.Close()
 	return nil
 }
 
@@ -123,10 +152,17 @@ func (s *server) pass(datagram []byte) {
 		s.log.Error(err.Error())
 		return
 	}
-	name := strings.ToLower(m.Method)
-	if name == "" {
-		name = strings.ToLower(s.fallback)
+	names := strings.Fields(strings.ToLower(m.Method))
+	if len(names) == 0 {
+		names = []string{strings.ToLower(s.fallback)}
 	}
+	for _, name := range names {
+		s.use(name, m)
+	}
+}
+
+// use passes a notification on by one method.
+func (s *server) use(name string, m *notify.Message) {
 	how, ok := methods[name]
 	if !ok {
 		s.log.Debug("do_notify using method 'unknown'")

@@ -28,8 +28,11 @@ forgets deliveries.`,
 
 var EventContentInclusionMode = newEnum(Row{Name: "event_content_inclusion_mode", Default: "standard", Since: "2.5.0", Group: "events",
 	Values: []string{"standard", "message", "header", "body", "headerbody"},
-	Doc: `How much of a message an event carries: nothing beyond event_content_size
-for "standard", or the message, its header, its body or both.`,
+	Doc: `What of a new message an event carries as messageContent, where
+event_extra_params has that: with "standard" the whole message if it is not
+larger than event_content_size, else nothing; with "message", "header" and
+"body" that piece, cut to event_content_size; with "headerbody" the header
+and a body cut to it. What has no room in a notification is left out.`,
 })
 
 var EventContentSize = newInt(Row{Name: "event_content_size", Default: "0", Since: "2.5.0", Unit: "bytes", Group: "events",
@@ -37,11 +40,13 @@ var EventContentSize = newInt(Row{Name: "event_content_size", Default: "0", Sinc
 })
 
 var EventExcludeFlags = newString(Row{Name: "event_exclude_flags", Since: "2.5.0", Group: "events",
-	Doc: `Flags, separated by blanks, whose change makes no event.`,
+	Doc: `Flags, separated by blanks, whose change makes no event. They are
+not told among others either.`,
 })
 
 var EventExcludeSpecialuse = newString(Row{Name: "event_exclude_specialuse", Default: "\\Junk", Since: "2.5.0", Group: "events",
-	Doc: `Special uses, separated by blanks, of the mailboxes that make no events.`,
+	Doc: `Special uses, separated by blanks, of the mailboxes that make no events.
+"ALL" leaves only those of INBOXes.`,
 })
 
 var EventExtraParams = newBits(Row{Name: "event_extra_params", Default: "timestamp", Since: "3.6.0", Group: "events",
@@ -54,16 +59,25 @@ var EventExtraParams = newBits(Row{Name: "event_extra_params", Default: "timesta
 		"vnd.fastmail.counters", "vnd.fastmail.jmapEmail", "vnd.fastmail.jmapStates", "vnd.cmu.emailid",
 		"vnd.cmu.threadid",
 	},
-	Doc: `Additional members of the events.`,
+	Doc: `Members of the events beyond those that are always there. Those for
+mailboxes of calendars and address books (vnd.cmu.davFilename, vnd.cmu.davUid)
+and vnd.fastmail.jmapEmail are never told; vnd.cmu.mailboxACL and
+vnd.cmu.mbtype always; vnd.fastmail.clientId is empty. The others of
+vnd.fastmail but sessionId, vnd.cmu.emailid and vnd.cmu.threadid want
+"conversations".`,
 })
 
 var EventGroups = newBits(Row{Name: "event_groups", Default: "message mailbox", Since: "3.0.0", Group: "events",
 	Values: []string{"message", "quota", "flags", "access", "mailbox", "subscription", "calendar", "applepushservice"},
-	Doc:    `Groups of events that are sent.`,
+	Doc: `Groups of events (RFC 5423) that are sent. There are none of "calendar" and
+"applepushservice".`,
 })
 
 var EventNotifier = newString(Row{Name: "event_notifier", Since: "2.5.0", Group: "events",
-	Doc: `Method that notifyd is asked to use for events. Unset: there are none.`,
+	Doc: `Method that notifyd is asked to use for events, such as external, webhook
+or stream, or several with blanks between. Each event is one line of JSON.
+Nobody waits for notifyd: at most a thousand events of a process wait for it,
+the rest is dropped and counted in the log. Unset: there are no events.`,
 })
 
 var ExpungeMode = newEnum(Row{Name: "expunge_mode", Default: "delayed", Since: "3.1.1", Group: "expire",

@@ -159,3 +159,28 @@ newer protocol.`,
 var NotifyExternal = newString(Row{Name: "notify_external", Since: "2.4.0", Group: "events",
 	Doc: `Program that notifyd's method "external" runs.`,
 })
+
+var NotifyStream = newString(Row{Name: "notify_stream", Since: "gocyrus", Group: "events",
+	Doc: `Unix stream socket on which notifyd's method "stream" gives notifications to
+any number of local programs: each line is a JSON object. Who may connect is
+who may write to it (mode 0660). A program that reads too slowly misses some
+and is told how many: {"event":"gocyrus.Lost","count":5}. Unset: none.`,
+})
+
+var NotifyWebhook = newString(Row{Name: "notify_webhook", Since: "gocyrus", Group: "events",
+	Doc: `URL (http or https) to which notifyd's method "webhook" posts notifications:
+a JSON array of one to a hundred of them, in their order. A receiver that
+answers with 2xx has taken them. After 5xx, 408, 429, no answer or no
+connection a request is repeated, eight times in four minutes, with the
+same Delivery-ID in its header; any other answer refuses it. At most a
+thousand notifications wait; what is dropped is counted in the log. Unset: none.`,
+})
+
+var NotifyWebhookTimeout = newDuration(Row{Name: "notify_webhook_timeout", Default: "10s", Since: "gocyrus", Unit: "s", Group: "events",
+	Doc: `Time that the receiver of notify_webhook has for one request.`,
+})
+
+var NotifyWebhookToken = newString(Row{Name: "notify_webhook_token", Since: "gocyrus", Group: "events",
+	Doc: `What notifyd sends to the receiver of notify_webhook as its bearer token
+(RFC 6750). Unset: none.`,
+})
