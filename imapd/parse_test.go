@@ -121,7 +121,7 @@ func TestParse(t *testing.T) {
 		{"Store", ` 1 +FLAGS (a%)`, "Invalid flag name a% in Store command"},
 		{"Store", ` 1 +FLAGS ("a")`, "Missing close parenthesis in Store"},
 		{"Store", ` 1 +FLAGS `, "Missing required argument to Store"},
-		{"Copy", " $ INBOX", "{set: mailbox:INBOX}"},
+		{"Copy", " $ INBOX", "{set:[] mailbox:INBOX}"},
 		{"Esearch", " IN (personal subtree (a {1+}\r\nb) mailboxes c) ALL", ""},
 		{"Esearch", " IN (mailboxes a", "Missing close parenthesis in Esearch"},
 		{"Esearch", " IN (bogus) ALL", "Invalid source option bogus in Esearch"},
