@@ -45,6 +45,13 @@ var variants = []variant{
 		"unixhierarchysep: no", "altnamespace: yes", "hashimapspool: yes", "delete_mode: delayed", "expunge_mode: immediate", "conversations: yes",
 		"conversations_db: twoskip", "statuscache: yes", "conversations_counted_flags: \\Draft \\Flagged $label1",
 	}},
+	{name: "mixed", sep: "/", relocated: "bob", types: []string{
+		"mboxlist_db: twoskip", "annotation_db: skiplist", "duplicate_db: skiplist", "userdeny_db: twoskip",
+	}, config: []string{
+		"unixhierarchysep: yes", "altnamespace: no", "hashimapspool: yes", "mailbox_legacy_dirs: yes", "delete_mode: delayed", "expunge_mode: delayed",
+		"metapartition-default: %[1]s/meta", "metapartition-second: %[1]s/meta2", "metapartition_files: index annotations",
+		"subscription_db: twoskip", "seenstate_db: flat", "mailbox_initial_flags: $Label1 $Forwarded",
+	}},
 }
 
 // standard is the types that Cyrus takes if nothing is said.
@@ -60,6 +67,7 @@ type variant struct {
 	dots          bool     // in a name of a user also if sep is one
 	immediate     bool     // mailboxes are deleted for good at once
 	conversations bool     // are kept
+	relocated     string   // the user who gets directories by unique id
 	domain        string   // of some users, "" without virtual domains
 	verify        []string // flags for decode-spool
 }
@@ -72,6 +80,7 @@ type made struct {
 	users []string
 	hides []bool // by row of madeDiffers
 	hid   bool   // a LIST without the INBOX was seen
+	real  bool   // the real one works
 	took  time.Duration
 }
 
@@ -202,7 +211,15 @@ func (m *made) goRound() {
 	cyrusServes(m.t, m.Site, func() {
 		m.same("the real one after own mode", m.answers(), ours)
 		m.unchanging()
+		m.real = true
+		m.work("real")
+		real = m.answers()
 	})
+	m.Run()
+	m.same("in own mode once more", real, m.answers())
+	stop(m.t, m.Site)
+	m.Tool("", "cyrus", "handback")
+	m.sound("handed back once more")
 	if m.dots && !m.hid {
 		m.t.Error("the real LIST has the INBOX of a user with a dot: take hiddenInbox out")
 	}
@@ -216,14 +233,14 @@ func newMade(t *testing.T, v *variant) *made {
 	if v.sep == "." && !v.dots { // the real LIST leaves out the INBOX of a user with a dot in his name
 		m.users[3] = "firstlast"
 	}
-	accounts := append(slices.Clone(m.users), "cyrus", "denied", "shared", "own", "shared.user", "own.user")
+	accounts := append(slices.Clone(m.users), "cyrus", "denied", "shared", "own", "real", "shared.user", "own.user", "real.user")
 	m.Site = server.New(t, server.Options{Users: accounts, Config: []string{
 		"sievedir: %[1]s/sieve", "partition-second: %[1]s/spool2", "allowusermoves: yes", "allowdeleted: yes", "sharedprefix: Shared", "specialuse_extra: \\XExtra",
 		"annotation_allow_undefined: yes", "duplicatesuppression: yes", "servername: reference.example.org",
 	}})
 	secrets(t, m.Site, accounts...)
 	if v.domain != "" {
-		for _, u := range []string{"erin", "frank", "shared", "own"} {
+		for _, u := range []string{"erin", "frank", "shared", "own", "real"} {
 			cmd := exec.Command("saslpasswd2", "-p", "-c", "-f", filepath.Join(m.Dir, "conf/sasldb2"), "-u", v.domain, u)
 			cmd.Stdin = strings.NewReader("pass")
 			if out, err := cmd.CombinedOutput(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -65,6 +66,14 @@ func (m *made) build() {
 	if out, status := tool(m.t, m.Site, "cyr_expire", args...); status != 0 {
 		m.t.Fatalf("cyr_expire: %s", out)
 	}
+	if m.relocated != "" {
+		if out, status := tool(m.t, m.Site, "relocate_by_id", "-u", m.relocated); status != 0 {
+			m.t.Fatalf("relocate_by_id: %s", out)
+		}
+		if dirs, _ := filepath.Glob(filepath.Join(m.Dir, "spool*/uuid/*/*/*")); len(dirs) < 2 {
+			m.t.Fatalf("relocated: %q", dirs)
+		}
+	}
 }
 
 // folders makes alice's, with what a mailbox can have.
@@ -91,6 +100,7 @@ func (m *made) folders() {
 	defer b.Close()
 	b.Must("SUBSCRIBE " + m.others("alice", "Work"))
 	b.Must("CREATE " + m.own("Mine"))
+	b.Must("SETMETADATA " + m.others("alice", "Work") + ` (/private/comment "of bob" /private/own/thing "also his")`)
 }
 
 // limits sets quota roots, one in another.
@@ -156,6 +166,7 @@ func (m *made) seen() {
 	defer b.Close()
 	b.Must("SELECT " + m.others("alice", "Work"))
 	b.Must(`STORE 1,3,5 +FLAGS (\Seen)`)
+	b.Must(`STORE 2 ANNOTATION (/comment (value.priv "of bob") /altsubject (value.priv "his"))`)
 	b.Must("SELECT " + m.others("alice", "Shared seen"))
 	b.Must(`STORE 2 +FLAGS (\Seen)`)
 }
@@ -242,12 +253,20 @@ func (m *made) work(round string) {
 	defer b.Close()
 	b.Must("SELECT " + m.others("alice", "Work"))
 	b.Must(`STORE 2:4 +FLAGS (\Seen)`)
+	b.Must(`STORE 2 ANNOTATION (/comment (value.priv "of bob ` + round + `") /altsubject (value.priv NIL))`)
+	b.Must("SETMETADATA " + m.others("alice", "Work") + ` (/private/comment "` + round + `")`)
 	b.Must("COPY 1:2 INBOX")
 	for _, u := range m.users {
 		m.deliver(u, fmt.Sprintf(mail, "once", "made-once"))
 		m.deliver(u, fmt.Sprintf(mail, round, "made-lmtp-"+round))
 	}
 	m.administered(round)
+	if m.real {
+		if out, status := tool(m.t, m.Site, "cyr_expire", m.expiry(round)...); status != 0 {
+			m.t.Errorf("cyr_expire: %s", out)
+		}
+		return
+	}
 	out, err := m.Try("", "cyr_expire", m.expiry(round)...)
 	if err != nil {
 		m.t.Errorf("cyr_expire: %v\n%s", err, out)
@@ -276,7 +295,7 @@ func (m *made) administered(round string) {
 	a.Must("CREATE shared" + m.sep + round + " default")
 	a.Must("SETACL shared" + m.sep + round + " carol lrswipkxte")
 	a.Must("DELETEACL shared" + m.sep + "team -group:staff")
-	to := map[string]string{"shared": "default", "own": "second"}[round]
+	to := map[string]string{"shared": "default", "own": "second", "real": "default"}[round]
 	a.Must("RENAME " + m.admin("bob", "Mine") + " " + m.admin("bob", "Mine") + " " + to)
 	name := round
 	if m.sep == "/" || m.dots {
