@@ -9,6 +9,7 @@ import (
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/lock"
+	"gocyrus/libcyrus/mboxname"
 	"gocyrus/test/data"
 )
 
@@ -91,7 +92,54 @@ func TestPick(t *testing.T) {
 			t.Errorf("%v: %d", c.at, got)
 		}
 	}
-	if pick([]float64{0, 0}, 0.5) != 1 || freeSpace("/", "freespace-most") <= 0 || freeSpace("/nonexistent", "") != 0 {
-		t.Error("pick")
+	if v := volumeOf("/nonexistent/x"); pick([]float64{0, 3, 0}, 0.999) != 1 || v != volumeOf("/") || v.total == 0 {
+		t.Error("pick", v)
+	}
+}
+
+// TestPartitions chooses among partitions by what is free: a has most octets, b
+// the largest part, c is on the volume of b.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	volumes := map[string]volume{
+		"a": {[2]int32{1}, 400, 1000}, "b": {[2]int32{2}, 60, 100}, "c": {[2]int32{2}, 60, 100}, "full": {[2]int32{3}, 10, 1000},
+	}
+	layout := &mboxname.Layout{Partitions: map[string]string{"a": "a", "b": "b", "c": "c", "full": "full"}}
+	for _, c := range []struct {
+		o    PartitionChoice
+		want string // for 0, 0.1, … 0.9
+	}{
+		{PartitionChoice{Mode: "freespace-most"}, "aaaaaaaaaa"},
+		{PartitionChoice{Mode: "freespace-percent-most"}, "bbbbbbbbbb"},
+		{PartitionChoice{Mode: "freespace-percent-most", Exclude: []string{"b"}}, "cccccccccc"},
+		{PartitionChoice{Mode: "freespace-most", SoftLimit: 50}, "bbbbbbbbbb"},
+		{PartitionChoice{Mode: "freespace-most", SoftLimit: 10}, "aaaaaaaaaa"}, // all are too full
+		{PartitionChoice{Mode: "freespace-percent-weighted"}, "aaabbbbccc"},
+		{PartitionChoice{Mode: "freespace-percent-weighted", SoftLimit: 50}, "bbbbbccccc"},
+		{PartitionChoice{Mode: "freespace-percent-weighted-delta", Exclude: []string{"full"}}, "abbbbbcccc"},
+		{PartitionChoice{Mode: "random"}, "aaabbcccff"},
+		{PartitionChoice{Mode: "random", Exclude: []string{"a", "b", "c", "full"}}, ""},
+	} {
+		p := newPartitions(layout, c.o)
+		p.look = func(dir string) volume { return volumes[dir] }
+		got := ""
+		for i := range 10 {
+			if n := p.choose(float64(i) / 10); n != "" {
+				got += n[:1]
+			}
+		}
+		if got != c.want {
+			t.Errorf("%+v: %s, not %s", c.o, got, c.want)
+		}
+	}
+	looks := 0
+	p := newPartitions(layout, PartitionChoice{Mode: "freespace-most", Reinit: 3})
+	p.look = func(string) volume { looks++; return volume{} } // nothing is known
+	got := ""
+	for range 7 {
+		got += p.choose(0.5)
+	}
+	if looks != 3 || got != "ccccccc" {
+		t.Errorf("looked %d times, chose %s", looks, got)
 	}
 }

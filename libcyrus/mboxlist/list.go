@@ -49,15 +49,14 @@ type Options struct {
 	Log      *slog.Logger
 
 	Admins           []string // imapd.conf's: they have no entries in the reverse index
-	DefaultPartition string   // "" chooses among Layout.Partitions by PartitionMode
-	PartitionMode    string   // partition_select_mode
-	PartitionExclude []string // partition_select_exclude
-	LegacyDirs       bool     // mailbox_legacy_dirs
-	DelayedDelete    bool     // delete_mode: delayed
-	DeleteUnsub      bool     // delete_unsubscribe
-	UserMoves        bool     // allowusermoves
-	SubscribeAll     bool     // allowallsubscribe
-	ReverseACLs      bool     // reverseacls
+	DefaultPartition string   // "" chooses among Layout.Partitions by Partitions
+	Partitions       PartitionChoice
+	LegacyDirs       bool // mailbox_legacy_dirs
+	DelayedDelete    bool // delete_mode: delayed
+	DeleteUnsub      bool // delete_unsubscribe
+	UserMoves        bool // allowusermoves
+	SubscribeAll     bool // allowallsubscribe
+	ReverseACLs      bool // reverseacls
 	AuditLog         bool
 	SpecialUses      []string             // specialuse_extra, besides those of RFC 6154
 	ProtectedUses    []string             // specialuse_protect
@@ -80,10 +79,11 @@ type Options struct {
 // decided by are still the same; the locks of mailboxes are taken by package
 // mailbox around them, in its order.
 type List struct {
-	o        Options
-	db       cyrusdb.DB
-	recounts recounts
-	journal  journal
+	partitions *partitions
+	o          Options
+	db         cyrusdb.DB
+	recounts   recounts
+	journal    journal
 }
 
 // New returns the list kept in o.DB.
@@ -91,7 +91,7 @@ func New(o Options) *List {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &List{o: o, db: o.DB}
+	return &List{o: o, db: o.DB, partitions: newPartitions(o.Layout, o.Partitions)}
 }
 
 // Close closes the database.
