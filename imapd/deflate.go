@@ -6,12 +6,9 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// inputSize is how much compressed input is read at once; outputSize is what
-// the decompressor gives at most at once (its window), so that it keeps
-// nothing back.
+// inputSize is how much compressed input is read at once.
 const (
-	inputSize  = 4 << 10
-	outputSize = 32 << 10
+	inputSize = 4 << 10
 	// historySize is how much of what was sent helps to compress what comes
 	// next: more is of no use to StatelessDeflate.
 	historySize = 8 << 10
@@ -22,44 +19,51 @@ const (
 // each session; this one keeps the last 8 KiB.
 type deflate struct {
 	wire    io.ReadWriter
-	in      input
-	inflate io.ReadCloser
-	out     []byte // decompressed and not yet read
-	buf     []byte
+	inflate inflater
 	history []byte
-	err     error
+	err     error // of the connection
 }
 
 // newDeflate puts the layer over a connection.
-func newDeflate(wire io.ReadWriter) *deflate {
-	d := &deflate{wire: wire, buf: make([]byte, outputSize)}
-	d.in.src = wire
-	d.inflate = flate.NewReader(&d.in)
-	return d
-}
+func newDeflate(wire io.ReadWriter) *deflate { return &deflate{wire: wire} }
 
 // Read gives what comes decompressed.
 func (d *deflate) Read(p []byte) (int, error) {
-	for len(d.out) == 0 {
-		if d.err != nil {
+	for {
+		err := d.inflate.advance()
+		if n := d.inflate.read(p); n > 0 || len(p) == 0 {
+			return n, nil
+		}
+		switch {
+		case err == io.EOF: // the client has ended its stream
+			return 0, io.ErrUnexpectedEOF
+		case err != nil:
+			return 0, err
+		case d.err != nil:
 			return 0, d.err
 		}
-		var n int
-		n, d.err = d.inflate.Read(d.buf)
-		d.out = d.buf[:n]
-		if d.err == io.EOF && d.in.err == nil { // the client has ended its stream
-			d.err = io.ErrUnexpectedEOF
-		} else if d.in.err != nil && d.err != nil {
-			d.err = d.in.err // what ended the connection, as the worker words it
-		}
+		d.fill()
 	}
-	n := copy(p, d.out)
-	d.out = d.out[n:]
-	return n, nil
+}
+
+// fill reads from the connection.
+func (d *deflate) fill() {
+	var buf [inputSize]byte
+	n, err := d.wire.Read(buf[:])
+	d.inflate.add(buf[:n])
+	if n == 0 && err == nil {
+		err = io.ErrNoProgress
+	}
+	if n == 0 {
+		d.err = err
+	}
 }
 
 // Buffered reports whether there is something to read without waiting.
-func (d *deflate) Buffered() bool { return len(d.out) > 0 || d.in.pos < d.in.end }
+func (d *deflate) Buffered() bool {
+	err := d.inflate.advance()
+	return d.inflate.waiting > 0 || err != nil
+}
 
 // Write sends p compressed, all of it at once.
 func (d *deflate) Write(p []byte) (int, error) {
@@ -75,53 +79,4 @@ func (d *deflate) Write(p []byte) (int, error) {
 	}
 	d.history = append(d.history, p...)
 	return len(p), nil
-}
-
-// input is the compressed input; the decompressor takes single bytes of it,
-// so that it never reads further than it must.
-type input struct {
-	src      io.Reader
-	buf      [inputSize]byte
-	pos, end int
-	err      error
-}
-
-// ReadByte gives the next byte.
-func (i *input) ReadByte() (byte, error) {
-	if i.pos == i.end {
-		if err := i.fill(); err != nil {
-			return 0, err
-		}
-	}
-	i.pos++
-	return i.buf[i.pos-1], nil
-}
-
-// Read gives what there is.
-func (i *input) Read(p []byte) (int, error) {
-	if i.pos == i.end {
-		if err := i.fill(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, i.buf[i.pos:i.end])
-	i.pos += n
-	return n, nil
-}
-
-// fill reads from the connection.
-func (i *input) fill() error {
-	if i.err != nil {
-		return i.err
-	}
-	n, err := i.src.Read(i.buf[:])
-	i.pos, i.end = 0, n
-	if n > 0 {
-		return nil
-	}
-	if err == nil {
-		err = io.ErrNoProgress
-	}
-	i.err = err
-	return err
 }
