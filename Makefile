@@ -6,7 +6,7 @@ DESTDIR  ?=
 LIBEXEC   = $(PREFIX)/lib/cyrus/bin
 BIN       = bin
 GOFLAGS_  = -trimpath -ldflags '-s -w -X gocyrus/libcyrus/version.Version=$(VERSION)'
-DAEMONS   = master imapd pop3d lmtpd timsieved notifyd cyrusdbd deliver davindex
+DAEMONS   = master imapd pop3d lmtpd timsieved notifyd smmapd cyrusdbd deliver davindex
 # Admin commands: links to the program cyrus, named as Cyrus names them.
 COMMANDS  = $(shell cat tools/commands.txt)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -14,7 +14,7 @@ import (
 var elsewhere = []string{
 	"backupd", "calalarmd", "ctl_backups", "ctl_zoneinfo", "cvt_cyrusdb", "cyr_backup", "cyr_virusscan",
 	"fetchnews", "fud", "httpd", "idled", "ipurge", "lmtpproxyd", "mupdate", "nntpd", "pop3proxyd",
-	"promstatsd", "proxyd", "ptdump", "ptexpire", "ptloader", "restore", "smmapd", "squatter",
+	"promstatsd", "proxyd", "ptdump", "ptexpire", "ptloader", "restore", "squatter",
 	"sync_client", "sync_reset", "sync_server", "tls_prune",
 }
 

@@ -32,7 +32,7 @@ type buildItem struct {
 // needs that library for. Change a line when its part is built.
 var buildSections = []buildSection{
 	{"component", []buildItem{
-		{"event_notification", false},
+		{"event_notification", true},
 		{"gssapi", false},
 		{"autocreate", true},
 		{"idled", false}, // not needed: changes are seen at once

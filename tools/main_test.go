@@ -156,7 +156,7 @@ func TestManualPages(t *testing.T) {
 	for _, c := range commands {
 		pages = append(pages, "cyrus-"+c.name+".8")
 	}
-	for _, p := range []string{"master", "imapd", "pop3d", "lmtpd", "notifyd", "deliver", "cyrusdbd"} {
+	for _, p := range []string{"master", "imapd", "pop3d", "lmtpd", "notifyd", "smmapd", "deliver", "cyrusdbd"} {
 		pages = append(pages, "cyrus-"+p+".8")
 	}
 	for _, name := range pages {

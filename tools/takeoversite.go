@@ -22,7 +22,7 @@ import (
 // version: master leaves such lines out if there is no such program.
 var cyrusPrograms = []string{
 	"backupd", "calalarmd", "fud", "httpd", "idled", "lmtpproxyd", "mupdate", "nntpd", "pop3proxyd", "promstatsd",
-	"proxyd", "ptloader", "smmapd", "squatter", "sync_client", "sync_server", "ctl_zoneinfo", "cyr_synclog",
+	"proxyd", "ptloader", "squatter", "sync_client", "sync_server", "ctl_zoneinfo", "cyr_synclog",
 	"fetchnews", "ptexpire", "sync_reset", "dav_reconstruct", "cyr_virusscan", "ctl_backups",
 }
 

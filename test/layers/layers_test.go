@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"libcyrus/auth", "libcyrus/outgoing", "libcyrus/view", "libcyrus/metadata"},
 	{"libcyrus/sasl"},
 	{"libcyrus/worker"},
-	{"master", "imapd", "pop3d", "lmtpd", "timsieved", "notifyd", "cyrusdbd", "deliver", "davindex", "tools"},
+	{"master", "imapd", "pop3d", "lmtpd", "timsieved", "notifyd", "smmapd", "cyrusdbd", "deliver", "davindex", "tools"},
 }
 
 // noMail are packages that must not know of mail: they may import only
