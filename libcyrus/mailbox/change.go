@@ -246,8 +246,12 @@ func (m *Mailbox) Expunge(r *Record, session string) error {
 	r.Flags |= Deleted | Expunged
 	// Old versions count all their records as messages, so that expunged
 	// ones cannot stay.
-	immediate := m.store.o.ImmediateExpunge || !m.hdr.layout().hasExists
-	if immediate || m.store.o.SemidelayedExpunge {
+	immediate, files := m.store.o.ImmediateExpunge, m.store.o.SemidelayedExpunge
+	if (immediate || files) && m.keeping() {
+		immediate, files = false, false
+	}
+	immediate = immediate || !m.hdr.layout().hasExists
+	if immediate || files {
 		r.Flags |= Unlinked
 	}
 	if err := m.Rewrite(r); err != nil {

@@ -45,6 +45,7 @@ type Mailbox struct {
 	withoutConv     bool               // somebody else tells them of this change
 
 	session    string // for the audit log
+	kept       *bool  // see keeping
 	committing bool   // Commit has begun and not returned
 	window     window
 	cacheIO    [2]cacheFile // of messages here, and on the archive partition

@@ -26,8 +26,9 @@
 // without any lock, as they never change; what came or went meanwhile is
 // corrected under the locks. Caches only grow, so that they are copied after
 // the locks are given back, up to where they ended. A message that is moved
-// from one user's mailbox to another's while Take runs is in both, or in
-// neither if expunge_mode is not delayed.
+// from one user's mailbox to another's while Take runs is in at least one of
+// them: while it runs nothing that is expunged goes for good (mailbox.KeepExpunged),
+// unless a real Cyrus expunges it.
 //
 // A file is linked from the site if that is possible and if it never changes
 // (messages), else linked from the snapshot before if it is the same, else

@@ -62,6 +62,17 @@ func Take(ctx context.Context, s *site.Site, dir *Dir, o Options) (res *Result, 
 	}
 	defer held.Release()
 	t := &taking{Options: o, site: s, dir: dir, files: map[string]bool{}, linked: map[string]bool{}}
+	began := time.Now()
+	release, err := s.Store.KeepExpunged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if release != nil {
+		defer func() {
+			release()
+			t.dropKept(context.WithoutCancel(ctx), began)
+		}()
+	}
 	all, err := dir.List()
 	if err == nil {
 		err = dir.clean()
@@ -86,6 +97,22 @@ func Take(ctx context.Context, s *site.Site, dir *Dir, o Options) (res *Result, 
 	}
 	at, _ := time.Parse(nameFormat, t.name)
 	return &Result{Snapshot{t.name, filepath.Join(dir.Path, t.name), at}, t.out.tail, t.copier.copied, t.warned}, nil
+}
+
+// dropKept drops what was expunged and kept meanwhile. What cannot be removed
+// stays until cyr_expire -X.
+func (t *taking) dropKept(ctx context.Context, since time.Time) {
+	err := t.site.List.Scan(ctx, "", func(e *mboxlist.Entry) (bool, error) {
+		if e.Exists() && !e.Has(mboxlist.Remote) {
+			if err := t.site.Store.DropKept(ctx, e.Ref(), since); err != nil && !errs.Is(err, errs.NotFound) {
+				t.site.Log.Warn("what was expunged during the backup stays", "mailbox", e.Name, "error", err)
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		t.site.Log.Warn("what was expunged during the backup stays", "error", err)
+	}
 }
 
 // undo removes what there is of a snapshot that fails.

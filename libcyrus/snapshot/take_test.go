@@ -414,3 +414,73 @@ func TestInUse(t *testing.T) {
 		}
 	}
 }
+
+// TestMovedMeanwhile moves a message into a mailbox that has been copied out of
+// one that has not: it is in the snapshot, and what was kept for that is gone
+// afterwards.
+func TestMovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"immediate", "semidelayed", "delayed"} {
+		m, text := onMem(t)
+		s := openMem(t, m, text+"expunge_mode: "+mode+"\n")
+		ctx := t.Context()
+		find := func(n mboxname.Name) mailbox.Ref {
+			e, err := s.List.Lookup(ctx, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e.Ref()
+		}
+		moved := false
+		d := NewDir(m, s.Locks, "/backup")
+		res := take(t, s, d, Options{Progress: func(done, _ int) {
+			if done != 1 || moved {
+				return
+			}
+			moved = true
+			if _, _, err := s.Store.Copy(ctx, find("user.a"), []uint32{2}, find("shared"), mailbox.CopyOptions{Move: true}); err != nil {
+				t.Error(err)
+			}
+		}})
+		copied, err := d.Open(ctx, res.Snapshot, "/tmp", quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := files(t, copied.Site, find("user.a")) + files(t, copied.Site, find("shared")); n != 3 || !moved {
+			t.Errorf("%s: %d messages in the snapshot", mode, n)
+		}
+		copied.Close()
+		kept := map[string]int{"delayed": 2}[mode]
+		if kept == 0 {
+			kept = 1
+		}
+		if n := files(t, s, find("user.a")); n != kept {
+			t.Errorf("%s: %d messages of user.a afterwards", mode, n)
+		}
+		if _, err := m.Stat("/conf/backup.lock"); err == nil {
+			t.Errorf("%s: the lock is left", mode)
+		}
+		s.Close()
+	}
+}
+
+// files counts the messages of a mailbox that have their files, live or not.
+func files(t *testing.T, s *site.Site, ref mailbox.Ref) (n int) {
+	t.Helper()
+	b, err := s.Store.Open(t.Context(), ref, mailbox.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	err = b.Each(1, func(r *mailbox.Record) bool {
+		if f, err := b.OpenMessage(r); err == nil {
+			f.Close()
+			n++
+		}
+		return true
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
