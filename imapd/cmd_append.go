@@ -9,6 +9,7 @@ import (
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/annot"
+	"gocyrus/libcyrus/annotator"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/event"
@@ -33,6 +34,7 @@ type appendOptions struct {
 	annotations []annot.Set // RFC 5257 section 4.7
 	literal     imapwire.LiteralInfo
 	catenate    bool // pieces follow (RFC 4469)
+	utf8        bool // the literal is in parentheses, its header in UTF-8 (RFC 6855 section 4)
 }
 
 // append puts messages into a mailbox (RFC 3501 section 6.3.11, RFC 3502),
@@ -46,6 +48,11 @@ func (s *session) append(r *imapwire.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.appendTo(r, name)
+}
+
+// appendTo reads the messages for a mailbox and puts them into it.
+func (s *session) appendTo(r *imapwire.Reader, name string) (string, error) {
 	if !r.Space() {
 		return "", r.Missing()
 	}
@@ -61,6 +68,9 @@ func (s *session) append(r *imapwire.Reader) (string, error) {
 	}()
 	for {
 		m, err := s.receive(r, e)
+		if m != nil && err == nil {
+			s.annotator.Annotate(s.ctx, m, annotator.Subject{User: s.who.User, Rights: s.site.List.Rights(s.who, e), Owner: e.Name.Owner() == s.who.User})
+		}
 		if m != nil {
 			msgs = append(msgs, *m)
 		}
@@ -162,7 +172,8 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 		Mode:       message.Strict,
 		Reject8bit: config.Reject8bit.In(s.conf),
 		Munge8bit:  config.Munge8bit.In(s.conf),
-		AllowNUL:   o.literal.Binary,
+		AllowNUL:   o.literal.Binary && !o.utf8,
+		UTF8:       o.utf8 || s.client.Rev2,
 	})
 	n, failed := io.Copy(c, lit)
 	if _, err := io.Copy(io.Discard, lit); err != nil { // after a full disk
@@ -170,6 +181,9 @@ func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.Appen
 	}
 	if r.Err() != nil {
 		return m, r.Err()
+	}
+	if o.utf8 && !r.Accept(')') {
+		return m, orWrong(r, nil, "Missing close parenthesis after UTF8 in Append command")
 	}
 	if failed != nil {
 		return m, failed
@@ -370,6 +384,13 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 		o.catenate = true
 		return o, nil
 	}
+	if ok && c|0x20 == 'u' && r.UTF8 {
+		o.utf8 = true
+		if err := parseUTF8(r); err != nil {
+			return o, err
+		}
+		c, ok = r.Peek()
+	}
 	if !ok || (c != '{' && c != '~') {
 		return o, missingIn(r)
 	}
@@ -378,6 +399,18 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 		return o, orWrong(r, err, "Literal size not a number")
 	}
 	return o, nil
+}
+
+// parseUTF8 reads what stands before a literal8 whose header is in UTF-8 (RFC
+// 6855 section 4).
+func parseUTF8(r *imapwire.Reader) error {
+	if !strings.EqualFold(r.Word(), "UTF8") || !r.Space() || !r.Accept('(') {
+		return missingIn(r)
+	}
+	if c, ok := r.Peek(); !ok || c != '~' {
+		return orWrong(r, nil, "UTF8 wants a literal8 in Append command")
+	}
+	return nil
 }
 
 // parseAppendAnnotations reads annotations, if there are any, and the blank

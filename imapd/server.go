@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/annotator"
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/imapwire"
@@ -26,13 +27,14 @@ const minTimeout = 30 * time.Minute
 
 // server is what all sessions of one process share.
 type server struct {
-	env      *worker.Env
-	conf     *config.Config
-	log      *slog.Logger
-	site     *site.Site
-	auth     *auth.Site
-	sasl     *sasl.Server
-	metadata *metadata.Store
+	env       *worker.Env
+	conf      *config.Config
+	log       *slog.Logger
+	site      *site.Site
+	auth      *auth.Site
+	sasl      *sasl.Server
+	metadata  *metadata.Store
+	annotator *annotator.Caller
 
 	name       string        // of this host, for the greeting
 	timeout    time.Duration // of an idle client
@@ -64,7 +66,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	}
 	st.AfterPanic(env.Drain)
 	scripts.ForNewUsers(st)
-	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st)}
+	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st), annotator: annotator.New(st)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",
 		ProxyServers: true,

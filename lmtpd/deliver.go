@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/annotator"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/errs"
@@ -40,6 +41,7 @@ type filing struct {
 	staged   *mailbox.Staged
 	flags    mailbox.Flags
 	keywords []string
+	rights   acl.Rights // of whom an annotator sets flags for
 }
 
 // deliverLocal puts the message into a recipient's mailbox: the folder that
@@ -59,6 +61,7 @@ func (s *session) deliverLocal(ctx context.Context, m *incoming, r *recipient, f
 	if err != nil {
 		return err
 	}
+	f.rights = acl.All
 	return s.appendTo(ctx, m, r, e, f)
 }
 
@@ -71,6 +74,7 @@ func (s *session) post(ctx context.Context, m *incoming, r *recipient, n mboxnam
 	if err := s.need(acl.Post, e); err != nil {
 		return err
 	}
+	f.rights = s.site.List.Rights(s.sender(), e)
 	return s.appendTo(ctx, m, r, e, f)
 }
 
@@ -91,8 +95,9 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 	if config.Duplicatesuppression.In(s.conf) && m.id != "" {
 		o.Once = s.once(m, e)
 	}
-	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{{Staged: f.staged, Flags: f.flags, Keywords: f.keywords,
-		InternalDate: m.internal}}, o)
+	msg := mailbox.AppendMessage{Staged: f.staged, Flags: f.flags, Keywords: f.keywords, InternalDate: m.internal}
+	s.annotator.Annotate(ctx, &msg, annotator.Subject{User: r.user, Rights: f.rights, Owner: r.user != "" && e.Name.Owner() == r.user})
+	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{msg}, o)
 	if errs.Is(err, errs.Duplicate) {
 		s.eliminated(deliveryKey(m, e), "delivery")
 		return nil

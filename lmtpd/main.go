@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math"
 
+	"gocyrus/libcyrus/annotator"
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/notify"
@@ -28,17 +29,18 @@ func main() {
 
 // server is what all sessions of one process share.
 type server struct {
-	env      *worker.Env
-	conf     *config.Config
-	log      *slog.Logger
-	site     *site.Site
-	auth     *auth.Site
-	sasl     *sasl.Server
-	notify   *notify.Queue
-	outgoing *outgoing.Sender
-	scripts  *scripts.Library
-	trustAll bool  // -a
-	maxSize  int64 // octets of a message
+	env       *worker.Env
+	conf      *config.Config
+	log       *slog.Logger
+	site      *site.Site
+	auth      *auth.Site
+	sasl      *sasl.Server
+	notify    *notify.Queue
+	outgoing  *outgoing.Sender
+	annotator *annotator.Caller
+	scripts   *scripts.Library
+	trustAll  bool  // -a
+	maxSize   int64 // octets of a message
 }
 
 func open(e *worker.Env) (worker.Handler, error) {
@@ -58,6 +60,7 @@ func open(e *worker.Env) (worker.Handler, error) {
 	if s.notify = st.Events.Queue(); s.notify == nil {
 		s.notify = notify.NewQueue(notify.NewSender(e.Config), e.Log)
 	}
+	s.annotator = annotator.New(st)
 	s.outgoing = outgoing.NewSender(e.Config, e.Log)
 	_, s.trustAll = e.Flag('a')
 	if n := config.Maxmessagesize.In(e.Config); n > 0 {

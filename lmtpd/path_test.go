@@ -1,6 +1,11 @@
 package main
 
 import (
+	"math"
+	"os"
+	"path/filepath"
+
+	"gocyrus/libcyrus/config"
 	"strings"
 	"testing"
 )
@@ -90,6 +95,41 @@ func FuzzPath(f *testing.F) {
 		a := splitAddress(path, true)
 		if len(a.user)+len(a.detail)+len(a.domain) > len(path) {
 			t.Fatalf("%q became more: %+v", path, a)
+		}
+	})
+}
+
+// FuzzCommands: whatever follows a verb is read or refused, and what an address
+// is split into was in it.
+func FuzzCommands(f *testing.F) {
+	name := filepath.Join(f.TempDir(), "imapd.conf")
+	if err := os.WriteFile(name, []byte("configdirectory: /x\npartition-default: /y\n"), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	c, err := config.Load(name, "lmtp")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("FROM:<a@b> SIZE=3 BODY=8BITMIME AUTH=<>")
+	f.Add(`TO:<@r:"a\b"+x@[1.2]> IGNOREQUOTA`)
+	f.Add("FROM:<> AUTH=a+2Bb")
+	f.Fuzz(func(t *testing.T, args string) {
+		s := &session{server: &server{conf: c, maxSize: math.MaxInt32}}
+		for _, keyword := range []string{"FROM:", "TO:"} {
+			path, params, ok := s.cutPath(args, keyword)
+			if !ok {
+				continue
+			}
+			if path[0] != '<' || path[len(path)-1] != '>' || !strings.HasSuffix(args, path+params) {
+				t.Fatalf("%q is %q and %q", args, path, params)
+			}
+			if s.mailParams(params) == "" && (s.mail.size < 0 || strings.ContainsAny(s.mail.authUser, "\r\n") && !strings.ContainsAny(params, "+")) {
+				t.Fatalf("%q gives %+v", params, s.mail)
+			}
+			a := splitAddress(path, true)
+			if len(a.user)+len(a.detail)+len(a.domain) > len(path) {
+				t.Fatalf("%q gives %+v", path, a)
+			}
 		}
 	})
 }

@@ -91,7 +91,11 @@ var AnnotationDefinitions = newString(Row{Name: "annotation_definitions", Since:
 proxy type, attributes, rights.`,
 })
 
-var AnnotationCallout = newString(Row{Name: "annotation_callout", Since: "2.5.0", Group: "annotation"})
+var AnnotationCallout = newString(Row{Name: "annotation_callout", Since: "2.5.0", Group: "annotation",
+	Doc: `Program, or unix socket of a service, that is asked about each new message (by LMTP and
+APPEND): it is told the message's file, structure, flags and annotations, and may
+change flags and set annotations. Cyrus::Annotator::Daemon is such a service.`,
+})
 
 var AnnotationCalloutDisableAppend = newSwitch(Row{Name: "annotation_callout_disable_append", Default: "no", Since: "3.1.2", Group: "annotation"})
 

@@ -106,6 +106,9 @@ func (st *Staged) flush() {
 	st.n = 0
 }
 
+// Path is the file of the message, which is complete after Parse.
+func (st *Staged) Path() string { return st.path }
+
 // Size is the number of octets written so far.
 func (st *Staged) Size() int64 {
 	st.mu.Lock()

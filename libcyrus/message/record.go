@@ -2,6 +2,7 @@ package message
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
 )
 
@@ -33,7 +34,10 @@ func (m *Message) CacheRecord() []byte {
 }
 
 // recordWriter appends the parts of a cache record to b.
-type recordWriter struct{ b []byte }
+type recordWriter struct {
+	b       []byte
+	located bool // body says where each part lies
+}
 
 // item writes the length and the padding around what write appends.
 func (w *recordWriter) item(write func()) {
@@ -150,6 +154,7 @@ var emptyText = part{typ: "TEXT", subtype: "PLAIN", params: defaultParams}
 
 // body writes BODYSTRUCTURE (extended) or BODY.
 func (w *recordWriter) body(b *part, extended bool) {
+	at := b
 	if b.isMultipart() {
 		if len(b.parts) == 0 {
 			b = &emptyText
@@ -193,8 +198,21 @@ func (w *recordWriter) body(b *part, extended bool) {
 		w.nstring(b.md5)
 		w.space()
 		w.extension(b)
+		if w.located {
+			w.b = fmt.Appendf(w.b, " (OFFSET %d HEADERSIZE %d)", at.contentOffset, at.headerSize)
+		}
 	}
 	w.str(")")
+}
+
+// Located is BODYSTRUCTURE with the place of each part that has none in it,
+// as annotators want it.
+//
+// Source: message_write_body in Cyrus imap/message.c.
+func (m *Message) Located() []byte {
+	w := recordWriter{located: true}
+	w.body(&m.root, true)
+	return w.b
 }
 
 // number writes n as Cyrus's 32-bit count.

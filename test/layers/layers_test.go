@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"libcyrus/scripts"},
 	{"libcyrus/snapshot"},
 	{"libcyrus/restore"},
-	{"libcyrus/auth", "libcyrus/outgoing", "libcyrus/view", "libcyrus/metadata"},
+	{"libcyrus/annotator", "libcyrus/auth", "libcyrus/outgoing", "libcyrus/view", "libcyrus/metadata"},
 	{"libcyrus/sasl"},
 	{"libcyrus/worker"},
 	{"master", "imapd", "pop3d", "lmtpd", "timsieved", "notifyd", "smmapd", "cyrusdbd", "deliver", "davindex", "tools"},
