@@ -9,7 +9,6 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
-	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/view"
 )
 
@@ -56,6 +55,10 @@ func (p *pieces) next(r *imapwire.Reader) error {
 	switch word {
 	case "TEXT":
 		return p.text(r)
+	case "UTF8":
+		if r.UTF8 {
+			return p.utf8(r)
+		}
 	case "URL":
 		text, err := r.AString()
 		if err != nil {
@@ -67,6 +70,21 @@ func (p *pieces) next(r *imapwire.Reader) error {
 		return nil
 	}
 	return orWrong(r, nil, imapwire.SyntaxError("Invalid message part type in Append command"))
+}
+
+// utf8 takes a literal8 in parentheses (RFC 6855 section 4).
+func (p *pieces) utf8(r *imapwire.Reader) error {
+	if c, ok := r.Peek(); !ok || c != '(' {
+		return orWrong(r, nil, imapwire.SyntaxError("Missing message part data in Append command"))
+	}
+	r.Accept('(')
+	if err := p.text(r); err != nil {
+		return err
+	}
+	if !r.Accept(')') {
+		return orWrong(r, nil, imapwire.SyntaxError("Missing close parenthesis after UTF8 in Append command"))
+	}
+	return nil
 }
 
 // text takes a literal.
@@ -158,11 +176,7 @@ func (s *session) refOf(name string) (mailbox.Ref, error) {
 		}
 		return s.view.Ref(), nil
 	}
-	encoded, err := mboxname.EncodeUTF7(name)
-	if err != nil {
-		return mailbox.Ref{}, errs.New(errs.NotFound, "imapd.append", name, err)
-	}
-	n, err := s.internal(encoded)
+	n, err := s.ns.InUTF8().Internal(name)
 	if err != nil {
 		return mailbox.Ref{}, noSuchMailbox(err)
 	}

@@ -47,7 +47,7 @@ func (s *session) getACL(name string) (string, error) {
 		return "", err
 	}
 	b := append(s.w.Buffer(), "* ACL "...)
-	b = imapwire.AppendAString(b, name)
+	b = s.appendName(b, name)
 	for _, entry := range e.ACL {
 		b = imapwire.AppendAString(append(b, ' '), entry.ID)
 		b = imapwire.AppendAString(append(b, ' '), entry.Rights)
@@ -76,7 +76,7 @@ func (s *session) myRights(name string) (string, error) {
 // sendRights sends what the user may do with a mailbox.
 func (s *session) sendRights(external string, e *mboxlist.Entry) {
 	b := append(s.w.Buffer(), "* MYRIGHTS "...)
-	b = append(imapwire.AppendAString(b, external), ' ')
+	b = append(s.appendName(b, external), ' ')
 	b = imapwire.AppendAString(b, s.site.Rights.Format(s.site.List.Rights(s.who, e)))
 	s.w.SetBuffer(append(b, "\r\n"...))
 }
@@ -95,7 +95,7 @@ func (s *session) listRights(a aclArgs) (string, error) {
 		return "", err
 	}
 	b := append(s.w.Buffer(), "* LISTRIGHTS "...)
-	b = append(imapwire.AppendAString(b, a.mailbox), ' ')
+	b = append(s.appendName(b, a.mailbox), ' ')
 	b = append(imapwire.AppendAString(b, a.identifier), ' ')
 	b = imapwire.AppendAString(b, required)
 	for _, r := range optional {

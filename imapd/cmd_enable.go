@@ -1,9 +1,11 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/view"
 )
 
 // parseEnable reads a list of capabilities (RFC 5161 section 3.1).
@@ -22,29 +24,54 @@ func parseEnable(r *imapwire.Reader) ([]string, error) {
 	return words, nil
 }
 
-// enable switches extensions on (RFC 5161, RFC 7162 section 3.2.3). Unknown
-// ones are no error.
+// switches is what ENABLE knows, in the order in which it is told.
+var switches = []struct {
+	name string
+	on   func(*view.Client) *bool
+	set  func(*view.Client)
+	// early: not while a mailbox is selected, of which the client knows much
+	// already (RFC 6855 section 3, RFC 9051 section 6.3.1).
+	early bool
+}{
+	{"CONDSTORE", func(c *view.Client) *bool { return &c.Condstore }, nil, false},
+	{"QRESYNC", func(c *view.Client) *bool { return &c.QResync }, func(c *view.Client) { c.Condstore = true }, false},
+	{"UTF8=ACCEPT", func(c *view.Client) *bool { return &c.Accept }, func(c *view.Client) { c.UTF8 = true }, true},
+	{"IMAP4rev2", func(c *view.Client) *bool { return &c.Rev2 }, func(c *view.Client) { c.UTF8 = true }, true},
+}
+
+// enable switches extensions on (RFC 5161, RFC 7162 section 3.2.3, RFC 6855,
+// RFC 9051 section 6.3.1). Unknown ones, and those that this site has turned
+// off, are no error.
 //
 // Source: cmd_enable in Cyrus imap/imapd.c.
 func (s *session) enable(words []string) (string, error) {
-	before := s.client
-	for _, w := range words {
-		switch w {
-		case "CONDSTORE":
-			s.client.Condstore = true
-		case "QRESYNC":
-			s.client.Condstore, s.client.QResync = true, true
+	before, after := s.client, s.client
+	for i := range switches {
+		w := &switches[i]
+		name := strings.ToUpper(w.name)
+		if !slices.Contains(words, name) || s.suppressed[name] && w.early {
+			continue
+		}
+		if w.early && s.view != nil {
+			return "", imapwire.SyntaxError("Enable " + w.name + " before a mailbox is selected")
+		}
+		if *w.on(&after) = true; w.set != nil {
+			w.set(&after)
 		}
 	}
-	if s.client == before {
+	if after == before {
 		return "", nil
 	}
-	s.w.Text("* ENABLED")
-	if !before.Condstore {
-		s.w.Text(" CONDSTORE")
+	s.client = after
+	if after.UTF8 && !before.UTF8 {
+		s.ns = s.ns.InUTF8()
+		s.r.UTF8 = true
 	}
-	if s.client.QResync && !before.QResync {
-		s.w.Text(" QRESYNC")
+	s.w.Text("* ENABLED")
+	for i := range switches {
+		if w := &switches[i]; *w.on(&after) && !*w.on(&before) {
+			s.w.Text(" ", w.name)
+		}
 	}
 	s.w.Line()
 	return "", nil

@@ -58,7 +58,7 @@ func (s *session) legacyMailbox(r *imapwire.Reader) (string, error) {
 func (s *session) annotationsOf(mailbox string, as []annot.Answer) {
 	b := s.w.Buffer()
 	for i := range as {
-		b = append(imapwire.AppendAString(append(b, "* ANNOTATION "...), mailbox), ' ')
+		b = append(s.appendName(append(b, "* ANNOTATION "...), mailbox), ' ')
 		b = append(imapwire.AppendString(b, as[i].Entry), " ("...)
 		for j, x := range as[i].Attrs {
 			if j > 0 {

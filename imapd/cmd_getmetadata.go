@@ -190,7 +190,7 @@ func (s *session) matchingMailboxes(pattern string) (found []mboxlist.Listed, er
 // Source: getmetadata_response in Cyrus imap/imapd.c.
 func (s *session) metadataOf(mailbox string, as []annot.Answer, o *metadataOptions) (longest int) {
 	b := append(s.w.Buffer(), "* METADATA "...)
-	b = append(imapwire.AppendAString(b, mailbox), " ("...)
+	b = append(s.appendName(b, mailbox), " ("...)
 	start := len(b)
 	for i := range as {
 		for _, x := range as[i].Attrs {

@@ -332,7 +332,7 @@ func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
 	}
 	b = append(b, `) "`...)
 	b = append(b, s.ns.Separator(), '"', ' ')
-	b = imapwire.AppendAString(b, l.External)
+	b = s.appendName(b, l.External)
 	if l.ChildSubscribed && !a.lsub {
 		b = append(b, ` (CHILDINFO ("SUBSCRIBED"))`...)
 	}

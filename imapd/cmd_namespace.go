@@ -1,6 +1,9 @@
 package main
 
-import "gocyrus/libcyrus/imapwire"
+import (
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mboxname"
+)
 
 // namespace tells the prefixes of names (RFC 2342). Those without an INBOX
 // have none of their own.
@@ -20,6 +23,13 @@ func (s *session) appendPrefix(b []byte, prefix string, shown bool) []byte {
 		return append(b, "NIL"...)
 	}
 	b = append(b, "(("...)
-	b = imapwire.AppendString(b, prefix)
+	if s.ns.UTF8 {
+		prefix = mboxname.ToUTF8(prefix)
+	}
+	if name := s.appendName(nil, prefix); len(name) > 0 && name[0] == '"' {
+		b = append(b, name...) // what is not ASCII
+	} else {
+		b = imapwire.AppendString(b, prefix)
+	}
 	return append(b, ' ', '"', s.ns.Separator(), '"', ')', ')')
 }

@@ -50,9 +50,9 @@ func (s *session) getQuotaRoot(name string) (string, error) {
 		return "", err
 	}
 	b := append(s.w.Buffer(), "* QUOTAROOT "...)
-	b = imapwire.AppendAString(b, name)
+	b = s.appendName(b, name)
 	if root != nil {
-		b = imapwire.AppendAString(append(b, ' '), s.ns.ExternalOr(root.Name))
+		b = s.appendName(append(b, ' '), s.ns.ExternalOr(root.Name))
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))
 	if root != nil {
@@ -77,7 +77,7 @@ func (s *session) quotaRoot(ctx context.Context, n mboxname.Name) (*quota.Root, 
 // sendQuota sends use and limits of a root.
 func (s *session) sendQuota(external string, root *quota.Root) {
 	b := append(s.w.Buffer(), "* QUOTA "...)
-	b = append(imapwire.AppendAString(b, external), " ("...)
+	b = append(s.appendName(b, external), " ("...)
 	sep := ""
 	for r := quota.Storage; r < quota.Resources; r++ {
 		if root.Limit[r] == quota.Unlimited {

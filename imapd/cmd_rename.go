@@ -44,10 +44,22 @@ func (s *session) rename(a renameArgs) (string, error) {
 	return "", s.site.List.Rename(s.ctx, s.who, from, to, mboxlist.RenameOptions{
 		Partition: a.partition,
 		Moved: func(from, to mboxname.Name) {
-			s.w.Line("* OK rename ", s.ns.ExternalOr(from), " ", s.ns.ExternalOr(to))
+			s.w.Line("* OK rename ", s.nameInText(from), " ", s.nameInText(to))
 			s.follow(from, to)
 		},
 	})
+}
+
+// nameInText is the name of a mailbox in a text, which is UTF-8 only since
+// RFC 9051.
+func (s *session) nameInText(n mboxname.Name) string {
+	ext := s.ns.ExternalOr(n)
+	if s.client.UTF8 && !s.client.Rev2 {
+		if ascii, err := mboxname.EncodeUTF7(ext); err == nil {
+			return ascii
+		}
+	}
+	return ext
 }
 
 // follow keeps the selected mailbox selected when it gets another name.

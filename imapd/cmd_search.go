@@ -85,6 +85,12 @@ func (s *session) notFound(a *imapwire.Search, err error) error {
 // has changed. Without a search engine, a text that is to be looked for by
 // one is not found, and as with Cyrus the client is told nothing at all.
 func (s *session) beforeSearch(a *imapwire.Search) error {
+	switch {
+	case a.Charset != "" && s.client.Accept:
+		return imapwire.SyntaxError("With UTF8=ACCEPT a search has no charset") // RFC 6855 section 3
+	case a.Charset == "" && s.client.UTF8:
+		a.Charset = "UTF-8"
+	}
 	if a.Charset != "" && !message.KnownCharset(a.Charset) {
 		return imapwire.SyntaxError("Unrecognized character set")
 	}

@@ -133,7 +133,7 @@ func (s *session) sendStatus(external string, e *mboxlist.Entry, items []statusI
 		want |= i
 	}
 	b := append(s.w.Buffer(), "* STATUS "...)
-	b = append(imapwire.AppendAString(b, external), ' ')
+	b = append(s.appendName(b, external), ' ')
 	sep := byte('(')
 	for _, i := range statusItems {
 		if want&i.item == 0 {

@@ -19,6 +19,7 @@ func (s *session) unauthenticate(r *imapwire.Reader) (string, error) {
 	}
 	s.leave()
 	s.user, s.who, s.ns, s.client = nil, mboxlist.Actor{}, nil, view.Client{}
+	s.r.UTF8 = false
 	s.r.SetLimits(s.preAuthLimits())
 	s.proc("")
 	return "[CAPABILITY " + s.capabilities(preAuth) + "] Completed", nil

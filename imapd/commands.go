@@ -180,7 +180,8 @@ func missing(r *imapwire.Reader, err error) error {
 	if err == nil || r.Err() != nil {
 		return err
 	}
-	if _, ok := err.(*imapwire.LimitError); ok {
+	switch err.(type) {
+	case *imapwire.LimitError, imapwire.SyntaxError:
 		return err
 	}
 	return r.Missing()

@@ -342,5 +342,10 @@ func (s *session) loggedIn(u auth.User) {
 	s.proc("Login")
 }
 
+// appendName prints the name of a mailbox as this client reads names.
+func (s *session) appendName(b []byte, external string) []byte {
+	return imapwire.AppendMailbox(b, external, s.client.UTF8)
+}
+
 // internal turns a mailbox name of the client into an internal one.
 func (s *session) internal(external string) (mboxname.Name, error) { return s.ns.Internal(external) }

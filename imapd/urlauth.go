@@ -11,7 +11,6 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
-	"gocyrus/libcyrus/mboxname"
 )
 
 // internalMechanism is the only mechanism that signs URLs (RFC 4467 section
@@ -56,11 +55,7 @@ func (s *session) urlMailbox(u *imapwire.SignedURL) (*mboxlist.Entry, error) {
 		owner.User, owner.Groups, owner.Admin = who.ID, who.Groups, who.Admin
 		ns = s.site.Namespace(who.ID, who.Admin)
 	}
-	encoded, err := mboxname.EncodeUTF7(u.Mailbox)
-	if err != nil {
-		return nil, errs.New(errs.NotFound, "imapd.urlauth", u.Mailbox, err)
-	}
-	n, err := ns.Internal(encoded)
+	n, err := ns.InUTF8().Internal(u.Mailbox)
 	if err != nil {
 		return nil, noSuchMailbox(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // LiteralInfo is the head of a literal.
@@ -86,6 +87,9 @@ func (r *Reader) quoted() (string, error) {
 		case c == '"':
 			r.skip()
 			r.checkArgs()
+			if r.UTF8 && r.err == nil && !utf8.Valid(b) {
+				return "", errNotUTF8
+			}
 			return string(b), r.err
 		case c == '\\':
 			r.skip()

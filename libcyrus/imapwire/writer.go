@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 )
 
 // flushAt is the size at which a Writer sends what it has: large enough that
@@ -194,6 +195,34 @@ func AppendAString(b []byte, s string) []byte {
 		return append(b, s...)
 	}
 	return AppendString(b, s)
+}
+
+// AppendMailbox prints the name of a mailbox: as AppendAString, but a client
+// that takes UTF-8 gets what is not ASCII in a quoted string (RFC 6855 section
+// 3).
+func AppendMailbox(b []byte, name string, utf8Too bool) []byte {
+	if !utf8Too || len(name) >= maxQuotedOut || !utf8.ValidString(name) {
+		return AppendAString(b, name)
+	}
+	ascii := true
+	for i := range len(name) {
+		c := name[i]
+		ascii = ascii && c < utf8.RuneSelf
+		if c < utf8.RuneSelf && noQuote[c] && c != '"' && c != '\\' && c != '%' {
+			return AppendLiteral(b, name)
+		}
+	}
+	if ascii {
+		return AppendAString(b, name)
+	}
+	b = append(b, '"')
+	for i := range len(name) {
+		if name[i] == '"' || name[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, name[i])
+	}
+	return append(b, '"')
 }
 
 // AppendNString prints NIL for nil, and else AppendString.

@@ -8,6 +8,15 @@ import "strings"
 //
 // Source: mbname_extname in Cyrus imap/mboxname.c.
 func (ns *Namespace) External(n Name) (string, bool) {
+	s, ok := ns.external(n)
+	if ok && ns.UTF8 {
+		s = ToUTF8(s)
+	}
+	return s, ok
+}
+
+// external is External in modified UTF-7.
+func (ns *Namespace) external(n Name) (string, bool) {
 	if s, ok := ns.plain(n); ok {
 		return s, true
 	}

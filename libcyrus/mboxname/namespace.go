@@ -13,6 +13,14 @@ type Namespace struct {
 	Rules
 	User  string // canonical id of the user, "" if nobody is logged in
 	Admin bool   // admins see "user/x" and domains, never the alternative namespace
+	UTF8  bool   // external names are UTF-8 (RFC 6855), not modified UTF-7
+}
+
+// InUTF8 is the same view with external names in UTF-8.
+func (ns *Namespace) InUTF8() *Namespace {
+	n := *ns
+	n.UTF8 = true
+	return &n
 }
 
 // NewNamespace returns the view that a user has; admin says that he is one
@@ -113,6 +121,12 @@ func (ns *Namespace) InternalRoot(external string) (Name, error) {
 // parse takes an external name apart.
 func (ns *Namespace) parse(external string) (Parts, bool) {
 	var p Parts
+	if ns.UTF8 {
+		var ok bool
+		if external, ok = fromUTF8(external); !ok {
+			return p, false
+		}
+	}
 	user := UserParts(ns.User)
 	switch {
 	case ns.adminDomains():

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"gocyrus/libcyrus/errs"
 )
@@ -25,6 +26,9 @@ type CopyOptions struct {
 	// AllowNUL, in mode Strict, accepts NUL and bare LF in the body (APPEND of
 	// a literal8, RFC 3516).
 	AllowNUL bool
+	// UTF8, in mode Strict, lets the header hold UTF-8 (RFC 6532), whatever
+	// Reject8bit and Munge8bit say; other octets above 127 are refused there.
+	UTF8 bool
 	// HeaderDone, in mode Repair, is called once at the end of the header
 	// block, before the empty line is written; what it returns is written
 	// there (whole fields with CR LF).
@@ -50,6 +54,7 @@ type Copier struct {
 	kept   int // octets of fields met
 
 	header strictHeader // mode Strict
+	rune   []byte       // mode Strict: of the header, a character that is not complete
 	inHead bool         // mode Repair: in the header block
 	held   []byte       // mode Repair: header line not complete; body: a CR
 	out    []byte       // scratch
@@ -193,6 +198,9 @@ func (c *Copier) strictHead(p []byte) (n int, changed []byte) {
 	for n < len(p) && (!h.ended || !h.done) {
 		ch := p[n]
 		c.judge(ch)
+		if c.o.UTF8 && !h.ended {
+			c.runeOctet(ch)
+		}
 		switch {
 		case ch == 0:
 			if !h.ended {
@@ -209,7 +217,7 @@ func (c *Copier) strictHead(p []byte) (n int, changed []byte) {
 			h.cr = true
 		default:
 			h.blank, h.cr = false, false
-			if ch >= 0x80 && !h.ended {
+			if ch >= 0x80 && !h.ended && !c.o.UTF8 {
 				if c.o.Reject8bit {
 					c.fail(errs.Contains8Bit)
 				} else if c.o.Munge8bit {
@@ -226,6 +234,24 @@ func (c *Copier) strictHead(p []byte) (n int, changed []byte) {
 		changed = changed[:n]
 	}
 	return n, changed
+}
+
+// runeOctet takes an octet of a header in UTF-8.
+func (c *Copier) runeOctet(ch byte) {
+	if ch < utf8.RuneSelf {
+		if len(c.rune) > 0 {
+			c.fail(errs.Contains8Bit)
+		}
+		return
+	}
+	c.rune = append(c.rune, ch)
+	if !utf8.FullRune(c.rune) {
+		return
+	}
+	if !utf8.Valid(c.rune) {
+		c.fail(errs.Contains8Bit)
+	}
+	c.rune = c.rune[:0]
 }
 
 // maxJudged is how much of a header line is looked at to find its name.

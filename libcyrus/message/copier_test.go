@@ -226,3 +226,25 @@ func FuzzCopier(f *testing.F) {
 		}
 	})
 }
+
+// TestStrictUTF8: a header in UTF-8, cut anywhere, and octets that are none.
+func TestStrictUTF8(t *testing.T) {
+	for text, want := range map[string]errs.Kind{
+		"Subject: £ 台北 😀\r\n\r\n\xff":    0,
+		"Subject: \xc3(\r\n\r\n":         errs.Contains8Bit,
+		"Subject: \xfc\r\n\r\n":          errs.Contains8Bit,
+		"Subject: \xe5\x8f\r\n\r\n":      errs.Contains8Bit,
+		"Subject: x\r\nTo: \x80\r\n\r\n": errs.Contains8Bit,
+	} {
+		for at := range len(text) {
+			var b strings.Builder
+			c := NewCopier(&b, CopyOptions{Mode: Strict, UTF8: true, Munge8bit: true, Reject8bit: true})
+			io.WriteString(c, text[:at])
+			io.WriteString(c, text[at:])
+			err := c.Close()
+			if want == 0 && (err != nil || b.String() != text) || want != 0 && errs.KindOf(err) != want {
+				t.Errorf("%q cut at %d: %q, %v", text, at, b.String(), err)
+			}
+		}
+	}
+}

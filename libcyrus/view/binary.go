@@ -168,7 +168,7 @@ func (o *out) own(v *View, p *plan, d *data) {
 		o.b = append(append(append(o.b, "BASECID "...), conversationID(d.base)...), ' ')
 	}
 	if p.Items&imapwire.FetchFolder != 0 {
-		o.b = append(imapwire.AppendAString(append(o.b, "FOLDER "...), v.o.Folder), ' ')
+		o.b = append(imapwire.AppendMailbox(append(o.b, "FOLDER "...), v.o.Folder, v.o.Client.UTF8), ' ')
 	}
 	if p.Items&imapwire.FetchUIDValidity != 0 {
 		o.b = append(imapwire.AppendUint(append(o.b, "UIDVALIDITY "...), v.validity), ' ')

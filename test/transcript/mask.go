@@ -50,6 +50,7 @@ type Masker struct {
 	mu     sync.Mutex
 	hidden []*hidden
 	added  []*hidden
+	any    bool
 }
 
 // NewMasker returns a Masker that leaves the given words out of lines of
@@ -99,7 +100,20 @@ func (m *Masker) Equal(recorded, got []byte) bool {
 	if noCode.Match(recorded) {
 		got = anyCode.ReplaceAll(got, []byte("$1"))
 	}
-	return bytes.Equal(m.Mask(recorded), m.Mask(m.withoutAdded(recorded, got)))
+	return m.fits(m.Mask(recorded), m.Mask(m.withoutAdded(recorded, got)))
+}
+
+// Wildcards lets $any in a line stand for any text: for dialogs that were not
+// recorded but written by hand.
+func (m *Masker) Wildcards() { m.any = true }
+
+// fits is Equal for lines that are masked already.
+func (m *Masker) fits(want, got []byte) bool {
+	if !m.any || !bytes.Contains(want, []byte("$any")) {
+		return bytes.Equal(want, got)
+	}
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(string(want)), `\$any`, `.*`)
+	return regexp.MustCompile(`^` + pattern + `$`).Match(got)
 }
 
 // withoutAdded takes capabilities that are ours alone out of our list.

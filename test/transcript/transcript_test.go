@@ -139,6 +139,16 @@ func TestAddedCapabilities(t *testing.T) {
 	}
 }
 
+func TestWildcards(t *testing.T) {
+	m := NewMasker(nil)
+	m.Wildcards()
+	for want, same := range map[string]bool{"a $any (x)\r\n": true, "$any\r\n": true, "a $any (y)\r\n": false, "a . (x)\r\n": false} {
+		if m.Equal([]byte(want), []byte("a b (x)\r\n")) != same {
+			t.Errorf("%q: %v", want, !same)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(dialog)
 	f.Fuzz(func(t *testing.T, text string) {
