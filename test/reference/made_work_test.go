@@ -245,7 +245,7 @@ func (m *made) work(round string) {
 	c.Must("DELETEACL " + m.own("Archive") + " anyone")
 	c.Must("SETMETADATA " + m.own("Work") + ` (/shared/comment "` + round + `" /private/comment NIL)`)
 	c.Must("SUBSCRIBE " + m.own("Moved"+round))
-	c.Must(`UNSUBSCRIBE "` + m.own("Shared seen") + `"`)
+	c.Must(`UNSUBSCRIBE "` + m.own(map[string]string{"shared": "Shared seen", "own": "Movedshared", "real": "Movedown"}[round]) + `"`)
 	c.Must("SELECT " + m.own("Work"))
 	c.Must(`STORE 2 +FLAGS (\Deleted)`)
 	c.Must("CLOSE")
