@@ -121,6 +121,11 @@ func (s *session) identifier(text string) (string, bool) {
 
 // setACL changes the rights of an identifier (RFC 4314 section 3.1).
 func (s *session) setACL(a aclArgs) (string, error) {
+	if n, err := s.internal(a.mailbox); err == nil {
+		if _, err := s.site.List.Need(s.ctx, s.who, n, acl.Lookup); errs.Is(err, errs.NotFound) {
+			return "", err
+		}
+	}
 	if err := acl.Check(a.rights); err != nil {
 		return "", imapwire.SyntaxError(err.Error())
 	}

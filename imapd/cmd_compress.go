@@ -14,7 +14,7 @@ func parseCompress(r *imapwire.Reader) (string, error) {
 		return "", r.Missing()
 	}
 	if word := r.Word(); word != "" {
-		return strings.ToUpper(word), nil
+		return word, nil
 	}
 	return "", r.Extra()
 }
@@ -26,7 +26,7 @@ func (s *session) compress(algorithm string) (string, error) {
 	switch {
 	case s.compressed:
 		return "", imapwire.SyntaxError("[COMPRESSIONACTIVE] DEFLATE active via COMPRESS")
-	case algorithm != "DEFLATE":
+	case !strings.EqualFold(algorithm, "DEFLATE"):
 		return "", refusal("Unknown COMPRESS algorithm: " + algorithm)
 	}
 	s.w.Line(s.tag, " OK DEFLATE active")

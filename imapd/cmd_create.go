@@ -14,6 +14,7 @@ type createArgs struct {
 	mailbox   string
 	partition string   // "" chooses
 	uses      []string // `\Junk`, …
+	special   bool     // USE is given
 	kind      string   // type of mailbox, "" is mail
 }
 
@@ -37,9 +38,13 @@ func parseCreate(r *imapwire.Reader) (a createArgs, err error) {
 		if name == "" || !r.Space() {
 			return a, orWrong(r, nil, errBadPartition)
 		}
+		c, _ := r.Peek()
 		values, err := parseWords(r)
 		if err != nil {
 			return a, err
+		}
+		if name == "USE" && c != '(' {
+			values = nil // Cyrus takes only what is in a list
 		}
 		a.set(name, values)
 		if r.Accept(')') {
@@ -59,7 +64,7 @@ func (a *createArgs) set(name string, values []string) {
 	}
 	switch name {
 	case "USE":
-		a.uses = values
+		a.uses, a.special = values, true
 	case "PARTITION":
 		a.partition = first
 	case "TYPE":
@@ -114,6 +119,9 @@ func (s *session) create(a createArgs) (string, error) {
 	}
 	if a.kind != "" {
 		return "", refusal("[CANNOT] Invalid mailbox type")
+	}
+	if a.special && (!n.IsUser() || n.IsInbox()) {
+		return "", refusal("[USEATTR] " + mboxlist.ErrUseTaken.Error())
 	}
 	e, err := s.site.List.Create(s.ctx, s.who, n, mboxlist.CreateOptions{Partition: a.partition, SpecialUse: a.uses})
 	for _, use := range []error{mboxlist.ErrUseTaken, mboxlist.ErrUseUnknown} {

@@ -41,7 +41,10 @@ func parseID(r *imapwire.Reader) ([]idPair, error) {
 	var pairs []idPair
 	for !r.Accept(')') {
 		if len(pairs) > 0 && !r.Space() {
-			return nil, imapwire.SyntaxError("Missing closing parenthesis in Id")
+			if r.AtEOL() {
+				return nil, orWrong(r, nil, "Invalid field-value pair in Id")
+			}
+			return nil, orWrong(r, nil, "Missing closing parenthesis in Id")
 		}
 		p, err := parseIDPair(r)
 		if err != nil {
@@ -83,16 +86,25 @@ func orWrong(r *imapwire.Reader, err error, wrong imapwire.SyntaxError) error {
 	return wrong
 }
 
-// id tells client and server each other's name (RFC 2971).
-func (s *session) id(pairs []idPair) (string, error) {
+// idOnce is ID, whose arguments are not looked at when a client that has not
+// logged in sends it again.
+func (s *session) idOnce(r *imapwire.Reader) (string, error) {
 	if s.user == nil && s.saidID {
+		if !r.Space() {
+			return "", r.Missing()
+		}
 		return "NIL", nil
 	}
+	return cmd(anyState, parseID, (*session).id).run(s, r)
+}
+
+// id tells client and server each other's name (RFC 2971).
+func (s *session) id(pairs []idPair) (string, error) {
 	s.saidID = true
 	if len(pairs) > 0 {
 		s.logID(pairs)
 	}
-	if !config.Imapidresponse.In(s.conf) || config.Serverinfo.In(s.conf) == "off" {
+	if config.Serverinfo.In(s.conf) == "off" {
 		s.w.Line("* ID NIL")
 		return "", nil
 	}
@@ -115,7 +127,7 @@ func (s *session) identity() []string {
 		words = append(words, "version", version.Cyrus())
 	}
 	words = append(words, "vendor", "gocyrus")
-	if !on {
+	if !on || !config.Imapidresponse.In(s.conf) {
 		return words
 	}
 	var u unix.Utsname

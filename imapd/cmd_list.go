@@ -109,6 +109,13 @@ func parseList(r *imapwire.Reader) (a listArgs, err error) {
 	return a, err
 }
 
+// parseRlist reads the arguments of RLIST: those of LIST before RFC 5258.
+func parseRlist(r *imapwire.Reader) (a listArgs, err error) {
+	a, err = parseLsub(r)
+	a.lsub = false
+	return a, err
+}
+
 // parseSelections reads selection options behind "(".
 func parseSelections(r *imapwire.Reader, a *listArgs) error {
 	for first := true; !r.Accept(')'); first = false {
@@ -366,6 +373,8 @@ func attributes(a *listArgs, l *mboxlist.Listed) []string {
 	switch {
 	case exists && (l.Subscribed || !l.ChildSubscribed):
 	case a.selected&onlySubscribed != 0:
+		out = append(out, `\NonExistent`)
+	case a.extended:
 		out = append(out, `\NonExistent`)
 	default:
 		out = append(out, `\Noselect`)

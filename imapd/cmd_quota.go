@@ -135,7 +135,11 @@ func parseLimits(r *imapwire.Reader) (quota.Limits, error) {
 		if !first && !r.Space() {
 			return limits, orWrong(r, nil, errBadQuota)
 		}
-		resource, ok := resourceNamed(r.Word())
+		word := r.Word()
+		if c, _ := r.Peek(); word == "" || c != ' ' {
+			return limits, orWrong(r, nil, errBadQuota)
+		}
+		resource, ok := resourceNamed(word)
 		if !ok {
 			return limits, errNoResource
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
@@ -40,6 +41,12 @@ func (s *session) rename(a renameArgs) (string, error) {
 	}
 	if a.partition != "" && !s.who.Admin {
 		return "", errs.New(errs.Denied, "imapd.rename", a.from, nil)
+	}
+	if from == to && a.partition == "" && s.who.Admin {
+		if _, err := s.site.List.Need(s.ctx, s.who, from, acl.Lookup); errs.Is(err, errs.NotFound) {
+			return "", err
+		}
+		return "", errs.New(errs.Exists, "imapd.rename", a.to, nil)
 	}
 	return "", s.site.List.Rename(s.ctx, s.who, from, to, mboxlist.RenameOptions{
 		Partition: a.partition,

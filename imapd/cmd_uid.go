@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/imapwire"
 )
 
@@ -20,6 +21,9 @@ func (s *session) uid(r *imapwire.Reader) (string, error) {
 	ok = ok && !s.suppressed[c.capability]
 	if !ok {
 		return "", orWrong(r, nil, "Unrecognized UID subcommand")
+	}
+	if changes[name] && config.Readonly.In(s.conf) {
+		return "", errReadOnly
 	}
 	s.command = "Uid " + display(name)
 	return c.run(s, r)

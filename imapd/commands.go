@@ -40,7 +40,7 @@ var commands = map[string]command{
 	"capability":   cmd(anyState, parseNothing, (*session).capability),
 	"noop":         cmd(anyState, parseNothing, (*session).noop),
 	"logout":       cmd(anyState, parseNothing, (*session).logout),
-	"id":           cmd(anyState, parseID, (*session).id),
+	"id":           {states: anyState, run: (*session).idOnce},
 	"starttls":     {states: anyState, run: (*session).startTLS},
 	"authenticate": {states: anyState, run: (*session).authenticate},
 	"login":        {states: anyState, run: (*session).login},
@@ -60,9 +60,10 @@ var commands = map[string]command{
 	"list":        checked(cmd(loggedIn, parseList, (*session).list)),
 	"lsub":        checked(cmd(loggedIn, parseLsub, (*session).lsub)),
 	"status":      checked(cmd(loggedIn, parseStatus, (*session).status)),
-	"rlist":       checked(cmd(loggedIn, parseList, (*session).list)),
+	"rlist":       checked(cmd(loggedIn, parseRlist, (*session).list)),
 	"rlsub":       checked(cmd(loggedIn, parseLsub, (*session).lsub)),
 	"xlist":       checked(cmd(loggedIn, parseList, (*session).xlist)),
+	"scan":        checked(cmd(loggedIn, parseScan, (*session).scan)),
 	"append":      {states: loggedIn, run: (*session).append},
 	"idle":        cmd(loggedIn, parseNothing, (*session).idle),
 
@@ -84,7 +85,10 @@ var commands = map[string]command{
 	"localcreate": checked(cmd(loggedIn, parseLocalCreate, (*session).create)),
 	"localdelete": checked(cmd(loggedIn, parseMailbox, (*session).localDelete)),
 	"xfer":        cmd(loggedIn, parseXfer, (*session).xfer),
+	"localappend": {states: loggedIn, run: (*session).localAppend},
 	"mupdatepush": cmd(loggedIn, parseMailbox, (*session).mupdatePush),
+	"reconstruct": cmd(loggedIn, parseReconstruct, (*session).reconstruct),
+	"dump":        cmd(loggedIn, parseDump, (*session).dump),
 
 	"genurlauth": cmd(loggedIn, parseGenURLAuth, (*session).genURLAuth),
 	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},
@@ -108,6 +112,20 @@ var commands = map[string]command{
 	"replace":  byNumber(command{states: selected, run: (*session).replace}).of("REPLACE"),
 	"uid":      {states: selected, run: (*session).uid},
 }
+
+// changes is the commands, and what may follow UID, that are refused where
+// imapd.conf has "readonly".
+//
+// Source: cmdloop in Cyrus imap/imapd.c.
+var changes = map[string]bool{
+	"create": true, "delete": true, "rename": true, "subscribe": true, "unsubscribe": true,
+	"append": true, "replace": true, "localappend": true, "localcreate": true, "localdelete": true, "xfer": true,
+	"setacl": true, "deleteacl": true, "setquota": true, "setmetadata": true, "setannotation": true,
+	"expunge": true, "store": true, "copy": true, "move": true, "xmove": true, "undump": true, "reconstruct": true,
+}
+
+// errReadOnly is the answer to them.
+const errReadOnly = refusal("[NOPERM] This connection is configured for read-only access")
 
 // uidCommands is what may follow UID.
 var uidCommands = map[string]command{

@@ -64,7 +64,7 @@ func TestParse(t *testing.T) {
 		{"Select", " INBOX (QRESYNC (1 2 1:5 (1)))", "Invalid QRESYNC parameter list in Select"},
 		{"Select", "", "Missing required argument to Select"},
 		{"Select", " INBOX x", "Invalid modifier list in Select"},
-		{"Create", " {3+}\r\nabc part", "{mailbox:abc partition:part uses:[] kind:}"},
+		{"Create", " {3+}\r\nabc part", "{mailbox:abc partition:part uses:[] special:false kind:}"},
 		{"Create", " a b c", "Unexpected extra arguments to Create"},
 		{"Create", " {3x}", "Missing required argument to Create"},
 		{"Rename", " a b", "{from:a to:b partition:}"},

@@ -211,6 +211,8 @@ func (s *session) do(tag, name string) (string, error) {
 	switch {
 	case ok && c.numbers && s.client.UIDOnly:
 		return "", errUIDRequired
+	case ok && s.user != nil && changes[name] && config.Readonly.In(s.conf):
+		return "", errReadOnly
 	case ok && c.states&s.state() != 0:
 		s.tag = tag
 		return s.run(c)

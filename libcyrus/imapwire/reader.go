@@ -294,10 +294,13 @@ func (r *Reader) Line(limit int) string {
 	}
 }
 
+// argsTooLong ends a session whose client sends too much in one command.
+const argsTooLong = "[TOOBIG] Command arguments total size exceeds fixed limit"
+
 // checkArgs ends the connection when the command has grown too large.
 func (r *Reader) checkArgs() {
 	if r.limits.Args > 0 && r.taken > r.limits.Args {
-		r.fail("[TOOBIG] Command too long")
+		r.fail(argsTooLong)
 	}
 }
 

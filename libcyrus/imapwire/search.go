@@ -136,7 +136,7 @@ func (r *Reader) SearchFrom(loc *time.Location, word string) (Search, error) {
 			return s, r.orSyntax(err, "Missing charset")
 		}
 		if s.Charset = name; !r.Space() {
-			return s, r.Missing()
+			return s, r.orSyntax(nil, "Missing charset")
 		}
 		word = r.Word()
 	}

@@ -115,7 +115,8 @@ func (r *Reader) literalString() (string, error) {
 		return "", r.RefuseLiteral(h)
 	}
 	if r.limits.Args > 0 && r.taken+h.Size > r.limits.Args {
-		return "", r.RefuseLiteral(h)
+		r.fail(argsTooLong)
+		return "", r.err
 	}
 	lit, err := r.Literal(h)
 	if err != nil {
