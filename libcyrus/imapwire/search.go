@@ -526,7 +526,7 @@ func (p *searchParser) spamScore() (int64, error) {
 	if err != nil {
 		return 0, p.argument(err)
 	}
-	return SpamScore(text), nil
+	return int64(uint32(SpamScore(text))), nil // as in Cyrus
 }
 
 func spamKey(from, to int64) SearchKey { return SearchKey{Op: SearchSpam, From: from, To: to} }

@@ -199,6 +199,9 @@ func (p *Pattern) InUTF8(text []byte) bool {
 	return bytes.Contains(s.append(make([]byte, 0, len(text)), text), p.text)
 }
 
+// Empty reports whether p is nothing, which is in every text.
+func (p *Pattern) Empty() bool { return len(p.text) == 0 }
+
 // InPart reports whether p occurs in the content of a part, which is read
 // from r to its end or the first match. charset is what SECTION says, "" for
 // none: then, and in an unknown encoding, nothing is found. html tells that
@@ -207,11 +210,11 @@ func (p *Pattern) InUTF8(text []byte) bool {
 // Source: charset_searchfile in Cyrus lib/charset.c.
 func (p *Pattern) InPart(r io.Reader, e Encoding, charset string, html bool) (bool, error) {
 	cs := lookupCharset(charset)
-	if charset == "" || cs == nil || cs.new == nil || e == Unknown || html && p.f.SkipHTML {
+	if charset == "" || cs == nil || cs.new == nil || html && p.f.SkipHTML {
 		return false, nil
 	}
-	if len(p.text) == 0 {
-		return true, nil
+	if p.Empty() || e == Unknown {
+		return p.Empty(), nil
 	}
 	m := partMatcher{p: p, transfer: transferDecoder{enc: e}, convert: cs.new(), fold: folder{f: p.f}}
 	buf := decodeBuffers.Get().(*[]byte)

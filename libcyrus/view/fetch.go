@@ -45,6 +45,7 @@ type plan struct {
 	set    imapwire.SeqSet           // what was asked for
 	t      Targets                   // what of it is left to do
 	found  bool                      // the client asked for some message
+	total  int                       // how many messages those are
 	marked imapwire.SeqSet           // messages whose flags others have changed: they are printed
 	others []other                   // changes of messages that were not asked for, to be told between those that were
 	cache  bool                      // the cache record is needed
@@ -71,7 +72,6 @@ func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSe
 	}
 	p.cache, p.file = needs(f)
 	p.annots = annot.Query{Entries: f.Annotations.Entries, Attrs: annot.ParseAttrs(f.Annotations.Attributes)}
-	total := 0
 	for first := true; (first || len(p.t) > 0) && w.Err() == nil; first = false {
 		if err := ctx.Err(); err != nil {
 			return p.found, err
@@ -79,10 +79,7 @@ func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSe
 		if err := v.fetchBatch(ctx, w, &p, first); err != nil {
 			return p.found, err
 		}
-		if first {
-			total = p.t.Count()
-		}
-		if err := v.progress(total, p.t); err != nil {
+		if err := v.progress(p.total, p.t); err != nil {
 			return p.found, err
 		}
 	}
@@ -118,7 +115,7 @@ func (v *View) begin(ctx context.Context, m *mailbox.Mailbox, b []byte, p *plan)
 	}
 	b = v.appendExists(b)
 	p.t = v.resolve(p.set, p.byUID, v.told)
-	p.found = len(p.t) > 0
+	p.found, p.total = len(p.t) > 0, p.t.Count()
 	v.takeChanged(p)
 	return b, nil
 }

@@ -133,7 +133,8 @@ func (c *compiler) compile(k *imapwire.SearchKey) *query {
 		return c.annotation(k)
 	case imapwire.SearchSpam:
 		return &query{ofCache, func(m *candidate) bool {
-			n := imapwire.SpamScore(m.first("X-Spam-score"))
+			// As in Cyrus negative scores are above all others.
+			n := int64(uint32(imapwire.SpamScore(m.first("X-Spam-score"))))
 			return n >= k.From && n < k.To
 		}}
 	case imapwire.SearchContentType:
@@ -513,7 +514,7 @@ const noHeader = 1<<32 - 1
 
 // inHeader looks for p in the header of a part.
 func (c *candidate) inHeader(p *message.Pattern, s *message.Section) bool {
-	if s.HeaderSize == noHeader || s.HeaderSize == 0 {
+	if s.HeaderSize == noHeader || s.HeaderSize == 0 || p.Empty() { // as in Cyrus
 		return false
 	}
 	return p.InHeader(c.section(s.HeaderOffset, s.HeaderSize))

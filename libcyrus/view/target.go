@@ -31,15 +31,21 @@ func (v *View) BySequence(set imapwire.SeqSet) Targets {
 func (v *View) ByUID(set imapwire.SeqSet) Targets { return v.byUID(set, v.told) }
 
 func (v *View) byUID(set imapwire.SeqSet, exists int) Targets {
+	if set.IsSaved() {
+		set = v.saved
+	}
+	return v.having(set, exists)
+}
+
+// having returns the messages with UIDs of a set, in which nothing stands for
+// "$".
+func (v *View) having(set imapwire.SeqSet, exists int) Targets {
 	uids := v.uids[:exists]
 	last := uint32(0)
 	if len(uids) > 0 {
 		last = uids[len(uids)-1]
 	}
 	var t Targets
-	if set.IsSaved() {
-		set = v.saved
-	}
 	for _, g := range set.Resolve(last) {
 		first, _ := slices.BinarySearch(uids, g.First)
 		end, found := slices.BinarySearch(uids, g.Last)

@@ -48,7 +48,10 @@ type threader struct {
 	subjects map[string]int32
 	ids      map[string]int32 // nodes by message id
 	copies   int              // of message ids
-	modseq   uint64
+	// byArrival: of messages with the same date the one that arrived first
+	// comes first.
+	byArrival bool
+	modseq    uint64
 }
 
 // Thread sends the threads of the messages that fit a search, and returns
@@ -57,7 +60,7 @@ type threader struct {
 // Source: index_thread in Cyrus imap/index.c, an interpretation of RFC 5256
 // whose results it has, also where they differ from the RFC's.
 func (v *View) Thread(ctx context.Context, w *imapwire.Writer, how Algorithm, s *imapwire.Search, uid bool) (int, error) {
-	t := threader{subjects: map[string]int32{"": 0}, ids: map[string]int32{}, nodes: []node{{msg: -1}}}
+	t := threader{byArrival: how == Refs, subjects: map[string]int32{"": 0}, ids: map[string]int32{}, nodes: []node{{msg: -1}}}
 	err := v.each(ctx, s, func(c *candidate) { t.add(c, how) })
 	if err != nil {
 		return 0, err
@@ -268,9 +271,12 @@ func (t *threader) first(n int32) int32 {
 	return t.nodes[n].msg
 }
 
-// compare compares nodes by date, then arrival, then place.
+// compare compares nodes by date, then arrival (if that counts), then place.
 func (t *threader) compare(a, b int32) int {
 	x, y := &t.msgs[t.first(a)], &t.msgs[t.first(b)]
+	if t.byArrival {
+		return cmp.Or(cmp.Compare(x.date, y.date), cmp.Compare(x.arrival, y.arrival), cmp.Compare(x.seq, y.seq))
+	}
 	return cmp.Or(cmp.Compare(x.date, y.date), cmp.Compare(x.seq, y.seq))
 }
 

@@ -198,7 +198,7 @@ func (v *View) lookAgain(ctx context.Context, w *imapwire.Writer, u *update, t T
 	if u.Keys != nil {
 		return v.lookSorted(ctx, w, u, t, in)
 	}
-	was := v.byUID(u.set, v.told)
+	was := v.having(u.set, v.told)
 	out := was.Intersect(t).Minus(in)
 	in = in.Minus(was)
 	if len(in) == 0 && len(out) == 0 {
@@ -269,7 +269,7 @@ func (v *View) removeGone(w *imapwire.Writer) {
 			v.reorder(w, u, slices.DeleteFunc(slices.Clone(u.order), v.isGone), nil)
 			continue
 		}
-		was := v.byUID(u.set, v.told)
+		was := v.having(u.set, v.told)
 		if out := was.Intersect(gone); len(out) > 0 {
 			u.set = v.spans(was.Minus(out))
 			v.tell(w, u, out, nil)
