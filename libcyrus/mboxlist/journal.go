@@ -66,6 +66,7 @@ type step struct {
 	NewUser   string        `json:",omitempty"`
 	Immediate bool          `json:",omitempty"`
 	Limits    *quota.Limits `json:",omitempty"`
+	Last      uint32        `json:",omitempty"` // UID
 }
 
 // journal is the operations that this process does.

@@ -349,34 +349,3 @@ func (l *List) repartition(ctx context.Context, who Actor, e *Entry, o RenameOpt
 		return l.moveTree(ctx, who, tree, e, e.Name, m, false, took)
 	})
 }
-
-// renameInbox moves the messages of the user's INBOX to a new mailbox; the
-// folders below it stay (RFC 3501 section 6.3.5).
-func (l *List) renameInbox(ctx context.Context, who Actor, inbox *Entry, to mboxname.Name) error {
-	dst, err := l.Create(ctx, who, to, CreateOptions{})
-	if err != nil {
-		return err
-	}
-	box, err := l.o.Store.Open(ctx, inbox.Ref(), mailbox.Read)
-	if err != nil {
-		return err
-	}
-	var uids []uint32
-	err = box.Each(1, func(r *mailbox.Record) bool {
-		if r.Flags&mailbox.Expunged == 0 {
-			uids = append(uids, r.UID)
-		}
-		return true
-	})
-	box.Close()
-	if err != nil {
-		return err
-	}
-	if len(uids) == 0 {
-		return errs.New(errs.NoSuchMessage, "mboxlist.Rename", string(inbox.Name), nil)
-	}
-	_, _, err = l.o.Store.Copy(ctx, inbox.Ref(), uids, dst.Ref(), mailbox.CopyOptions{
-		SessionID: who.SessionID, User: who.User, Move: true, Flags: mailbox.SystemMask, Keywords: true,
-	})
-	return err
-}

@@ -21,6 +21,7 @@ const (
 	stepRoot   = "root"   // a new quota root, with the limits of an old one
 	stepFiles  = "files"  // of a user with legacy directories get his new name
 	stepDrop   = "drop"   // the quota roots at and below an old name
+	stepEmpty  = "empty"  // the messages of an INBOX go to a mailbox
 )
 
 // stepFunc finishes a step that a crash has interrupted, or that nobody has
@@ -43,6 +44,8 @@ type stepFunc func(*List, context.Context, Actor, *step) error
 //	delete later        as move
 //	data, files, root,  some of it                                doing all of it again
 //	drop, fill
+//	empty               copies, with their originals              expunging these; moving the
+//	                                                              others
 func known(do string) (finish, undo stepFunc) {
 	switch do {
 	case stepMake:
@@ -61,6 +64,8 @@ func known(do string) (finish, undo stepFunc) {
 		return (*List).finishFiles, nil
 	case stepDrop:
 		return (*List).finishDrop, nil
+	case stepEmpty:
+		return (*List).finishEmpty, nil
 	}
 	return nil, nil
 }

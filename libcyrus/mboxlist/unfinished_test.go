@@ -28,6 +28,9 @@ var operations = map[string]func(s *site.Site) error{
 	"rename": func(s *site.Site) error {
 		return s.List.Rename(ctx, user("alice"), "user.alice.x", "user.alice.p.w", mboxlist.RenameOptions{})
 	},
+	"rename INBOX": func(s *site.Site) error {
+		return s.List.Rename(ctx, user("alice"), "user.alice", "user.alice.p.old", mboxlist.RenameOptions{})
+	},
 	"rename below itself": func(s *site.Site) error {
 		return s.List.Rename(ctx, user("alice"), "user.alice.x", "user.alice.x.a.b", mboxlist.RenameOptions{})
 	},
