@@ -44,6 +44,12 @@ func newStore(t *testing.T, lines string) *store {
 	if err := os.MkdirAll(filepath.Join(dir, "spool"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return storeAt(t, path)
+}
+
+// storeAt opens the store of a configuration.
+func storeAt(t *testing.T, path string) *store {
+	t.Helper()
 	c, err := config.Load(path, "test")
 	if err != nil {
 		t.Fatal(err)
