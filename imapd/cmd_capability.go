@@ -36,7 +36,8 @@ var extensions = []string{
 // beyond is what Cyrus 3.6 has not, told last. Each can be turned off by
 // suppress_capabilities, with its commands.
 var beyond = []string{
-	"UTF8=ACCEPT", "SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS",
+	"UTF8=ACCEPT",
+	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
 }
 
 // resources is told behind what depends on the session.

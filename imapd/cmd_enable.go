@@ -36,6 +36,7 @@ var switches = []struct {
 	{"CONDSTORE", func(c *view.Client) *bool { return &c.Condstore }, nil, false},
 	{"QRESYNC", func(c *view.Client) *bool { return &c.QResync }, func(c *view.Client) { c.Condstore = true }, false},
 	{"UTF8=ACCEPT", func(c *view.Client) *bool { return &c.Accept }, func(c *view.Client) { c.UTF8 = true }, true},
+	{"UIDONLY", func(c *view.Client) *bool { return &c.UIDOnly }, nil, true},
 	{"IMAP4rev2", func(c *view.Client) *bool { return &c.Rev2 }, func(c *view.Client) { c.UTF8 = true }, true},
 }
 

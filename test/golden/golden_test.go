@@ -25,7 +25,8 @@ var leftOut = []string{
 // added is the capabilities that ours has beyond the recorded server. A row
 // that ours does not tell, or that the recorded server has too, fails the test.
 var added = []string{
-	"UTF8=ACCEPT", "SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS",
+	"UTF8=ACCEPT",
+	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
 }
 
 // TestMain lets more dialogs run at a time than there are processors: most

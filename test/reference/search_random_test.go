@@ -53,13 +53,13 @@ func TestRandomSearches(t *testing.T) {
 	cyrusServes(t, s, func() {
 		fill(t, s, "user2", mails)
 		for i, user := range []string{"user1", "user2"} {
-			real[i] = found(t, s, user, programs)
+			real[i] = foundBy(t, s, user, programs)
 		}
 	})
 	s.Run()
 	for i, user := range []string{"user1", "user2"} {
 		wrong := 0
-		for k, ours := range found(t, s, user, programs) {
+		for k, ours := range foundBy(t, s, user, programs) {
 			if ours != real[i][k] {
 				if wrong++; wrong <= 40 {
 					t.Errorf("%s (seed %d): %q\nCyrus: %.400s\nours:  %.400s", user, seed, programs[k], real[i][k], ours)
@@ -93,8 +93,8 @@ func fill(t *testing.T, s *server.Site, user string, mails []string) {
 
 var inTime = regexp.MustCompile(`in \d+\.\d+ secs`)
 
-// found is what a server answers to each program.
-func found(t *testing.T, s *server.Site, user string, programs []string) []string {
+// foundBy is what a server answers to each program.
+func foundBy(t *testing.T, s *server.Site, user string, programs []string) []string {
 	c := s.Login(user)
 	defer c.Close()
 	c.Must("EXAMINE INBOX")
