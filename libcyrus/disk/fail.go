@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -21,26 +22,42 @@ func FailAt(fsys FS, n int) FS { return newFailing(fsys, n, false) }
 // disk then is what a process leaves that is killed at this point.
 func FailFrom(fsys FS, n int) FS { return newFailing(fsys, n, true) }
 
-func newFailing(fsys FS, n int, stay bool) FS {
+// KillAt is FailFrom that counts only operations which change something: what
+// is on disk at a kill before one that reads is the same as at the next of
+// them.
+func KillAt(fsys FS, n int) FS {
+	f := newFailing(fsys, n, true)
+	f.c.changes = true
+	return f
+}
+
+func newFailing(fsys FS, n int, stay bool) failFS {
 	c := &countdown{stay: stay}
 	c.left.Store(int64(n))
 	return failFS{fsys, c}
 }
 
 type countdown struct {
-	left atomic.Int64
-	stay bool
+	left    atomic.Int64
+	stay    bool
+	changes bool // only what changes something counts
 }
 
+// reads is the operations that change nothing.
+var reads = map[string]bool{"open": true, "readlink": true, "stat": true, "lstat": true, "readdir": true, "read": true}
+
 // fails counts one operation.
-func (c *countdown) fails() bool {
+func (c *countdown) fails(op string) bool {
+	if c.changes && reads[op] {
+		return c.left.Load() < 0
+	}
 	n := c.left.Add(-1)
 	return n == -1 || c.stay && n < 0
 }
 
 // step counts an operation on a name.
 func (c *countdown) step(op, name string) error {
-	if c.fails() {
+	if c.fails(op) {
 		return &fs.PathError{Op: op, Path: name, Err: ErrInjected}
 	}
 	return nil
@@ -59,7 +76,11 @@ func (f failFS) Open(name string) (File, error) {
 }
 
 func (f failFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	if err := f.c.step("open", name); err != nil {
+	op := "open"
+	if flag&(os.O_CREATE|os.O_TRUNC) != 0 {
+		op = "create"
+	}
+	if err := f.c.step(op, name); err != nil {
 		return nil, err
 	}
 	return f.wrap(f.fs.OpenFile(name, flag, perm))
