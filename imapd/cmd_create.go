@@ -107,7 +107,7 @@ func orNil(r *imapwire.Reader, err error) error {
 //
 // Source: cmd_create in Cyrus imap/imapd.c.
 func (s *session) create(a createArgs) (string, error) {
-	n, err := s.internal(trimSeparator(a.mailbox, s.ns.Separator()))
+	n, err := s.internal(trimSeparator(s.newName(a.mailbox), s.ns.Separator()))
 	if err != nil {
 		return "", err
 	}
@@ -131,6 +131,9 @@ func (s *session) create(a createArgs) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if s.client.Rev2 && s.newName(a.mailbox) != a.mailbox {
+		s.tellName(e.Name, a.mailbox)
 	}
 	return "[MAILBOXID (" + e.UniqueID + ")] Completed", nil
 }

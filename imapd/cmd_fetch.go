@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,6 +116,8 @@ func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 		}
 	}
 	switch {
+	case s.client.Rev2 && usesRFC822(&a.items):
+		return "", imapwire.SyntaxError("Invalid " + s.r.Command + " attribute RFC822")
 	case a.items.Vanished && !s.client.QResync:
 		return "", imapwire.SyntaxError("Invalid UID Fetch modifier VANISHED")
 	case a.items.Vanished && a.items.ChangedSince == 0:
@@ -137,6 +140,15 @@ func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 		return "", refusal("No matching messages" + took(start))
 	}
 	return "Completed" + took(start), nil
+}
+
+// usesRFC822 reports whether items are asked for that IMAP4rev2 has no more (RFC
+// 9051 appendix E).
+func usesRFC822(f *imapwire.Fetch) bool {
+	return f.Items&(imapwire.FetchRFC822|imapwire.FetchRFC822Header|imapwire.FetchRFC822Text) != 0 ||
+		slices.ContainsFunc(f.Sections, func(s imapwire.Section) bool {
+			return s.Part == imapwire.PartLines || s.Part == imapwire.PartLinesNot
+		})
 }
 
 // took is how long a FETCH took.

@@ -250,7 +250,7 @@ func (s *session) list(a listArgs) (string, error) {
 		RecursiveMatch: a.lsub || a.selected&recursiveMatch != 0,
 	}
 	n, longest := 0, 0
-	special := config.Specialusealways.In(s.conf) || a.returned&withSpecial != 0 || a.selected&onlySpecial != 0
+	special := config.Specialusealways.In(s.conf) || s.client.Rev2 || a.returned&withSpecial != 0 || a.selected&onlySpecial != 0
 	err := s.site.List.Each(s.ctx, s.who, s.ns, o, func(l mboxlist.Listed) error {
 		n++
 		var uses []string

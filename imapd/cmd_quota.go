@@ -74,7 +74,8 @@ func (s *session) quotaRoot(ctx context.Context, n mboxname.Name) (*quota.Root, 
 	return root, err
 }
 
-// sendQuota sends use and limits of a root.
+// sendQuota sends use and limits of a root. What RFC 9208 calls otherwise than
+// Cyrus 3.6 did has both names, so that clients of either find it.
 func (s *session) sendQuota(external string, root *quota.Root) {
 	b := append(s.w.Buffer(), "* QUOTA "...)
 	b = append(s.appendName(b, external), " ("...)
@@ -85,6 +86,12 @@ func (s *session) sendQuota(external string, root *quota.Root) {
 		}
 		b = fmt.Appendf(b, "%s%s %d %d", sep, r, root.Used[r]/r.Unit(), root.Limit[r])
 		sep = " "
+	}
+	for r := quota.Storage; r < quota.Resources; r++ {
+		if root.Limit[r] == quota.Unlimited || r.Standard() == r.String() || !offers(s.r, "QUOTA=RES-"+r.Standard()) {
+			continue
+		}
+		b = fmt.Appendf(b, " %s %d %d", r.Standard(), root.Used[r]/r.Unit(), root.Limit[r])
 	}
 	s.w.SetBuffer(append(b, ")\r\n"...))
 }
@@ -139,7 +146,7 @@ func parseLimits(r *imapwire.Reader) (quota.Limits, error) {
 		if c, _ := r.Peek(); word == "" || c != ' ' {
 			return limits, orWrong(r, nil, errBadQuota)
 		}
-		resource, ok := resourceNamed(word)
+		resource, ok := resourceNamed(r, word)
 		if !ok {
 			return limits, errNoResource
 		}
@@ -168,10 +175,10 @@ func parseLimit(r *imapwire.Reader) (int64, error) {
 	return n, nil
 }
 
-// resourceNamed finds a resource by its name in any case.
-func resourceNamed(word string) (quota.Resource, bool) {
+// resourceNamed finds a resource by one of its names in any case.
+func resourceNamed(in *imapwire.Reader, word string) (quota.Resource, bool) {
 	for r := quota.Storage; r < quota.Resources; r++ {
-		if strings.EqualFold(r.String(), word) {
+		if strings.EqualFold(r.String(), word) || strings.EqualFold(r.Standard(), word) && offers(in, "QUOTA=RES-"+r.Standard()) {
 			return r, true
 		}
 	}

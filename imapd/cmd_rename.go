@@ -35,7 +35,7 @@ func (s *session) rename(a renameArgs) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	to, err := s.internal(trimSeparator(a.to, s.ns.Separator()))
+	to, err := s.internal(trimSeparator(s.newName(a.to), s.ns.Separator()))
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +51,11 @@ func (s *session) rename(a renameArgs) (string, error) {
 	return "", s.site.List.Rename(s.ctx, s.who, from, to, mboxlist.RenameOptions{
 		Partition: a.partition,
 		Moved: func(from, to mboxname.Name) {
-			s.w.Line("* OK rename ", s.nameInText(from), " ", s.nameInText(to))
+			if s.client.Rev2 {
+				s.tellName(to, s.ns.ExternalOr(from))
+			} else {
+				s.w.Line("* OK rename ", s.nameInText(from), " ", s.nameInText(to))
+			}
 			s.follow(from, to)
 		},
 	})

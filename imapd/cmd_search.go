@@ -33,6 +33,9 @@ func (s *session) find(a *imapwire.Search, uid bool) (string, error) {
 	if err := s.beforeSearch(a); err != nil {
 		return "", s.notFound(a, err)
 	}
+	if s.client.Rev2 && a.Return == 0 {
+		a.Return = imapwire.ReturnAll // RFC 9051 section 6.4.4
+	}
 	if s.wantsEngine(a) {
 		return s.foundNothing(a, start)
 	}
@@ -88,6 +91,8 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 	switch {
 	case a.Charset != "" && s.client.Accept:
 		return imapwire.SyntaxError("With UTF8=ACCEPT a search has no charset") // RFC 6855 section 3
+	case s.client.Rev2 && a.Key.Uses(imapwire.SearchRecent):
+		return imapwire.SyntaxError("Invalid Search criteria") // NEW, OLD and RECENT: RFC 9051 appendix E
 	case a.Charset == "" && s.client.UTF8:
 		a.Charset = "UTF-8"
 	}

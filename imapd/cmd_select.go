@@ -145,6 +145,9 @@ func (s *session) open(a *selectArgs, examine bool) (string, error) {
 		s.warnQuota(n)
 	}
 	s.describe(sel)
+	if s.client.Rev2 {
+		s.tellName(e.Name, external)
+	}
 	if a.resync != nil {
 		if err := v.Resync(s.ctx, s.w, a.resync); err != nil {
 			s.leave()
@@ -205,9 +208,11 @@ func (s *session) rightsOn(e *mboxlist.Entry) func(acl string) acl.Rights {
 func (s *session) describe(sel *view.Selected) {
 	w := s.w
 	w.Line("* ", strconv.Itoa(sel.Exists), " EXISTS")
-	w.Line("* ", strconv.Itoa(sel.Recent), " RECENT")
+	if !s.client.Rev2 {
+		w.Line("* ", strconv.Itoa(sel.Recent), " RECENT")
+	}
 	s.view.WriteFlags(w)
-	if sel.FirstUnseen != 0 && !s.client.UIDOnly {
+	if sel.FirstUnseen != 0 && !s.client.UIDOnly && !s.client.Rev2 {
 		w.Line("* OK [UNSEEN ", uintText(sel.FirstUnseen), "] Ok")
 	}
 	w.Line("* OK [UIDVALIDITY ", uintText(sel.UIDValidity), "] Ok")

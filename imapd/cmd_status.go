@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"gocyrus/libcyrus/acl"
@@ -24,6 +25,8 @@ const (
 	statusSize
 	statusCreatedModseq
 	statusHighestModseq
+	statusDeleted
+	statusDeletedStorage
 )
 
 // statusItems is the items by name and in order.
@@ -40,7 +43,13 @@ var statusItems = []struct {
 	{"SIZE", statusSize},
 	{"CREATEDMODSEQ", statusCreatedModseq},
 	{"HIGHESTMODSEQ", statusHighestModseq},
+	{"DELETED", statusDeleted},                // RFC 9208 section 4.1.4, RFC 9051 section 6.3.11
+	{"DELETED-STORAGE", statusDeletedStorage}, // in octets
 }
+
+// statusCapability is the capability that an item belongs to, if it can be
+// turned off.
+var statusCapability = map[statusItem]string{statusDeletedStorage: "QUOTA=RES-STORAGE"}
 
 // statusArgs is the arguments of STATUS.
 type statusArgs struct {
@@ -74,7 +83,7 @@ func parseStatusItems(r *imapwire.Reader) ([]statusItem, error) {
 		if word == "" {
 			return nil, orWrong(r, nil, bad)
 		}
-		item, ok := statusNamed(word)
+		item, ok := statusNamed(r, word)
 		if !ok {
 			return nil, orWrong(r, nil, imapwire.SyntaxError("Invalid Status attributes "+strings.ToLower(word)))
 		}
@@ -90,9 +99,9 @@ func parseStatusItems(r *imapwire.Reader) ([]statusItem, error) {
 }
 
 // statusNamed finds an item by its name in any case.
-func statusNamed(word string) (statusItem, bool) {
+func statusNamed(r *imapwire.Reader, word string) (statusItem, bool) {
 	for _, s := range statusItems {
-		if strings.EqualFold(s.name, word) {
+		if strings.EqualFold(s.name, word) && offers(r, statusCapability[s.item]) {
 			return s.item, true
 		}
 	}
@@ -102,6 +111,9 @@ func statusNamed(word string) (statusItem, bool) {
 // status tells about a mailbox that need not be selected (RFC 3501 section
 // 6.3.10).
 func (s *session) status(a statusArgs) (string, error) {
+	if s.client.Rev2 && slices.Contains(a.items, statusRecent) {
+		return "", imapwire.SyntaxError("Invalid Status attributes recent") // RFC 9051 appendix E
+	}
 	if s.view != nil { // as in Cyrus changes are told before
 		if err := s.refresh(false, false); err != nil {
 			return "", err
@@ -124,13 +136,16 @@ func (s *session) sendStatus(external string, e *mboxlist.Entry, items []statusI
 	if !s.site.List.Rights(s.who, e).Has(acl.Read) {
 		return errs.New(errs.Denied, "imapd.status", external, nil)
 	}
-	c, err := s.counts(e)
-	if err != nil {
-		return err
-	}
 	var want statusItem
 	for _, i := range items {
 		want |= i
+	}
+	if s.client.Rev2 {
+		want &^= statusRecent
+	}
+	c, err := s.counts(e, want)
+	if err != nil {
+		return err
 	}
 	b := append(s.w.Buffer(), "* STATUS "...)
 	b = append(s.appendName(b, external), ' ')
@@ -153,7 +168,7 @@ func (s *session) sendStatus(external string, e *mboxlist.Entry, items []statusI
 
 // counts looks into a mailbox: the header answers for its owner; for other
 // readers the records are counted.
-func (s *session) counts(e *mboxlist.Entry) (map[statusItem]uint64, error) {
+func (s *session) counts(e *mboxlist.Entry, want statusItem) (map[statusItem]uint64, error) {
 	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Read)
 	if err != nil {
 		return nil, err
@@ -167,6 +182,12 @@ func (s *session) counts(e *mboxlist.Entry) (map[statusItem]uint64, error) {
 	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
 		recent = s.view.Recent()
 	}
+	storage := uint64(0)
+	if want&statusDeletedStorage != 0 && h.Deleted > 0 {
+		if storage, err = deletedStorage(m); err != nil {
+			return nil, err
+		}
+	}
 	return map[statusItem]uint64{
 		statusMessages:      uint64(h.Exists),
 		statusRecent:        uint64(recent),
@@ -176,7 +197,21 @@ func (s *session) counts(e *mboxlist.Entry) (map[statusItem]uint64, error) {
 		statusSize:          h.QuotaUsed,
 		statusCreatedModseq: h.CreatedModseq,
 		statusHighestModseq: h.HighestModseq,
+
+		statusDeleted:        uint64(h.Deleted),
+		statusDeletedStorage: storage,
 	}, nil
+}
+
+// deletedStorage is how many octets the messages have that are \Deleted.
+func deletedStorage(m *mailbox.Mailbox) (sum uint64, err error) {
+	err = m.Each(1, func(r *mailbox.Record) bool {
+		if r.Live() && r.Flags&mailbox.Deleted != 0 {
+			sum += uint64(r.Size)
+		}
+		return true
+	})
+	return sum, err
 }
 
 // unseen counts messages that are \Recent or not \Seen for the user.

@@ -27,6 +27,8 @@ type command struct {
 	// check: the client is told afterwards what has changed in the selected
 	// mailbox.
 	check bool
+	// rev1: it is gone once the client has enabled IMAP4rev2 (RFC 9051 appendix E).
+	rev1 bool
 	// numbers: it names messages by sequence numbers.
 	numbers bool
 	// capability is what suppress_capabilities names to turn the command
@@ -58,11 +60,11 @@ var commands = map[string]command{
 	"subscribe":   checked(cmd(loggedIn, parseSubscribe, (*session).subscribe)),
 	"unsubscribe": checked(cmd(loggedIn, parseSubscribe, (*session).unsubscribe)),
 	"list":        checked(cmd(loggedIn, parseList, (*session).list)),
-	"lsub":        checked(cmd(loggedIn, parseLsub, (*session).lsub)),
+	"lsub":        old(checked(cmd(loggedIn, parseLsub, (*session).lsub))),
 	"status":      checked(cmd(loggedIn, parseStatus, (*session).status)),
 	"rlist":       checked(cmd(loggedIn, parseRlist, (*session).list)),
-	"rlsub":       checked(cmd(loggedIn, parseLsub, (*session).lsub)),
-	"xlist":       checked(cmd(loggedIn, parseList, (*session).xlist)),
+	"rlsub":       old(checked(cmd(loggedIn, parseLsub, (*session).lsub))),
+	"xlist":       old(checked(cmd(loggedIn, parseList, (*session).xlist))),
 	"scan":        checked(cmd(loggedIn, parseScan, (*session).scan)),
 	"append":      {states: loggedIn, run: (*session).append},
 	"idle":        cmd(loggedIn, parseNothing, (*session).idle),
@@ -97,7 +99,7 @@ var commands = map[string]command{
 	"esearch":      cmd(loggedIn, parseESearch, (*session).esearch).of("MULTISEARCH"),
 	"cancelupdate": cmd(selected, parseCancelUpdate, (*session).cancelUpdate).of("CONTEXT=SEARCH"),
 
-	"check":    cmd(selected, parseNothing, (*session).check),
+	"check":    old(cmd(selected, parseNothing, (*session).check)),
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
 	"unselect": cmd(selected, parseNothing, (*session).unselect),
 	"expunge":  cmd(selected, parseNothing, (*session).expunge),
@@ -166,6 +168,12 @@ func checked(c command) command {
 // byNumber is the command as one that names messages by sequence numbers.
 func byNumber(c command) command {
 	c.numbers = true
+	return c
+}
+
+// old is the command as one that IMAP4rev2 has no more.
+func old(c command) command {
+	c.rev1 = true
 	return c
 }
 

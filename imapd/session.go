@@ -207,7 +207,7 @@ func (s *session) do(tag, name string) (string, error) {
 		s.log.Log(s.ctx, syslog.LevelNotice, "command: "+tag+" "+s.r.Command)
 	}
 	c, ok := commands[name]
-	ok = ok && !s.suppressed[c.capability]
+	ok = ok && !s.suppressed[c.capability] && !(c.rev1 && s.client.Rev2)
 	switch {
 	case ok && c.numbers && s.client.UIDOnly:
 		return "", errUIDRequired

@@ -66,6 +66,19 @@ type SearchKey struct {
 	Modseq    uint64
 }
 
+// Uses reports whether a key of the kind op is in k.
+func (k *SearchKey) Uses(op SearchOp) bool {
+	if k.Op == op {
+		return true
+	}
+	for i := range k.Keys {
+		if k.Keys[i].Uses(op) {
+			return true
+		}
+	}
+	return false
+}
+
 // Search is the arguments of SEARCH.
 type Search struct {
 	Charset string // as the client wrote it; "" is US-ASCII

@@ -19,20 +19,23 @@ const (
 	Resources    = 4             // how many there are
 )
 
-// names has the IMAP name (RFC 9208), the name on disk and the octets or
-// pieces in one unit of a limit.
+// names has the name in IMAP that Cyrus 3.6 uses, that of RFC 9208, the name on
+// disk and the octets or pieces in one unit of a limit.
 var names = [Resources]struct {
-	imap, disk string
-	unit       int64
+	imap, rfc, disk string
+	unit            int64
 }{
-	Storage:      {"STORAGE", "S", 1024},
-	Message:      {"MESSAGE", "M", 1},
-	AnnotStorage: {"X-ANNOTATION-STORAGE", "AS", 1024},
-	NumFolders:   {"X-NUM-FOLDERS", "NF", 1},
+	Storage:      {"STORAGE", "STORAGE", "S", 1024},
+	Message:      {"MESSAGE", "MESSAGE", "M", 1},
+	AnnotStorage: {"X-ANNOTATION-STORAGE", "ANNOTATION-STORAGE", "AS", 1024},
+	NumFolders:   {"X-NUM-FOLDERS", "MAILBOX", "NF", 1},
 }
 
-// String is the resource's name in IMAP.
+// String is the resource's name in IMAP, as Cyrus 3.6 has it.
 func (r Resource) String() string { return names[r].imap }
+
+// Standard is the resource's name in RFC 9208 section 5.
+func (r Resource) Standard() string { return names[r].rfc }
 
 // Unit is what one unit of a limit, and of usage told to clients, is worth:
 // 1024 octets or 1.

@@ -123,7 +123,11 @@ func (v *View) appendExists(b []byte) []byte {
 	v.told = len(v.uids)
 	b = append(b, "* "...)
 	b = imapwire.AppendUint(b, v.told)
-	b = append(b, " EXISTS\r\n* "...)
+	b = append(b, " EXISTS\r\n"...)
+	if v.o.Client.Rev2 {
+		return b
+	}
+	b = append(b, "* "...)
 	b = imapwire.AppendUint(b, v.recent.Count())
 	return append(b, " RECENT\r\n"...)
 }
@@ -226,7 +230,7 @@ func (v *View) appendFetch(b []byte, seq, uid uint32) []byte {
 func (v *View) appendChange(b []byte, seq uint32, c *change, uid bool) []byte {
 	b = v.appendFetch(b, seq, c.uid)
 	b = v.appendFlags(b, c.uid, c.flags, &c.user)
-	if (uid || v.o.Client.QResync) && !v.o.Client.UIDOnly {
+	if (uid || v.o.Client.QResync || v.o.Client.Rev2) && !v.o.Client.UIDOnly {
 		b = append(b, " UID "...)
 		b = imapwire.AppendUint(b, c.uid)
 	}
@@ -240,7 +244,7 @@ func (v *View) appendChange(b []byte, seq uint32, c *change, uid bool) []byte {
 func (v *View) appendFlags(b []byte, uid uint32, flags mailbox.Flags, user *mailbox.UserFlags) []byte {
 	b = append(b, "FLAGS ("...)
 	start := len(b)
-	if len(v.recent) > 0 && v.recent.Contains(uid) {
+	if len(v.recent) > 0 && !v.o.Client.Rev2 && v.recent.Contains(uid) {
 		b = append(b, `\Recent `...)
 	}
 	if flags != 0 {

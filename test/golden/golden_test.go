@@ -25,7 +25,8 @@ var leftOut = []string{
 // added is the capabilities that ours has beyond the recorded server. A row
 // that ours does not tell, or that the recorded server has too, fails the test.
 var added = []string{
-	"UTF8=ACCEPT",
+	"IMAP4rev2", "UTF8=ACCEPT",
+	"QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX", "QUOTA=RES-ANNOTATION-STORAGE",
 	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
 }
 
