@@ -112,6 +112,7 @@ func (s *session) putInPlace(uid uint32, byUID bool, e *mboxlist.Entry, m *mailb
 	if saw {
 		s.markOwn(e, []uint32{a.UID})
 	}
+	s.appended(e, []mailbox.Appended{a})
 	if rights.Has(acl.Read) { // else he is told nothing of the mailbox
 		s.w.Line("* OK [APPENDUID ", uintText(a.UIDValidity), " ", uintText(a.UID), "] Replacement ready")
 	}

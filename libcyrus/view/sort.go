@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/message"
@@ -28,11 +29,14 @@ func (v *View) sortOf(ctx context.Context, t Targets, s *imapwire.Search, keys [
 	for i := range keys {
 		columns[i] = v.column(&keys[i])
 	}
+	used := 0
 	err := v.eachOf(ctx, t, s, func(c *candidate) {
 		found = append(found, Found{c.seq, c.r.UID, c.r.Modseq})
+		used += foundMemory
 		for i := range columns {
-			columns[i].add(c)
+			used += columns[i].add(c)
 		}
+		c.bound(used)
 	})
 	if err != nil {
 		return nil, err
@@ -50,6 +54,29 @@ func (v *View) sortOf(ctx context.Context, t Targets, s *imapwire.Search, keys [
 		sorted[i] = found[n]
 	}
 	return sorted, nil
+}
+
+// maxMemory is about how many octets SORT and THREAD may need if Options does
+// not say: 256 MiB do for a million messages.
+const maxMemory = 256 << 20
+
+// About what is needed for each message that was found, for each value of a
+// sort key, and besides its octets for each text that is kept.
+const (
+	foundMemory = 2*16 + 4
+	valueMemory = 8
+	textMemory  = 64
+)
+
+// bound ends a search whose result takes too much memory.
+func (c *candidate) bound(used int) {
+	limit := c.v.o.MaxMemory
+	if limit == 0 {
+		limit = maxMemory
+	}
+	if used > limit && c.err == nil {
+		c.err = errs.New(errs.TooManyMessages, "view", string(c.v.ref.Name), nil)
+	}
 }
 
 // compare compares two messages by all keys, then by their place.
@@ -77,11 +104,13 @@ type column struct {
 	texts   map[string]uint64
 }
 
-// add takes the key of the next message.
-func (c *column) add(m *candidate) {
+// add takes the key of the next message, and returns about how much memory it
+// takes.
+func (c *column) add(m *candidate) (memory int) {
+	memory = valueMemory
 	if c.text == nil {
 		c.values = append(c.values, c.number(m))
-		return
+		return memory
 	}
 	t := c.text(m)
 	n, ok := c.texts[t]
@@ -91,8 +120,10 @@ func (c *column) add(m *candidate) {
 		}
 		n = uint64(len(c.texts))
 		c.texts[t] = n
+		memory += textMemory + len(t)
 	}
 	c.values = append(c.values, n)
+	return memory
 }
 
 // rank replaces the numbers of texts by their places in order.

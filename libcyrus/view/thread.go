@@ -41,6 +41,12 @@ type node struct {
 	msg                 int32 // of threader.msgs, -1 = none
 }
 
+// About what a message and a node need; a node stands for a message id, too.
+const (
+	threadedMemory = 24
+	nodeMemory     = 16 + 16 + 64
+)
+
 // threader makes threads of the messages of one search.
 type threader struct {
 	msgs     []threaded
@@ -52,6 +58,7 @@ type threader struct {
 	// comes first.
 	byArrival bool
 	modseq    uint64
+	used      int // octets of memory, about
 }
 
 // Thread sends the threads of the messages that fit a search, and returns
@@ -61,7 +68,10 @@ type threader struct {
 // whose results it has, also where they differ from the RFC's.
 func (v *View) Thread(ctx context.Context, w *imapwire.Writer, how Algorithm, s *imapwire.Search, uid bool) (int, error) {
 	t := threader{byArrival: how == Refs, subjects: map[string]int32{"": 0}, ids: map[string]int32{}, nodes: []node{{msg: -1}}}
-	err := v.each(ctx, s, func(c *candidate) { t.add(c, how) })
+	err := v.each(ctx, s, func(c *candidate) {
+		t.add(c, how)
+		c.bound(t.used)
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -106,10 +116,12 @@ func (t *threader) add(c *candidate, how Algorithm) {
 		if !ok {
 			n = int32(len(t.subjects))
 			t.subjects[subject] = n
+			t.used += textMemory + len(subject)
 		}
 		m.subject, m.replied = n, replies > 0
 	}
 	t.msgs = append(t.msgs, m)
+	t.used += threadedMemory
 	if how != OrderedSubject {
 		t.link(c, int32(len(t.msgs)-1))
 	}
@@ -118,6 +130,7 @@ func (t *threader) add(c *candidate, how Algorithm) {
 // newNode makes a node of a message, or an empty one.
 func (t *threader) newNode(msg int32) int32 {
 	t.nodes = append(t.nodes, node{msg: msg})
+	t.used += nodeMemory
 	return int32(len(t.nodes) - 1)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 )
@@ -339,6 +340,30 @@ func TestProgress(t *testing.T) {
 		}
 		if err := run(s); err != stop || calls != 3 {
 			t.Errorf("%d calls, %v", calls, err)
+		}
+	}
+}
+
+// TestSortMemory: SORT and THREAD of what is too much are refused.
+func TestSortMemory(t *testing.T) {
+	e := newEnv(t)
+	for i := range 30 {
+		e.add(fmt.Sprintf("Subject: %d %s\r\nMessage-ID: <%d@x>\r\n\r\n", i, strings.Repeat("x", 100), i))
+	}
+	q := parseSearch(t, "ALL")
+	for limit, refused := range map[int]bool{0: false, 3000: true, 30000: false} {
+		s := e.open("alice", true)
+		s.o.MaxMemory = limit
+		_, err := s.Sort(ctx, &q, []imapwire.SortKey{{Op: imapwire.SortSubject}})
+		_, terr := s.Thread(ctx, s.w, References, &q, false)
+		if errs.Is(err, errs.TooManyMessages) != refused || errs.Is(terr, errs.TooManyMessages) != refused || !refused && (err != nil || terr != nil) {
+			t.Errorf("limit %d: SORT %v, THREAD %v", limit, err, terr)
+		}
+		if refused {
+			check(t, s.w.Flush())
+			if s.out.Len() > 0 {
+				t.Errorf("sent %q", s.out.String())
+			}
 		}
 	}
 }
