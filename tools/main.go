@@ -46,6 +46,8 @@ type command struct {
 // cmd_NAME.go, a line here, a line in commands.txt (which names the links
 // that are installed) and its manual page.
 var commands = []command{
+	{"arbitron", "report how many users read and subscribe to mailboxes", arbitron},
+	{"arbitronsort", "rank what arbitron reports", arbitronsort},
 	{"backup", "copy the whole site while it works, to be restored from", backup},
 	{"chk_cyrus", "tell which message files are missing or too many", chkCyrus},
 	{"ctl_conversationsdb", "check and count anew which messages belong together", ctlConversationsdb},

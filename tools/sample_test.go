@@ -43,6 +43,7 @@ type recording struct {
 	sample string
 	lines  string // added to imapd.conf
 	masks  []mask
+	sorted bool // the lines of output: Cyrus's come in no order
 	root   string
 	got    bytes.Buffer
 }
@@ -149,6 +150,11 @@ func (r *recording) command(args []string, in string) {
 		res.out, res.err = out.String(), errs.String()
 	} else {
 		res = call(in, args...)
+	}
+	if r.sorted {
+		lines := strings.SplitAfter(res.out, "\n")
+		slices.Sort(lines)
+		res.out = strings.Join(lines, "")
 	}
 	r.note("", res.out)
 	r.note("! ", res.err)
