@@ -49,7 +49,14 @@ func (s *Store) SetVersion(ctx context.Context, ref Ref, version uint32, setSeen
 			return from, err
 		}
 	}
-	return from, v.write()
+	if v.counts = s.keepsConversations(&ref) && m.hdr.layout().cid == 0 != (layoutOf(version).cid == 0); !v.counts {
+		return from, v.write()
+	}
+	if err := v.write(); err != nil {
+		return from, err
+	}
+	m.Close()
+	return from, s.settle(ctx, ref, false)
 }
 
 // reversion is one run of SetVersion.
@@ -63,6 +70,7 @@ type reversion struct {
 	gone    []uint32     // expunged messages that the new version cannot have
 	files   []string     // and their files
 	recent  uint32
+	counts  bool // conversations come or go: they are counted afterwards
 }
 
 // read reads all records, and moves what is kept elsewhere in the new
@@ -174,6 +182,9 @@ func (v *reversion) write() error {
 		if err := rb.add(&v.records[i].Record, false); err != nil {
 			return rb.fail(err)
 		}
+	}
+	if v.counts {
+		rb.hdr.Options |= optDirty // until that is done
 	}
 	is := rb.hdr.usage()
 	if err := rb.finish(); err != nil {
