@@ -70,6 +70,7 @@ fuzz:
 install: build
 	install -d $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/gocyrus/examples
 	install -m 755 $(addprefix $(BIN)/,$(DAEMONS)) $(BIN)/cyrus $(DESTDIR)$(LIBEXEC)
+	install -m 755 etc/cyr_cd.sh $(DESTDIR)$(LIBEXEC)
 	for c in $(COMMANDS); do ln -sf cyrus $(DESTDIR)$(LIBEXEC)/$$c; done
 	ln -sf ../lib/cyrus/bin/cyrus $(DESTDIR)$(PREFIX)/sbin/cyrus
 	ln -sf ../lib/cyrus/bin/master $(DESTDIR)$(PREFIX)/sbin/cyrmaster
