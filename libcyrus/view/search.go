@@ -464,7 +464,7 @@ func (c *candidate) contains(p *message.Pattern, header bool) bool {
 		c.lost(err)
 		return false
 	}
-	if header && p.InHeader(c.section(0, c.r.HeaderSize)) {
+	if header && !p.Empty() && p.InHeader(c.section(0, c.r.HeaderSize)) { // as in Cyrus nothing is in no header
 		return true
 	}
 	if text := wholeText(root); text != nil {
