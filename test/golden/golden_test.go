@@ -20,6 +20,7 @@ import (
 var leftOut = []string{
 	"X-REPLICATION", "X-SIEVE-MAILBOX", // what a sync_client may send
 	"vnd.cyrus.snooze", "vnd.cyrus.imip", "vnd.cyrus.jmapquery", // of Sieve
+	"XCONVERSATIONS",
 }
 
 // added is the capabilities that ours has beyond the recorded server. A row
