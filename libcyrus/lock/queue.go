@@ -74,6 +74,11 @@ func (e *entry) acquire(ctx context.Context, f disk.File, mode Mode) (*Held, err
 
 // wait waits until w has the lock or time is up.
 func (e *entry) wait(ctx context.Context, w *waiter) (*Held, error) {
+	select {
+	case err := <-w.ready: // without any timer
+		return e.held(w, err)
+	default:
+	}
 	start := time.Now()
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	if _, ok := ctx.Deadline(); !ok {
@@ -102,6 +107,11 @@ func (e *entry) wait(ctx context.Context, w *waiter) (*Held, error) {
 			slog.String("mode", w.mode.String()), slog.Duration("waited", d.Round(time.Millisecond)),
 			slog.Int("holder", pid), slog.Bool("got", err == nil))
 	}
+	return e.held(w, err)
+}
+
+// held is the lock that w has got, or why not.
+func (e *entry) held(w *waiter, err error) (*Held, error) {
 	if err != nil {
 		var known *errs.Error
 		if errors.As(err, &known) {

@@ -40,7 +40,7 @@ func (m *Mailbox) takeLocks(ctx context.Context, n *nameLocks) error {
 		if len(n.spaces) == 0 {
 			return m.lockPaths(ctx, &m.names, n.names, n.nameMode)
 		}
-		short, cancel := context.WithTimeout(ctx, underSpace)
+		short, cancel := lock.WithTimeout(ctx, underSpace)
 		err := m.lockPaths(short, &m.names, n.names, n.nameMode)
 		cancel()
 		again := err != nil && errs.Is(err, errs.Locked) && ctx.Err() == nil

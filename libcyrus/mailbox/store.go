@@ -178,7 +178,7 @@ func (s *Store) withDeadline(ctx context.Context) (context.Context, context.Canc
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, s.o.LockWait)
+	return lock.WithTimeout(ctx, s.o.LockWait)
 }
 
 // now is the time as it is stored.

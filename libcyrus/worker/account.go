@@ -24,31 +24,44 @@ func (c *Conn) SetProc(user, mailbox, command string) {
 	defer a.mu.Unlock()
 	e := proc.Entry{Service: c.process.env.Service, Client: c.Client(), User: user, Mailbox: mailbox, Command: command}
 	same := a.slot != nil && e.User == a.entry.User && e.Mailbox == a.entry.Mailbox
-	a.entry = e
-	if a.late != nil {
-		a.late.Stop()
-	}
+	a.entry, a.began = e, time.Now()
 	switch {
 	case !same || c.process.env.MaxClients == 1:
 		a.write(c.process)
 	case command != "":
-		if a.late == nil {
-			a.late = time.AfterFunc(slowCommand, func() { a.writeLate(c.process) })
-		} else {
-			a.late.Reset(slowCommand)
-		}
+		a.watch(c.process, slowCommand)
 	case a.shown != "":
 		a.write(c.process)
 	}
 }
 
-// writeLate shows the command that is still running.
+// watch has the command looked at after d, unless one has already been
+// meant to be: a timer that is set back for each command wakes a thread each
+// time. The caller holds mu.
+func (a *account) watch(p *process, d time.Duration) {
+	switch {
+	case a.watched:
+	case a.late == nil:
+		a.late = time.AfterFunc(d, func() { a.writeLate(p) })
+	default:
+		a.late.Reset(d)
+	}
+	a.watched = true
+}
+
+// writeLate shows the command that is still running, once it is slow.
 func (a *account) writeLate(p *process) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.slot != nil && a.entry.Command != "" {
-		a.write(p)
+	a.watched = false
+	if a.slot == nil || a.entry.Command == "" {
+		return
 	}
+	if left := slowCommand - time.Since(a.began); left > 0 {
+		a.watch(p, left)
+		return
+	}
+	a.write(p)
 }
 
 // write writes the entry. The caller holds mu.

@@ -49,11 +49,13 @@ type Conn struct {
 
 // account is the session's place in the list of sessions.
 type account struct {
-	mu    sync.Mutex // guards what follows
-	slot  *proc.Slot
-	entry proc.Entry
-	late  *time.Timer // shows a command that takes long
-	shown string      // the command that is written
+	mu      sync.Mutex // guards what follows
+	slot    *proc.Slot
+	entry   proc.Entry
+	late    *time.Timer // shows a command that takes long
+	watched bool        // late has been set
+	began   time.Time   // when the command did
+	shown   string      // the command that is written
 }
 
 // Layer stands between a session and the transport: compression, or a
