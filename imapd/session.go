@@ -42,6 +42,7 @@ type session struct {
 	command    string    // the running command as the list of sessions shows it
 	saidID     bool      // the client has sent ID
 	done       bool      // no further command is read
+	bad        int       // commands in a row that made no sense
 	told       time.Time // when the client was told last that its command goes on
 }
 
@@ -173,6 +174,7 @@ func (s *session) next() {
 	if !imapwire.IsAtom(tag) || tag == "*" || !r.Space() {
 		s.w.Line("* BAD Invalid tag")
 		r.SkipLine()
+		s.nonsense()
 		return
 	}
 	name := strings.ToLower(r.Word())
@@ -180,6 +182,7 @@ func (s *session) next() {
 		if r.Err() == nil {
 			s.w.Line(tag, " BAD Null command")
 			r.SkipLine()
+			s.nonsense()
 		}
 		return
 	}
@@ -199,6 +202,34 @@ func (s *session) next() {
 	if err != errAnswered && !errors.As(err, &ending) { // then BYE follows
 		s.w.Line(tag, " ", tagged(text, err))
 	}
+	var syntax imapwire.SyntaxError
+	if errors.As(err, &syntax) {
+		s.nonsense()
+	} else {
+		s.bad = 0
+	}
+}
+
+// How many commands in a row may make no sense, before and after log-in: who
+// sends more speaks another protocol, or looks for holes.
+const (
+	maxBadBefore = 100
+	maxBad       = 1000
+)
+
+// nonsense counts a command that makes no sense, and ends the session if
+// there were too many in a row.
+func (s *session) nonsense() {
+	limit := maxBadBefore
+	if s.user != nil {
+		limit = maxBad
+	}
+	if s.bad++; s.bad < limit || s.done {
+		return
+	}
+	s.log.Warn("too many invalid commands, closing connection", "user", s.who.User, "sessionid", s.conn.SessionID())
+	s.w.Line("* BYE Too many invalid commands")
+	s.done = true
 }
 
 // do finds the command and runs it if this is the time for it.

@@ -218,6 +218,10 @@ func (r *Reader) skipToLineEnd() (size int64, literal bool) {
 			return 0, false
 		}
 		r.skip()
+		r.taken++
+		if r.checkArgs(); r.err != nil {
+			return 0, false
+		}
 		if c == '\n' {
 			return literalTail(strings.TrimSuffix(string(tail[:n]), "\r"))
 		}
