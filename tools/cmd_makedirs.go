@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/mboxname"
@@ -16,8 +17,8 @@ import (
 // directory.
 const exNoDir = 2
 
-// makedirs makes the directories that imapd.conf names, with the Cyrus user
-// as their owner. Those that are there stay as they are.
+// makedirs makes the directories that imapd.conf names, and gives them with
+// all that is in them to the Cyrus user.
 //
 // Source: Debian's makedirs; tools/mkimap of Cyrus.
 func makedirs(p *program) int { return p.end(p.makedirs()) }
@@ -60,7 +61,9 @@ func (p *program) makedirs() error {
 // makeAll makes the directories of the state, of partitions, and for Sieve.
 func (p *program) makeAll(c *config.Config, m *dirMaker, clean bool) error {
 	l := mboxname.LayoutFrom(c)
+	letters := hashLetters(config.Fulldirhash.In(c))
 	fmt.Fprintf(p.out, "Creating/updating cyrus control directories in %s...\n", l.ConfigDir)
+	m.dir(l.ConfigDir, 0o750)
 	for _, name := range []string{"db", "proc", "socket", "log", "msg", "user", "quota", "lock"} {
 		perm := fs.FileMode(0o700)
 		if name == "socket" {
@@ -68,23 +71,48 @@ func (p *program) makeAll(c *config.Config, m *dirMaker, clean bool) error {
 		}
 		m.dir(filepath.Join(l.ConfigDir, name), perm)
 	}
+	for _, name := range []string{"user", "quota", "lock"} {
+		m.below(filepath.Join(l.ConfigDir, name), letters)
+	}
+	m.own(l.ConfigDir)
 	for _, roots := range []map[string]string{l.Partitions, l.MetaPartitions, l.ArchivePartitions} {
 		for _, name := range sortedKeys(roots) {
 			fmt.Fprintf(p.out, "Creating/updating partition spool %s...\n", roots[name])
 			m.dir(roots[name], 0o750)
-			m.dir(filepath.Join(roots[name], "stage."), 0o700)
+			if config.Hashimapspool.In(c) {
+				m.below(roots[name], letters)
+			}
+			m.below(roots[name], []string{"stage."})
+			m.own(roots[name])
 			if clean {
 				m.removeSquat(roots[name])
 			}
 		}
 	}
-	if !config.Sieveusehomedir.In(c) {
+	if l.SieveDir != "" && !config.Sieveusehomedir.In(c) {
 		m.dir(l.SieveDir, 0o755)
+		for _, letter := range letters {
+			m.dir(filepath.Join(l.SieveDir, letter), 0o755)
+		}
+		m.own(l.SieveDir)
 	}
 	if m.err != nil {
 		return fatal(exOSErr, "%v", m.err)
 	}
 	return nil
+}
+
+// hashLetters is the directories by hash.
+func hashLetters(full bool) []string {
+	first, last := 'a', 'z'
+	if full {
+		first, last = 'A', 'W'
+	}
+	var all []string
+	for r := first; r <= last; r++ {
+		all = append(all, string(r))
+	}
+	return all
 }
 
 // dirMaker makes directories until one fails.
@@ -93,16 +121,37 @@ type dirMaker struct {
 	err      error
 }
 
-// dir makes a directory, and what is above it, unless it is there.
+// dir makes a directory, and what is above it, unless it is there. It gets a
+// mode also if it is.
 func (m *dirMaker) dir(name string, perm fs.FileMode) {
-	if m.err != nil || name == "" {
+	if name == "" {
+		return
+	}
+	m.mkdir(name)
+	if m.err == nil {
+		m.err = os.Chmod(name, perm)
+	}
+}
+
+// below makes directories in another one.
+func (m *dirMaker) below(dir string, names []string) {
+	for _, name := range names {
+		if dir != "" {
+			m.mkdir(filepath.Join(dir, name))
+		}
+	}
+}
+
+func (m *dirMaker) mkdir(name string) {
+	const perm = 0o755
+	if m.err != nil {
 		return
 	}
 	if fi, err := os.Stat(name); err == nil && fi.IsDir() {
 		return
 	}
 	if parent := filepath.Dir(name); parent != name {
-		m.dir(parent, 0o755)
+		m.mkdir(parent)
 	}
 	if m.err != nil {
 		return
@@ -116,10 +165,31 @@ func (m *dirMaker) dir(name string, perm fs.FileMode) {
 	if err == nil {
 		err = os.Chmod(name, perm) // whatever the umask says
 	}
-	if err == nil {
-		err = os.Lchown(name, m.uid, m.gid)
-	}
 	m.err = err
+}
+
+// own gives a directory and all below it to the owner. What a symbolic link
+// points to stays whose it is.
+func (m *dirMaker) own(root string) {
+	if m.err != nil || m.uid < 0 || root == "" {
+		return
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
+	m.err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) == m.uid && int(st.Gid) == m.gid {
+			return nil
+		}
+		return os.Lchown(path, m.uid, m.gid)
+	})
 }
 
 // removeSquat removes the old search indexes below a directory.

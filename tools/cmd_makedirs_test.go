@@ -34,13 +34,16 @@ func TestMakedirs(t *testing.T) {
 		t.Errorf("cyrus.squat: %v", err)
 	}
 	for name, perm := range map[string]os.FileMode{
-		"db": 0o700, "socket": 0o750, "quota": 0o700, "spool/stage.": 0o700, "meta": 0o755, "meta/deep": 0o750, "sieve": 0o755,
+		"db": 0o700, "socket": 0o750, "quota": 0o700, "spool/stage.": 0o755, "spool": 0o750, ".": 0o750, "user/a": 0o755, "quota/z": 0o755, "sieve/q": 0o755, "meta": 0o755, "meta/deep": 0o750, "sieve": 0o755,
 		"spool/user": 0o711,
 	} {
 		fi, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || fi.Mode().Perm() != perm {
 			t.Errorf("%s: %v, %v", name, fi, err)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "spool/a")); err == nil {
+		t.Error("letters without hashimapspool")
 	}
 	if r := call("", "makedirs", "-x"); r.status != exUsage {
 		t.Errorf("-x: %+v", r)
