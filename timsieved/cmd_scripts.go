@@ -43,12 +43,17 @@ func (s *session) putScript() error {
 
 // firstText reads a blank, a string and another blank.
 func (s *session) firstText(command, wrong string) (string, error) {
+	return s.oneBefore(command, wrong, "Expected SPACE")
+}
+
+// oneBefore is firstText with other words for the second blank.
+func (s *session) oneBefore(command, wrong, noSpace string) (string, error) {
 	if err := s.r.space("SPACE must occur after " + command); err != nil {
 		return "", err
 	}
 	text, err := s.r.text(wrong)
 	if err == nil {
-		err = s.r.space("Expected SPACE")
+		err = s.r.space(noSpace)
 	}
 	return text, err
 }
@@ -142,7 +147,7 @@ func (s *session) renameScript() error {
 
 // haveSpace is HAVESPACE (RFC 5804 section 2.5).
 func (s *session) haveSpace() error {
-	name, err := s.firstText("HAVESPACE", noName)
+	name, err := s.oneBefore("HAVESPACE", noName, "Expected SPACE after SCRIPTNAME")
 	if err != nil {
 		return err
 	}

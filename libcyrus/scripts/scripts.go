@@ -129,7 +129,7 @@ func (u *User) Check(text []byte) (*sieve.Script, error) { return sieve.Parse(te
 // ValidName reports whether a script may have a name: UTF-8 that
 // fits a file name, without controls, line ends and '/' (RFC 5804 section 1.6).
 func ValidName(name string) bool {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || name == "." || name == ".." {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
 		return false
 	}
 	return !strings.ContainsFunc(name, func(r rune) bool {

@@ -138,7 +138,6 @@ func TestRefused(t *testing.T) {
 		{u.HaveSpace(ctx, "4"), ErrTooMany},
 		{u.HaveSpace(ctx, "1"), nil},
 		{u.Put(ctx, "a/b", []byte("keep;")), ErrName},
-		{u.Put(ctx, "..", []byte("keep;")), ErrName},
 		{u.Put(ctx, strings.Repeat("n", 300), []byte("keep;")), ErrName},
 		{u.Delete(ctx, "2"), ErrActive},
 		{u.Delete(ctx, "no"), ErrNotFound},

@@ -142,7 +142,11 @@ func (s *site) Respond(r Response) (bool, error) {
 		from = "<" + from + ">"
 	}
 	text, _, _ := strings.Cut(strings.TrimPrefix(r.Text, "Content-Type: text/html\n\n"), "\n")
-	s.mail("vacation", r.To, "From: "+from, "Subject: "+message.EncodeHeader(r.Subject), text)
+	subject := "Subject: " + message.EncodeHeader(r.Subject)
+	s.mail("vacation", r.To, "From: "+from, subject, text)
+	if r.Fcc != nil {
+		return true, s.Do(Action{Kind: FileInto, Mailbox: *r.Fcc, Header: []byte(subject + "\r\n\r\n")})
+	}
 	return true, nil
 }
 

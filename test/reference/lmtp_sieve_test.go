@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gocyrus/test/server"
+	"gocyrus/test/sieverun"
 )
 
 // mailScripts are scripts that send mail, or leave marks in deliver.db.
@@ -52,7 +53,7 @@ func TestSieveMails(t *testing.T) {
 				c.Must("CREATE INBOX/a")
 				c.Close()
 				prepareSieve(t, s, u, mailScripts[i].script)
-				fmt.Fprintf(&out, "--- %s\n%s", u, sendLMTP(t, s, "<sender@example.org>", u, text))
+				fmt.Fprintf(&out, "--- %s\n%s", u, sieverun.Send(t, s, "<sender@example.org>", text, u)[0])
 				select {
 				case m := <-mails:
 					out.WriteString(m)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gocyrus/test/server"
+	"gocyrus/test/sieverun"
 )
 
 // eventScripts are scripts for IMAP events, by name.
@@ -73,8 +74,8 @@ const eventMail = "Return-Path: <a@example.org>\r\nFrom: a@example.org\r\nTo: us
 // TestIMAPSieve has scripts run on APPEND, COPY, MOVE and STORE (RFC 6785).
 func TestIMAPSieve(t *testing.T) {
 	eachMode(t, func(t *testing.T, shared bool) {
-		sink := newSMTPSink(t)
-		s := imapsieveSite(t, shared, "smtp_host: "+sink.addr)
+		sink := sieverun.NewSink(t)
+		s := imapsieveSite(t, shared, "smtp_host: "+sink.Addr)
 		c := s.Login("user1")
 		if words := strings.Join(c.Must("CAPABILITY"), ""); !strings.Contains(words, " IMAPSIEVE=sieve://") {
 			t.Errorf("capabilities %s", words)
@@ -123,7 +124,7 @@ func TestIMAPSieve(t *testing.T) {
 				t.Errorf("%s: Work has %q, want %q", step.do, got, step.work)
 			}
 		}
-		if mails := sink.take(); len(mails) != 1 || !strings.Contains(mails[0], "RCPT TO:<other@example.net>") {
+		if mails := sink.Take(); len(mails) != 1 || !strings.Contains(mails[0], "RCPT TO:<other@example.net>") {
 			t.Errorf("mails %q", mails)
 		}
 		for _, line := range []string{"sieve runtime error for user1 mailbox user.user1.broken: ", "user.user1.vacate: Vacation can not be used with a stored message",
