@@ -3,6 +3,7 @@ package mboxlist
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"gocyrus/libcyrus/acl"
@@ -86,6 +87,25 @@ func (l *List) finish(ctx context.Context, op *operation) error {
 			}
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return l.countConversations(ctx, op)
+}
+
+// countConversations counts those of all users anew whose mailboxes an operation
+// has moved: a kill may come after the list was changed, and before them.
+func (l *List) countConversations(ctx context.Context, op *operation) error {
+	var users []string
+	for i := range op.Steps {
+		for _, n := range []mboxname.Name{op.Steps[i].Name, op.Steps[i].To} {
+			if u := n.Owner(); u != "" && !slices.Contains(users, u) {
+				users = append(users, u)
+			}
+		}
+	}
+	for _, u := range users {
+		if err := l.o.Store.CountConversations(ctx, u, nil); err != nil {
 			return err
 		}
 	}

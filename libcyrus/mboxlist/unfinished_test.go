@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gocyrus/libcyrus/conversations"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
@@ -56,8 +57,9 @@ var operations = map[string]func(s *site.Site) error{
 func TestCrash(t *testing.T) {
 	confs := map[string]string{
 		"by id": "allowusermoves: yes\n", "at once": "allowusermoves: yes\ndelete_mode: immediate\n",
-		"by name": "allowusermoves: yes\nmailbox_legacy_dirs: yes\n",
-		"spread":  "allowusermoves: yes\nmailbox_legacy_dirs: yes\ndelete_mode: immediate\nmetapartition-default: /meta\nmetapartition_files: header index cache\narchive_enabled: yes\narchivepartition-default: /archive\narchivepartition-two: /archive\n",
+		"by name":   "allowusermoves: yes\nmailbox_legacy_dirs: yes\n",
+		"conversed": "allowusermoves: yes\nconversations: yes\n",
+		"spread":    "allowusermoves: yes\nmailbox_legacy_dirs: yes\ndelete_mode: immediate\nmetapartition-default: /meta\nmetapartition_files: header index cache\narchive_enabled: yes\narchivepartition-default: /archive\narchivepartition-two: /archive\n",
 	}
 	for conf, text := range confs {
 		for name, change := range operations {
@@ -208,6 +210,11 @@ func picture(t *testing.T, m *disk.Mem, conf string, fault int) (lines []string)
 		}
 		lines = append(lines, strings.TrimSpace(u+" "+strings.Join(strs(names), " ")+map[bool]string{true: " seen"}[st.LastUID == 7]))
 	}
+	if s.Conversations != nil {
+		for _, u := range []string{"alice", "fred"} {
+			auditConversations(t, s, u, fault)
+		}
+	}
 	for _, top := range []string{"/spool", "/spool2", "/meta", "/archive"} {
 		unlisted(t, m, top, dirs, fault)
 	}
@@ -215,6 +222,22 @@ func picture(t *testing.T, m *disk.Mem, conf string, fault int) (lines []string)
 		t.Errorf("fault %d: %d operations are still written down", fault, len(left))
 	}
 	return lines
+}
+
+// auditConversations compares a user's conversations with his mailboxes.
+func auditConversations(t *testing.T, s *site.Site, user string, fault int) {
+	t.Helper()
+	err := s.Store.AuditConversations(ctx, user, nil, func(have, should *conversations.Txn) error {
+		var text strings.Builder
+		n, err := have.Compare(should, &text)
+		if n > 0 {
+			t.Errorf("fault %d: conversations of %s have %d differences:\n%s", fault, user, n, text.String())
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("fault %d: conversations of %s: %v", fault, user, err)
+	}
 }
 
 func strs(names []mboxname.Name) (out []string) {
