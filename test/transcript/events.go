@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,15 +30,18 @@ type Events struct {
 	lines chan string
 }
 
+// Notifies reports whether the configuration of the dialog wants notifications.
+func (t *Transcript) Notifies() bool {
+	return slices.ContainsFunc(t.Config, func(line string) bool {
+		name, _, _ := strings.Cut(line, ":")
+		return strings.HasSuffix(name, "notifier")
+	})
+}
+
 // Listen opens a socket in a folder of its own, for anybody; nil if the
 // dialog has no use for one.
 func (t *Transcript) Listen() (*Events, error) {
-	wanted := false
-	for _, line := range t.Config {
-		name, _, _ := strings.Cut(line, ":")
-		wanted = wanted || strings.HasSuffix(name, "notifier")
-	}
-	if !wanted {
+	if !t.Notifies() {
 		return nil, nil
 	}
 	dir, err := os.MkdirTemp("", "events") // short: a socket's path is at most 107 bytes
