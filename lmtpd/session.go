@@ -42,6 +42,10 @@ type session struct {
 	tls   bool
 	mail  envelope
 	quit  bool
+	// waited says that the next command was not there with the one before: then
+	// the shutdown file is looked for. Of a pipelined transaction that is once
+	// and not for each command, which was a third of its open calls.
+	waited bool
 }
 
 // envelope is the transaction that is going on (RFC 5321 section 3.3).
@@ -93,6 +97,7 @@ func (s *session) greet() {
 // next returns the next command line. Replies are sent before it waits.
 func (s *session) next(ctx context.Context) ([]byte, error) {
 	if !s.r.Buffered() {
+		s.waited = true
 		if err := s.w.Flush(); err != nil {
 			return nil, err
 		}
@@ -134,10 +139,13 @@ func (s *session) do(ctx context.Context, line []byte) {
 		s.w.Line(syntaxError)
 		return
 	}
-	if text, down := s.env.ShutdownText(); down && !cmd.duringShutdown {
-		s.w.Linef("421 4.3.2 %s", text)
-		s.quit = true
-		return
+	if s.waited && !cmd.duringShutdown {
+		s.waited = false
+		if text, down := s.env.ShutdownText(); down {
+			s.w.Linef("421 4.3.2 %s", text)
+			s.quit = true
+			return
+		}
 	}
 	cmd.run(s, ctx, string(args))
 }

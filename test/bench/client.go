@@ -91,20 +91,28 @@ func (c *client) skipLiteral(line []byte) error {
 }
 
 // lmtp sends one message to a user over a connection that said LHLO.
-func (c *client) lmtp(user string, message []byte) error {
-	head := "MAIL FROM:<a@example.org>\r\nRCPT TO:<" + user + ">\r\nDATA\r\n"
-	if _, err := io.WriteString(c, head); err != nil {
+func (c *client) lmtp(message []byte, users ...string) error {
+	head, want := "MAIL FROM:<a@example.org>\r\n", []string{"250"}
+	for _, user := range users {
+		head, want = head+"RCPT TO:<"+user+">\r\n", append(want, "250")
+	}
+	if _, err := io.WriteString(c, head+"DATA\r\n"); err != nil {
 		return err
 	}
-	for _, want := range []string{"250", "250", "354"} {
-		if err := c.reply(want); err != nil {
+	for _, code := range append(want, "354") {
+		if err := c.reply(code); err != nil {
 			return err
 		}
 	}
 	if _, err := c.Write(message); err != nil {
 		return err
 	}
-	return c.reply("250")
+	for range users {
+		if err := c.reply("250"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reply reads one reply, of several lines or one, and checks its code.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"encoding/base64"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +25,8 @@ var loads = []load{
 	{"lmtp", "LMTP, several senders, each to a user of his own", "messages/s", func(t *target, s settings) (float64, error) { return lmtp(t, s, 1, s.clients) }},
 	{"lmtp1", "LMTP, one sender", "messages/s", func(t *target, s settings) (float64, error) { return lmtp(t, s, 1, 1) }},
 	{"lmtp-same", "LMTP, several senders to one user", "messages/s", func(t *target, s settings) (float64, error) { return lmtp(t, s, 0, s.clients) }},
+	{"lmtp10", "LMTP, one sender, each message to ten users", "messages/s", lmtpToTen},
+	{"lmtp-sieve", "LMTP, one sender, through a Sieve script", "messages/s", lmtpSieve},
 	{"append", "APPEND, several clients", "messages/s", appends},
 	{"login", "connect, LOGIN, LOGOUT", "sessions/s", logins},
 	{"select", "SELECT of a large mailbox", "commands/s", reading("SELECT INBOX", "")},
@@ -48,6 +53,11 @@ func text(size int) []byte {
 
 // lmtp delivers with n connections; step 0 sends all to one user.
 func lmtp(t *target, s settings, step, n int) (float64, error) {
+	return lmtpTo(t, s, n, func(i int) []string { return []string{userName(1 + i*step)} })
+}
+
+// lmtpTo delivers with n connections, each to users of its own.
+func lmtpTo(t *target, s settings, n int, to func(i int) []string) (float64, error) {
 	return rate(n, s, func(i int) (func() error, func(), error) {
 		c, err := dial(t.lmtp)
 		if err != nil {
@@ -59,9 +69,58 @@ func lmtp(t *target, s settings, step, n int) (float64, error) {
 		if err := c.reply("250"); err != nil {
 			return nil, nil, err
 		}
-		user := userName(1 + i*step)
-		return func() error { return c.lmtp(user, append(text(s.size), ".\r\n"...)) }, func() { c.Close() }, nil
+		users := to(i)
+		return func() error { return c.lmtp(append(text(s.size), ".\r\n"...), users...) }, func() { c.Close() }, nil
 	})
+}
+
+func lmtpToTen(t *target, s settings) (float64, error) {
+	var users []string
+	for i := range 10 {
+		users = append(users, userName(20+i))
+	}
+	return lmtpTo(t, s, 1, func(int) []string { return users })
+}
+
+// filter is what lmtpSieve's user has: tests on the header, and an action.
+const filter = `require ["imap4flags"];
+if header :contains ["List-Id", "X-Spam-Flag"] ["spam", "YES"] { discard; stop; }
+if address :domain :is "from" ["example.net", "example.org"] { addflag "$known"; }
+if anyof (header :matches "subject" "Message number *", size :over 1000000) { addflag "\\Flagged"; }
+`
+
+func lmtpSieve(t *target, s settings) (float64, error) {
+	user := userName(39)
+	if err := t.script(user, filter); err != nil {
+		return 0, err
+	}
+	return lmtpTo(t, s, 1, func(int) []string { return []string{user} })
+}
+
+// script gives a user an active script.
+func (t *target) script(user, text string) error {
+	conn, err := net.DialTimeout("tcp", t.sieve, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	c := &client{Conn: conn, r: bufio.NewReader(conn)}
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00pass"))
+	for _, step := range []string{"", "AUTHENTICATE \"PLAIN\" \"" + plain + "\"\r\n", fmt.Sprintf("PUTSCRIPT \"bench\" {%d+}\r\n%s\r\n", len(text), text), "SETACTIVE \"bench\"\r\n"} {
+		if _, err := fmt.Fprint(c, step); err != nil {
+			return err
+		}
+		for {
+			line, err := c.line()
+			if err != nil || strings.HasPrefix(line, "NO") || strings.HasPrefix(line, "BYE") {
+				return fmt.Errorf("%.20s: %s%w", step, line, err)
+			}
+			if strings.HasPrefix(line, "OK") {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 func appends(t *target, s settings) (float64, error) {

@@ -18,7 +18,8 @@ const users = 40
 type target struct {
 	name, dir  string
 	imap, lmtp string // addresses
-	pid        int    // of its first process
+	sieve      string
+	pid        int // of its first process
 }
 
 // start starts a fresh server by test/bin/reference-server; bin has our
@@ -37,6 +38,7 @@ func start(name, bin string) (*target, error) {
 	}
 	t := &target{name: name, dir: filepath.Join(dir, "site")}
 	t.imap, t.lmtp = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", port+2)
+	t.sieve = fmt.Sprintf("127.0.0.1:%d", port+3)
 	kind, env := name, os.Environ()
 	env = append(env, fmt.Sprintf("USERS=%d", users))
 	switch name {
