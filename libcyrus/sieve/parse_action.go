@@ -118,33 +118,24 @@ func (p *parser) include() (*node, bool) {
 
 func (p *parser) keep() (*node, bool) {
 	var f folderTags
-	for {
-		tag, ok := p.folderTag(&f, tFlags)
-		if !ok {
-			return nil, false
-		}
-		if !tag {
-			return &node{op: opKeep, args: []any{p.canonFlags(f.flags)}}, true
-		}
+	if !tags(func() (tag, ok bool) { return p.folderTag(&f, tFlags) }) {
+		return nil, false
 	}
+	return &node{op: opKeep, args: []any{p.canonFlags(f.flags)}}, true
 }
 
 func (p *parser) fileinto() (*node, bool) {
 	p.newCommand(capFileinto)
 	var f folderTags
 	copies := 0
-	for {
+	if !tags(func() (tag, ok bool) {
 		if p.peek() == tCopy {
 			p.copyTag(&copies)
-			continue
+			return true, true
 		}
-		tag, ok := p.folderTag(&f, tFlags, tCreate, tSpecialUse, tMailboxID)
-		if !ok {
-			return nil, false
-		}
-		if !tag {
-			break
-		}
+		return p.folderTag(&f, tFlags, tCreate, tSpecialUse, tMailboxID)
+	}) {
+		return nil, false
 	}
 	folder, ok := p.string()
 	if !ok {
@@ -173,14 +164,8 @@ type redirectTags struct {
 
 func (p *parser) redirect() (*node, bool) {
 	var r redirectTags
-	for {
-		tag, ok := p.redirectTag(&r)
-		if !ok {
-			return nil, false
-		}
-		if !tag {
-			break
-		}
+	if !tags(func() (tag, ok bool) { return p.redirectTag(&r) }) {
+		return nil, false
 	}
 	address, ok := p.string()
 	if !ok {
@@ -435,14 +420,8 @@ func (p *parser) addheader() (*node, bool) {
 func (p *parser) deleteheader() (*node, bool) {
 	p.newCommand(capEditHeader)
 	m := newMatch()
-	for {
-		tag, ok := p.matchTag(&m, withList|withComparator|withEditIndex)
-		if !ok {
-			return nil, false
-		}
-		if !tag {
-			break
-		}
+	if !p.matchTags(&m, withList|withComparator|withEditIndex) {
+		return nil, false
 	}
 	name, ok := p.string()
 	if !ok {

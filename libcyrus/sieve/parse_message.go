@@ -112,14 +112,8 @@ type notifyTags struct {
 // draft-martin-sieve-notify-01.
 func (p *parser) notify() (*node, bool) {
 	n := notifyTags{priority: -1}
-	for {
-		tag, ok := p.notifyTag(&n)
-		if !ok {
-			return nil, false
-		}
-		if !tag {
-			break
-		}
+	if !tags(func() (tag, ok bool) { return p.notifyTag(&n) }) {
+		return nil, false
 	}
 	op := opNotify
 	if p.peek() == tString {

@@ -159,6 +159,17 @@ func (f *folderTags) given() bool {
 	return f.create != 0 || f.flags != nil || f.specialUse != nil || f.mailboxID != nil
 }
 
+// tags reads tags until there is none; false if one is wrong. next is as
+// matchTag.
+func tags(next func() (tag, ok bool)) bool {
+	for {
+		tag, ok := next()
+		if !tag || !ok {
+			return ok
+		}
+	}
+}
+
 // folderTag reads one of the tags of f. tag and ok are as in matchTag.
 func (p *parser) folderTag(f *folderTags, allowed ...token) (tag, ok bool) {
 	t := p.peek()

@@ -176,12 +176,7 @@ func (p *parser) size() (*testNode, bool) {
 
 // matchTags reads tags of matching until there are none.
 func (p *parser) matchTags(m *match, allowed matchTags) bool {
-	for {
-		tag, ok := p.matchTag(m, allowed)
-		if !tag || !ok {
-			return ok
-		}
-	}
+	return tags(func() (tag, ok bool) { return p.matchTag(m, allowed) })
 }
 
 func (p *parser) twoLists() (a, b []string, ok bool) {
