@@ -13,7 +13,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED ?= 0
 
-.PHONY: all build run test soak mta test-reference lint bench fuzz install clean docs
+.PHONY: all build run test model soak mta test-reference lint bench fuzz install clean docs
 
 all: build
 
@@ -37,6 +37,14 @@ test-reference: build
 	test/bin/reference-server install
 	test/bin/clients install
 	go test -tags reference -timeout 40m -p 1 ./...
+
+# Clients in several processes against a model of the mailboxes, ROUNDS commands
+# each; SEED=n makes the same choices again (it is printed).
+ROUNDS ?= 10000
+SEED ?= 0
+model: build
+	go test ./test/model -timeout 60m -v -args -rounds $(ROUNDS) -seed $(SEED)
+	go test ./test/model -timeout 60m -v -args -rounds $(ROUNDS) -seed $(SEED) -shared
 
 # Ours and the real Cyrus on one spool for TIME, with writers on both.
 TIME ?= 30m
