@@ -74,6 +74,9 @@ func (s *session) appendTo(r *imapwire.Reader, name string) (string, error) {
 		if m != nil {
 			msgs = append(msgs, *m)
 		}
+		if err == nil && len(msgs) > maxAwake {
+			err = m.Staged.Rest()
+		}
 		if err != nil {
 			return "", err
 		}
@@ -141,6 +144,10 @@ func (s *session) mayCreate(n mboxname.Name) bool {
 	}
 	return s.who.Admin
 }
+
+// maxAwake is how many messages of one APPEND keep a descriptor, and up to 128
+// KiB of memory each, until all of them have come.
+const maxAwake = 16
 
 // receive reads the options and the content of one message.
 func (s *session) receive(r *imapwire.Reader, e *mboxlist.Entry) (*mailbox.AppendMessage, error) {

@@ -123,6 +123,7 @@ func (a *AppendMessage) prepare(partition string) (item, error) {
 	}
 	sent, gm := msg.Times(date)
 	cache := msg.CacheRecord()
+	defer a.Staged.done()
 	return item{
 		source: path, sync: func() error { return a.Staged.sync(path) }, cache: cache, keywords: a.Keywords, annots: slices.Clone(a.Annotations), messageID: msg.MessageID(),
 		rec: Record{

@@ -33,7 +33,8 @@ type Staged struct {
 	path      string
 
 	mu     sync.Mutex
-	file   disk.File
+	file   disk.File          // nil after Remove, and while it rests
+	rests  bool               // see Rest
 	buf    *[stageMemory]byte // what is not yet in the file; nil after Remove
 	n      int                // bytes in buf
 	size   int64
@@ -79,7 +80,7 @@ func (s *Store) createStage(dir string) (string, disk.File, error) {
 func (st *Staged) Write(p []byte) (int, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.err == nil && st.msg != nil {
+	if st.err == nil && (st.msg != nil || st.rests) {
 		st.err = errors.New("mailbox: write to a staged message that is complete")
 	}
 	done := 0
@@ -131,10 +132,41 @@ func (st *Staged) ReadAt(p []byte, off int64) (int, error) {
 		return n, nil
 	}
 	st.flush()
-	if st.err != nil {
-		return 0, disk.Error("mailbox.Stage", st.path, st.err)
+	if err := st.reopen(); err != nil {
+		return 0, disk.Error("mailbox.Stage", st.path, err)
 	}
 	return st.file.ReadAt(p, off)
+}
+
+// Rest ends writing and gives back descriptor and memory: where many messages
+// wait to be appended together. What needs the message later opens and parses
+// it again.
+func (st *Staged) Rest() error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if _, err := st.parse(); err != nil {
+		return err
+	}
+	st.rests = true
+	st.rest()
+	return nil
+}
+
+// rest closes a message that Rest was called for.
+func (st *Staged) rest() {
+	if st.rests && st.file != nil {
+		st.file.Close()
+		st.file, st.msg = nil, nil
+	}
+}
+
+// reopen opens the file of a message that rests.
+func (st *Staged) reopen() (err error) {
+	if st.err == nil && st.rests && st.file == nil {
+		st.file, err = st.store.o.FS.OpenFile(st.path, os.O_RDWR, fileMode)
+		return err
+	}
+	return st.err
 }
 
 // Parse ends writing and parses the message; Append does it if the caller
@@ -151,6 +183,12 @@ func (st *Staged) parse() (*message.Message, error) {
 	}
 	var msg *message.Message
 	var err error
+	if st.rests {
+		if err = st.reopen(); err == nil {
+			st.msg, err = message.ParseReader(st.file, st.size, st.store.o.Message)
+		}
+		return st.msg, disk.Error("mailbox.Stage", st.path, err)
+	}
 	if st.inFile == 0 {
 		// The message refers to its bytes, which the buffer's next user
 		// will overwrite.
@@ -214,12 +252,12 @@ func (st *Staged) sync(path string) error {
 
 func (st *Staged) syncFile(path string) error {
 	st.mu.Lock()
-	f := st.file
+	f, rests := st.file, st.rests
 	st.mu.Unlock()
-	if f == nil {
+	if f == nil && !rests {
 		return errors.New("mailbox: staged message was removed")
 	}
-	if path == st.path {
+	if path == st.path && !rests {
 		return f.Sync()
 	}
 	f, err := st.store.o.FS.OpenFile(path, os.O_RDWR, fileMode)
@@ -261,15 +299,17 @@ func (st *Staged) copyTo(partition string) (string, error) {
 func (st *Staged) Remove() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.file == nil {
+	if st.file == nil && !st.rests {
 		return
 	}
 	if st.buf != nil {
 		stageBuffers.Put(st.buf)
 		st.buf = nil
 	}
-	st.file.Close()
-	st.file = nil
+	if st.file != nil {
+		st.file.Close()
+	}
+	st.file, st.rests = nil, false
 	st.err = errors.New("mailbox: staged message was removed")
 	for _, path := range st.copies {
 		st.store.removeStage(path)
@@ -310,4 +350,11 @@ func (s *Store) CleanStage(partition string) (int, error) {
 		n++
 	}
 	return n, nil
+}
+
+// done lets a message rest again that rested before it was used.
+func (st *Staged) done() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.rest()
 }

@@ -53,3 +53,53 @@ func TestStageCopyFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestRest appends messages that rest, beside some that do not, also to another
+// partition.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	e := memEnv(t)
+	e.create(inbox)
+	away := other
+	away.Partition = "second"
+	e.create(away)
+	var msgs []AppendMessage
+	for n := 1; n <= 5; n++ {
+		st := e.stage(text(n) + strings.Repeat("0123456789abcde\n", (n-1)*stageMemory/40))
+		defer st.Remove()
+		if n > 2 {
+			if err := st.Rest(); err != nil {
+				t.Fatal(err)
+			}
+			if st.file != nil || st.msg != nil {
+				t.Error("it does not rest")
+			}
+			if _, err := st.Write([]byte("x")); err == nil {
+				t.Error("written while it rests")
+			}
+			st.err = nil
+		}
+		msgs = append(msgs, AppendMessage{Staged: st})
+	}
+	for _, r := range []Ref{inbox, away} {
+		done, err := e.s.Append(ctx, r, msgs, AppendOptions{})
+		if err != nil || len(done) != 5 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		for i, m := range e.check(r).Live() {
+			if size := len(text(i+1)) + i*stageMemory/40*16; len(m.Content) != size {
+				t.Errorf("message %d has %d octets, not %d", i+1, len(m.Content), size)
+			}
+		}
+	}
+	b := make([]byte, 4)
+	if n, err := msgs[4].Staged.ReadAt(b, 0); n != 4 || err != nil || string(b) != "From" {
+		t.Errorf("%q, %v", b, err)
+	}
+	for i := range msgs {
+		msgs[i].Staged.Remove()
+	}
+	if left, _ := e.fs.ReadDir("/s/spool/stage."); len(left) > 0 {
+		t.Errorf("%d stage files are left", len(left))
+	}
+}
