@@ -51,6 +51,11 @@ func newSession(s *server, ctx context.Context, c worker.Client) *session {
 
 // serve greets the client and does its commands until it leaves.
 func (s *session) serve() error {
+	if config.Sieveusehomedir.In(s.conf) { // scripts of users are files in their home directories
+		s.log.Error("timsieved cannot work with sieveusehomedir")
+		s.w.Line("NO Fatal error: Error initializing actions")
+		return s.w.Flush()
+	}
 	s.secured()
 	s.capabilities()
 	var err error
