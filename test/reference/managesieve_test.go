@@ -47,3 +47,35 @@ func TestSieveshell(t *testing.T) {
 		}
 	}
 }
+
+// TestInstallsieve stores, lists, shows and deletes a script with Debian's
+// older client.
+func TestInstallsieve(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	file := filepath.Join(t.TempDir(), "mine")
+	if err := os.WriteFile(file, []byte("keep; # of installsieve\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		c := exec.Command("installsieve", append(append([]string{"-u", "user1"}, args...), s.Sieve)...)
+		c.Stdin = strings.NewReader("pass\n")
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("installsieve %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	run("-i", file)
+	run("-a", "mine")
+	if out := run("-l"); !strings.Contains(out, "mine") || !strings.Contains(out, "<- active") {
+		t.Errorf("-l: %s", out)
+	}
+	if out := run("-v", "mine"); !strings.Contains(out, "keep; # of installsieve") {
+		t.Errorf("-v: %s", out)
+	}
+	run("-a=")
+	run("-d", "mine")
+	if out := run("-l"); strings.Contains(out, "mine") {
+		t.Errorf("after -d: %s", out)
+	}
+}
