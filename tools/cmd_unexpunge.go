@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/site"
@@ -76,6 +77,10 @@ func (r *revival) run(ctx context.Context) (err error) {
 // lowest octet of IMAP_MAILBOX_NONEXISTENT.
 const exNoBox = 20
 
+// exNoKeyword is what it ends with if a user flag cannot be made: the lowest
+// octet of IMAP_INVALID_IDENTIFIER.
+const exNoKeyword = 31
+
 // arguments reads the command line.
 func (r *revival) arguments(now time.Time) error {
 	opts, operands, err := r.options("C:laudt:f:v", unexpungeUse, exMinusOne)
@@ -106,9 +111,11 @@ func (r *revival) arguments(now time.Time) error {
 		return r.misused(unexpungeUse, exMinusOne)
 	}
 	r.box = operands[0]
-	if r.mode == 'u' || r.mode == 'l' {
+	if (r.mode == 'u' || r.mode == 'l') && len(operands) > 1 {
+		r.uids = []uint32{}
 		for _, word := range operands[1:] {
-			if uid, err := strconv.ParseUint(word, 10, 32); err == nil {
+			digits := word[:len(word)-len(strings.TrimLeft(word, "0123456789"))]
+			if uid, err := strconv.ParseUint(digits, 10, 32); err == nil {
 				r.uids = append(r.uids, uint32(uid))
 			}
 		}
@@ -189,6 +196,11 @@ func (r *revival) restore(ctx context.Context, e *mboxlist.Entry, external strin
 	}
 	var pairs []mailbox.CopyPair
 	if len(uids) > 0 {
+		for _, k := range r.keywords {
+			if !imapwire.IsAtom(k) {
+				return &exit{exNoKeyword, nil}
+			}
+		}
 		pairs, err = r.site.Store.Unexpunge(ctx, e.Ref(), uids, r.clear, "", r.keywords...)
 	}
 	if r.verbose {

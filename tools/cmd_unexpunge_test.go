@@ -8,11 +8,22 @@ import (
 )
 
 func TestUnexpunge(t *testing.T) {
-	r := &recording{t: t, sample: data.ByID, masks: []mask{
-		masking(`LASTUPD :\d+`, "LASTUPD :N"), masking(`(Last Append Date: ).*`, "$1"),
-		masking(`SAVEDATE:\d+`, "SAVEDATE:N"), masking(`MODSEQ:\d+`, "MODSEQ:N"), masking(`(Mod Sequence: )\d+`, "$1"),
+	for _, name := range []string{"unexpunge", "unexpunge_more"} {
+		r := &recording{t: t, sample: data.ByID, masks: []mask{
+			masking(`LASTUPD :\d+`, "LASTUPD :N"), masking(`(Last Append Date: ).*`, "$1"),
+			masking(`SAVEDATE:\d+`, "SAVEDATE:N"), masking(`MODSEQ:\d+`, "MODSEQ:N"), masking(`(Mod Sequence: )\d+`, "$1"),
+		}}
+		r.replay(name)
+	}
+}
+
+// TestUnexpungeConversations has conversations kept.
+func TestUnexpungeConversations(t *testing.T) {
+	r := &recording{t: t, sample: data.Legacy, masks: []mask{
+		masking(`LASTUPD :\d+`, "LASTUPD :N"), masking(`(Last Append Date: ).*`, "$1"), masking(`SAVEDATE:\d+`, "SAVEDATE:N"),
+		masking(`MODSEQ:\d+`, "MODSEQ:N"), masking(`(Mod Sequence: )\d+`, "$1"),
 	}}
-	r.replay("unexpunge")
+	r.replay("unexpunge_legacy")
 }
 
 func TestInterval(t *testing.T) {
