@@ -19,6 +19,7 @@ var treatedOptions = []struct {
 	{"tls_versions", oldTLS, "TLS 1.0 and 1.1 are offered only because it names them"},
 	{"auth_mech", func(c *config.Config) bool { return config.AuthMech.In(c) != "unix" }, "groups come from the system's group file alone"},
 	{"mupdate_server", func(c *config.Config) bool { return config.MupdateServer.In(c) != "" }, "a murder is not in this version: remote mailboxes are not served"},
+	{"event_groups", otherEvents, "there are no events of calendars and of Apple's push service"},
 	{"object_storage_enabled", config.ObjectStorageEnabled.In, "not in this version: messages must lie in partitions"},
 	{"statuscache", config.Statuscache.In, "no effect: STATUS is answered from the index"},
 }
@@ -40,6 +41,11 @@ func otherMechs(c *config.Config) bool {
 		}
 	}
 	return false
+}
+
+func otherEvents(c *config.Config) bool {
+	g := config.EventGroups.In(c)
+	return config.EventNotifier.In(c) != "" && (g.Has("calendar") || g.Has("applepushservice"))
 }
 
 func oldTLS(c *config.Config) bool {

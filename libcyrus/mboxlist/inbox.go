@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxname"
 )
@@ -99,6 +100,7 @@ func (l *List) expunge(ctx context.Context, who Actor, e *Entry, uids []uint32) 
 		return err
 	}
 	defer box.Close()
+	box.Announce(event.Cause{User: who.User, Session: who.SessionID, Expunge: event.MessageExpunge})
 	for _, uid := range uids {
 		r, ok, err := box.FindUID(uid, 0)
 		if err == nil && ok {
