@@ -36,7 +36,7 @@ var extensions = []string{
 // beyond is what Cyrus 3.6 has not, told last. Each can be turned off by
 // suppress_capabilities, with its commands.
 var beyond = []string{
-	"IMAP4rev2", "UTF8=ACCEPT",
+	"IMAP4rev2", "UTF8=ACCEPT", "NOTIFY",
 	"QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX", "QUOTA=RES-ANNOTATION-STORAGE",
 	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
 }

@@ -123,6 +123,7 @@ func (s *session) create(a createArgs) (string, error) {
 	if a.special && (!n.IsUser() || n.IsInbox()) {
 		return "", refusal("[USEATTR] " + mboxlist.ErrUseTaken.Error())
 	}
+	s.didMyself(n)
 	e, err := s.site.List.Create(s.ctx, s.who, n, mboxlist.CreateOptions{Partition: a.partition, SpecialUse: a.uses})
 	for _, use := range []error{mboxlist.ErrUseTaken, mboxlist.ErrUseUnknown} {
 		if errors.Is(err, use) {

@@ -21,6 +21,7 @@ func (s *session) delete(name string) (string, error) {
 
 // deleteMailbox deletes a mailbox, and leaves it if it is selected.
 func (s *session) deleteMailbox(n mboxname.Name, o mboxlist.DeleteOptions) error {
+	s.didMyself(n)
 	err := s.site.List.Delete(s.ctx, s.who, n, o)
 	if errors.Is(err, mboxlist.ErrUseTaken) {
 		err = refusal("[CANNOT] " + mboxlist.ErrUseTaken.Error())

@@ -40,7 +40,9 @@ func (s *session) idle(nothing) (string, error) {
 // changes meanwhile.
 func (s *session) idleWait() error {
 	var changed <-chan struct{}
-	if s.view != nil {
+	if s.notifier != nil {
+		changed = s.notifier.wake
+	} else if s.view != nil {
 		var stop func()
 		changed, stop = s.site.Store.Watch(s.view.Ref())
 		defer stop()
@@ -48,7 +50,7 @@ func (s *session) idleWait() error {
 	end := time.Now().Add(s.idleTimeout())
 	poll := config.Imapidlepoll.In(s.conf) // for what nobody tells of: the shutdown file
 	for s.r.Buffered() == 0 {
-		if err := s.refresh(true, false); err != nil {
+		if err := s.idleTell(); err != nil {
 			return err
 		}
 		if !s.mayGoOn() {
@@ -73,6 +75,15 @@ func (s *session) idleWait() error {
 		}
 	}
 	return nil
+}
+
+// idleTell tells the client what is new: what it asked for by NOTIFY (RFC 5465
+// section 4), else all changes of the selected mailbox.
+func (s *session) idleTell() error {
+	if s.notifier != nil {
+		return s.tellEvents(true)
+	}
+	return s.refresh(true, false)
 }
 
 // errChanged says that the mailbox has changed.

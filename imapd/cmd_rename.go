@@ -56,6 +56,7 @@ func (s *session) rename(a renameArgs) (string, error) {
 			} else {
 				s.w.Line("* OK rename ", s.nameInText(from), " ", s.nameInText(to))
 			}
+			s.didMyself(from, to)
 			s.follow(from, to)
 		},
 	})

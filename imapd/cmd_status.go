@@ -49,7 +49,7 @@ var statusItems = []struct {
 
 // statusCapability is the capability that an item belongs to, if it can be
 // turned off.
-var statusCapability = map[statusItem]string{statusDeletedStorage: "QUOTA=RES-STORAGE"}
+var statusCapability = map[statusItem]string{statusDeleted: "QUOTA=RES-MESSAGE", statusDeletedStorage: "QUOTA=RES-STORAGE"}
 
 // statusArgs is the arguments of STATUS.
 type statusArgs struct {

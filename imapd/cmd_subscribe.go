@@ -25,6 +25,7 @@ func parseSubscribe(r *imapwire.Reader) (string, error) {
 func (s *session) subscribe(name string) (string, error) {
 	n, err := s.internal(name)
 	if err == nil {
+		s.didMyself(n)
 		err = s.site.List.Subscribe(s.ctx, s.who, n)
 	}
 	return "", prefixed("Subscribe: ", noSuchMailbox(err))
@@ -36,6 +37,7 @@ func (s *session) unsubscribe(name string) (string, error) {
 	var n mboxname.Name
 	n, err := s.internal(name)
 	if err == nil {
+		s.didMyself(n)
 		err = s.site.List.Unsubscribe(s.ctx, s.who, n)
 	}
 	return "", prefixed("Unsubscribe: ", noSuchMailbox(err))

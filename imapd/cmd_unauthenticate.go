@@ -18,6 +18,7 @@ func (s *session) unauthenticate(r *imapwire.Reader) (string, error) {
 		return "", err
 	}
 	s.leave()
+	s.forgetNotify()
 	s.user, s.who, s.ns, s.client = nil, mboxlist.Actor{}, nil, view.Client{}
 	s.r.UTF8 = false
 	s.r.SetLimits(s.preAuthLimits())

@@ -47,6 +47,7 @@ var commands = map[string]command{
 	"authenticate": {states: anyState, run: (*session).authenticate},
 	"login":        {states: anyState, run: (*session).login},
 	"enable":       cmd(loggedIn, parseEnable, (*session).enable),
+	"notify":       cmd(loggedIn, parseNotify, (*session).notify).of("NOTIFY"),
 	"namespace":    cmd(loggedIn, parseNothing, (*session).namespace),
 
 	"compress":       cmd(loggedIn, parseCompress, (*session).compress),

@@ -29,6 +29,7 @@ var parsers = map[string]func(*imapwire.Reader) (any, error){
 	"Store":      with(parseStore),
 	"Copy":       with(parseCopy),
 	"Uid":        with(parseSequence),
+	"Notify":     with(parseNotify),
 
 	"Sort":         with(parseSort),
 	"Thread":       with(parseThread),

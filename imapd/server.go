@@ -34,6 +34,7 @@ type server struct {
 	auth      *auth.Site
 	sasl      *sasl.Server
 	metadata  *metadata.Store
+	stamps    *stamps // for NOTIFY
 	annotator *annotator.Caller
 
 	name       string        // of this host, for the greeting
@@ -66,7 +67,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	}
 	st.AfterPanic(env.Drain)
 	scripts.ForNewUsers(st)
-	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st), annotator: annotator.New(st)}
+	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st), stamps: &stamps{site: st}, annotator: annotator.New(st)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",
 		ProxyServers: true,

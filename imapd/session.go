@@ -37,6 +37,8 @@ type session struct {
 	view   *view.View // the selected mailbox, or nil
 	client view.Client
 
+	notifier *notifier // what NOTIFY has asked for, nil before the first
+
 	compressed bool      // COMPRESS is on
 	tag        string    // of the running command
 	command    string    // the running command as the list of sessions shows it
@@ -52,11 +54,19 @@ func (s *server) Serve(ctx context.Context, c *worker.Conn) error {
 	ss.w = imapwire.NewWriter(c)
 	ss.r = imapwire.NewReader(c, s.preAuthLimits())
 	ss.r.BeforeRead = ss.beforeRead
-	ss.r.Offers = func(capability string) bool { return !s.suppressed[capability] }
+	ss.r.Offers = ss.offers
 	ss.r.GoAhead = func() error { ss.w.Line("+ go ahead"); return ss.w.Flush() }
 	defer ss.end()
 	defer func() { ss.announce(event.Logout) }()
 	return ss.serve()
+}
+
+// offers reports whether the client may use what belongs to a capability.
+func (s *session) offers(capability string) bool {
+	if capability == "QUOTA=RES-MESSAGE" && s.client.Rev2 {
+		return true // STATUS DELETED is of RFC 9051, too
+	}
+	return !s.suppressed[capability]
 }
 
 // serve greets the client and does its commands until it leaves.
@@ -116,6 +126,9 @@ func (s *session) wait() bool {
 		return false
 	}
 	s.proc("")
+	if s.notifier != nil {
+		return s.waitNotified()
+	}
 	s.r.Release()
 	s.w.Release()
 	err := s.conn.Park(s.ctx, s.timeout)
@@ -361,6 +374,7 @@ func (s *session) err() error {
 
 // end gives everything back.
 func (s *session) end() {
+	s.forgetNotify()
 	s.r.Release()
 	s.w.Release()
 }

@@ -12,17 +12,21 @@ import (
 )
 
 // settle is how long changes are collected before watchers are told: a
-// commit writes the index several times.
-const settle = 10 * time.Millisecond
+// commit writes the index several times within less than a millisecond, syncs
+// apart.
+const settle = 2 * time.Millisecond
 
 // watchers is who wants to know of changes of one mailbox.
 type watchers struct {
 	mu      sync.Mutex
-	all     map[chan struct{}]bool
+	all     map[*watching]bool
 	pending bool // notify will run soon
 	wd      int  // inotify's number of the file, -1 = it is polled
 	last    fileID
 }
+
+// watching is one who wants to know.
+type watching struct{ changed func() }
 
 // notify wakes all watchers of the mailbox.
 func (b *box) notify() {
@@ -31,10 +35,7 @@ func (b *box) notify() {
 	defer w.mu.Unlock()
 	w.pending = false
 	for c := range w.all {
-		select {
-		case c <- struct{}{}:
-		default: // it has not yet seen the one before
-		}
+		c.changed()
 	}
 }
 
@@ -72,14 +73,26 @@ func (w *watcher) start(s *Store) {
 // some may be none that matters. stop must be called in the end.
 func (s *Store) Watch(ref Ref) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
+	return c, s.WatchFunc(ref, func() {
+		select {
+		case c <- struct{}{}:
+		default: // it has not yet seen the one before
+		}
+	})
+}
+
+// WatchFunc is Watch for somebody who watches many mailboxes: changed is called
+// instead, from other goroutines, and must return at once.
+func (s *Store) WatchFunc(ref Ref, changed func()) (stop func()) {
+	c := &watching{changed}
 	b, err := s.box(&ref)
 	if err != nil {
-		return c, func() {}
+		return func() {}
 	}
 	w := &b.watchers
 	w.mu.Lock()
 	if w.all == nil {
-		w.all = map[chan struct{}]bool{}
+		w.all = map[*watching]bool{}
 	}
 	w.all[c] = true
 	first := len(w.all) == 1
@@ -87,7 +100,7 @@ func (s *Store) Watch(ref Ref) (changed <-chan struct{}, stop func()) {
 	if first {
 		s.watch.add(b)
 	}
-	return c, sync.OnceFunc(func() {
+	return sync.OnceFunc(func() {
 		w.mu.Lock()
 		delete(w.all, c)
 		last := len(w.all) == 0

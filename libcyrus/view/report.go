@@ -35,6 +35,16 @@ func (v *View) Report(w *imapwire.Writer, expunges, uid bool) {
 	v.reportFlags(w, uid)
 }
 
+// ReportGone and ReportFlags are parts of Report, for a client that has said
+// what it wants to hear of (RFC 5465). What is not told stays for the next Report.
+func (v *View) ReportGone(w *imapwire.Writer) { v.reportGone(w) }
+
+// ReportFlags tells of flags, with UIDs.
+func (v *View) ReportFlags(w *imapwire.Writer) {
+	v.reportNames(w)
+	v.reportFlags(w, true)
+}
+
 // reportGone sends EXPUNGE for each message that is gone, or one VANISHED
 // for all.
 func (v *View) reportGone(w *imapwire.Writer) {

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"context"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/annot"
+	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
+)
+
+// slowRound is how often the list is gone through at most for a client that
+// has asked for many mailboxes: it takes the longer the more there are.
+func slowRound(boxes int) time.Duration { return time.Duration(boxes) * 200 * time.Microsecond }
+
+// mayRead reports whether the user may read a mailbox.
+func (s *session) mayRead(e *mboxlist.Entry) bool {
+	return s.site.List.Rights(s.who, e).Has(acl.Read)
+}
+
+// tellEvents tells the client of what it has asked for and what has happened
+// since. idle: it is in IDLE, where also SELECTED-DELAYED tells of expunged
+// messages.
+func (s *session) tellEvents(idle bool) error {
+	n := s.notifier
+	s.watchSelected(n)
+	what, dirty := n.take()
+	if what&changedSelected != 0 || idle {
+		if err := s.tellSelected(n, idle); err != nil {
+			return err
+		}
+	}
+	if what&(changedList|changedSubscriptions) != 0 {
+		if wait := time.Until(n.nextRound); wait > 0 {
+			time.AfterFunc(wait, func() { n.poke(what) })
+		} else if err := s.tellNames(n); err != nil {
+			return err
+		}
+	}
+	if what&changedAnnotations != 0 {
+		s.tellAnnotations(n)
+	}
+	if len(dirty) > 0 {
+		return s.tellBoxes(n, dirty)
+	}
+	return nil
+}
+
+// watchSelected watches the mailbox that is selected now, if the client wants
+// to hear of it.
+func (s *session) watchSelected(n *notifier) {
+	id := ""
+	if s.view != nil && n.selected != nil {
+		id = s.view.Ref().UniqueID
+	}
+	if id == n.watched {
+		return
+	}
+	if n.unwatch != nil {
+		n.unwatch()
+		n.unwatch = nil
+	}
+	if n.watched = id; id != "" {
+		n.unwatch = s.site.Store.WatchFunc(s.view.Ref(), func() { n.poke(changedSelected) })
+		n.poke(changedSelected)
+	}
+}
+
+// tellSelected tells of the selected mailbox (RFC 5465 sections 5.1 to 5.3).
+func (s *session) tellSelected(n *notifier, idle bool) error {
+	g := n.selected
+	if s.view == nil || g == nil {
+		return nil
+	}
+	if err := s.view.Refresh(s.ctx); err != nil {
+		return err
+	}
+	if g.events&eventExpunge != 0 && (idle || g.filter == filterSelected) {
+		s.view.ReportGone(s.w)
+	}
+	if g.events&eventNew != 0 {
+		before := s.view.Count()
+		s.view.ReportNew(s.w)
+		if after := s.view.Count(); g.fetch != nil && after > before {
+			items := *g.fetch
+			set := imapwire.SeqSet{{First: before + 1, Last: after}}
+			if _, err := s.view.Fetch(s.ctx, s.w, set, &items, false); err != nil {
+				return err
+			}
+		}
+	}
+	if g.events&eventFlags != 0 {
+		s.view.ReportFlags(s.w)
+	}
+	return nil
+}
+
+// sortedNames is the names of mailboxes in the list's order.
+func sortedNames(boxes map[mboxname.Name]*notifyBox) []mboxname.Name {
+	return slices.SortedFunc(maps.Keys(boxes), mboxname.Compare)
+}
+
+// tellNames goes through the list again and tells what names and subscriptions
+// have changed (RFC 5465 sections 5.4, 5.5 and 5.9).
+func (s *session) tellNames(n *notifier) error {
+	if n.stamps == nil {
+		return nil
+	}
+	now, err := s.gather(n)
+	if err == errOverflow {
+		s.w.Line("* OK [NOTIFICATIONOVERFLOW] Too many mailboxes")
+		s.notifier.stop()
+		s.notifier = newNotifier(nil)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n.nextRound = time.Now().Add(slowRound(len(now)))
+	before := n.boxes
+	n.boxes = now
+	r := renames(before, now)
+	if len(n.moved) > maxWatched {
+		clear(n.moved)
+	}
+	maps.Copy(n.moved, r.from)
+	for _, name := range sortedNames(now) {
+		s.tellDifference(n, name, before[name], now[name], r)
+	}
+	for _, name := range sortedNames(before) {
+		b := before[name]
+		if now[name] == nil {
+			b.unwatch()
+			if _, renamed := r.to[name]; !renamed && b.events&eventName != 0 && !n.own[name] {
+				s.tellName(name, "")
+			}
+		}
+	}
+	clear(n.own)
+	return nil
+}
+
+// renamed is which mailboxes have got other names.
+type renamed struct {
+	to, from map[mboxname.Name]mboxname.Name
+}
+
+// renames finds mailboxes by their unique ids.
+func renames(before, now map[mboxname.Name]*notifyBox) renamed {
+	r := renamed{map[mboxname.Name]mboxname.Name{}, map[mboxname.Name]mboxname.Name{}}
+	byID := map[string]mboxname.Name{}
+	for name, b := range before {
+		byID[b.ref.UniqueID] = name
+	}
+	for name, b := range now {
+		if old, ok := byID[b.ref.UniqueID]; ok && old != name && now[old] == nil {
+			r.to[old], r.from[name] = name, old
+		}
+	}
+	return r
+}
+
+// tellDifference tells what has changed of one name, and goes on watching its
+// mailbox.
+func (s *session) tellDifference(n *notifier, name mboxname.Name, was, is *notifyBox, r renamed) {
+	switch from, renamed := r.from[name]; {
+	case renamed && is.events&eventName != 0 && !n.own[name] && (n.moved[name.Parent()] == "" || n.moved[name.Parent()] != from.Parent()):
+		s.tellName(name, s.ns.ExternalOr(from))
+	case renamed:
+	case was == nil && is.events&eventName != 0 && !n.own[name]:
+		s.tellName(name, "")
+	case was != nil && was.readable && !is.readable:
+		s.tellNameWith(name, "", []string{`\NoAccess`})
+	case was != nil && was.children != is.children && is.events&eventName != 0 && !n.ownBelow(name):
+		s.tellName(name, "")
+	}
+	if was != nil && was.subscribed != is.subscribed && is.events&eventSubscription != 0 && !n.own[name] {
+		var attributes []string
+		if is.subscribed {
+			attributes = []string{`\Subscribed`}
+		}
+		s.tellNameWith(name, "", attributes)
+	}
+	if was != nil && was.ref == is.ref && was.readable == is.readable {
+		is.known, is.unseen, is.metadata, is.stop, was.stop = was.known, was.unseen, was.metadata, was.stop, nil
+		if is.stop != nil || is.events&messageEvents == 0 {
+			return
+		}
+	}
+	if was != nil {
+		was.unwatch()
+	}
+	if is.readable {
+		_ = s.after(s.beginBox(n, is)) // one that cannot be read is told of when it can be
+	}
+}
+
+// ownBelow reports whether this client has changed names below one.
+func (n *notifier) ownBelow(name mboxname.Name) bool {
+	for own := range n.own {
+		if own.Below(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// tellBoxes tells of mailboxes that are not selected (RFC 5465 sections 5.1 to
+// 5.3).
+func (s *session) tellBoxes(n *notifier, dirty map[string]bool) error {
+	for _, name := range sortedNames(n.boxes) {
+		b := n.boxes[name]
+		if !dirty[b.ref.UniqueID] || !b.readable {
+			continue
+		}
+		old, unseen := b.known, b.unseen
+		if err := s.lookAt(b); errs.Is(err, errs.NotFound) {
+			continue // its name will be told of
+		} else if err != nil {
+			return err
+		}
+		if s.view != nil && s.view.Ref().UniqueID == b.ref.UniqueID {
+			continue
+		}
+		var items []statusItem
+		if b.known.UIDValidity != old.UIDValidity {
+			items = append(items, statusUIDValidity)
+		}
+		if b.known.Exists != old.Exists || b.known.LastUID != old.LastUID {
+			items = append(items, statusMessages, statusUIDNext)
+		}
+		if b.events&eventFlags != 0 && b.known.HighestModseq != old.HighestModseq {
+			if b.unseen != unseen {
+				items = append(items, statusUnseen)
+			}
+			if s.client.Condstore {
+				items = append(items, statusUIDValidity)
+			}
+		}
+		if len(items) == 0 {
+			continue
+		}
+		if s.client.Condstore {
+			items = append(items, statusHighestModseq)
+		}
+		s.tellStatus(name, items)
+	}
+	return nil
+}
+
+// tellStatus sends the STATUS of a mailbox that the user may still read.
+func (s *session) tellStatus(name mboxname.Name, items []statusItem) {
+	e, err := s.site.List.Need(s.ctx, s.who, name, acl.Read)
+	if err == nil {
+		err = s.sendStatus(s.ns.ExternalOr(name), e, items)
+	}
+	_ = s.after(err) // one that is gone is told of by its name
+}
+
+// tellAnnotations tells which annotations have changed (RFC 5465 sections 5.6
+// and 5.7).
+func (s *session) tellAnnotations(n *notifier) {
+	if n.events&eventServerMetadata != 0 {
+		now := s.annotationsNow("", "")
+		s.tellEntries("", n.server, now)
+		n.server = now
+	}
+	if n.events&eventMetadata == 0 {
+		return
+	}
+	for _, name := range sortedNames(n.boxes) {
+		b := n.boxes[name]
+		if b.events&eventMetadata == 0 || !b.readable {
+			continue
+		}
+		now := s.annotationsNow(b.ref.UniqueID, name.OwnerOf(s.site.Names.DeletedPrefix))
+		s.tellEntries(s.ns.ExternalOr(name), b.metadata, now)
+		b.metadata = now
+	}
+}
+
+// tellEntries sends the names of the entries that differ.
+func (s *session) tellEntries(mailbox string, was, is map[string]uint64) {
+	var changed []string
+	for entry, sum := range is {
+		if old, ok := was[entry]; !ok || old != sum {
+			changed = append(changed, entry)
+		}
+	}
+	for entry := range was {
+		if _, ok := is[entry]; !ok {
+			changed = append(changed, entry)
+		}
+	}
+	if len(changed) == 0 {
+		return
+	}
+	slices.Sort(changed)
+	b := s.appendName(append(s.w.Buffer(), "* METADATA "...), mailbox)
+	for _, entry := range changed {
+		b = imapwire.AppendAString(append(b, ' '), entry)
+	}
+	s.w.SetBuffer(append(b, "\r\n"...))
+}
+
+// hashAnnotations is a number for each annotation that is stored of a mailbox,
+// or with id "" of the server, shared or the user's own, by its name in METADATA.
+func (s *session) hashAnnotations(ctx context.Context, id, owner string) map[string]uint64 {
+	sums := map[string]uint64{}
+	err := s.site.Annot.Each(ctx, annot.Scope{MailboxID: id, Owner: owner}, func(k annot.Key, value []byte) error {
+		prefix := "/shared"
+		if k.User != "" {
+			if prefix = "/private"; k.User != s.who.User {
+				return nil
+			}
+		}
+		h := fnv.New64a()
+		_, _ = h.Write(value)
+		sums[prefix+k.Entry] = h.Sum64()
+		return nil
+	})
+	if ofServer(err) {
+		s.log.Error("annotations cannot be read", "mailbox", id, "err", err)
+	}
+	return sums
+}
