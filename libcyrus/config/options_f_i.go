@@ -169,7 +169,8 @@ them. Zero turns IDLE off.`,
 })
 
 var Imapidresponse = newSwitch(Row{Name: "imapidresponse", Default: "yes", Since: "2.3.17", Group: "imap",
-	Doc: `Tell name and version in answer to ID.`,
+	Doc: `Tell the operating system and how imapd was built in answer to ID, if serverinfo
+is "on"; name and version are told in any case.`,
 })
 
 var Imapmagicplus = newSwitch(Row{Name: "imapmagicplus", Default: "no", Since: "2.3.17", Group: "auth",
