@@ -96,8 +96,12 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 		o.Once = s.once(m, e)
 	}
 	msg := mailbox.AppendMessage{Staged: f.staged, Flags: f.flags, Keywords: f.keywords, InternalDate: m.internal}
-	s.annotator.Annotate(ctx, &msg, annotator.Subject{User: r.user, Rights: f.rights, Owner: r.user != "" && e.Name.Owner() == r.user})
-	_, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{msg}, o)
+	s.annotator.Annotate(ctx, &msg, annotator.Subject{User: r.user, Rights: f.rights, Owner: r.user != ""})
+	saw, err := s.takeSeen(ctx, e, r.user, &msg)
+	if err != nil {
+		return err
+	}
+	done, err := s.site.Store.Append(ctx, e.Ref(), []mailbox.AppendMessage{msg}, o)
 	if errs.Is(err, errs.Duplicate) {
 		s.eliminated(deliveryKey(m, e), "delivery")
 		return nil
@@ -109,6 +113,9 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 	}
 	if err != nil {
 		return err
+	}
+	if saw {
+		s.markSeen(ctx, e, r.user, done[0].UID)
 	}
 	s.log.Info("Delivered: " + m.id + " to mailbox: " + string(e.Name))
 	s.notifyOf(m, r, e)

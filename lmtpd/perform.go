@@ -111,7 +111,7 @@ func (h *scriptHost) file(e *mboxlist.Entry, a *sieve.Action, rights acl.Rights)
 		return err
 	}
 	f := filing{staged: st, rights: rights}
-	f.flags, f.keywords = scripts.Flags(a.Mailbox.Flags, rights, h.r.user != "" && e.Name.Owner() == h.r.user)
+	f.flags, f.keywords = scripts.Flags(a.Mailbox.Flags, rights, h.r.user != "")
 	ctx, cancel := context.WithTimeout(h.ctx, lockWait)
 	defer cancel()
 	return h.s.appendTo(ctx, h.m, h.r, e, f)

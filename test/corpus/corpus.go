@@ -35,6 +35,8 @@ type Group struct {
 	To    []string
 	// Look is whose mailboxes are looked at, if not those of Users and Script.
 	Look []string
+	// LookIn is more mailboxes that are looked at: "USER MAILBOX".
+	LookIn []string
 }
 
 // An Outcome is what a server did: a line for each answer, mail sent and
@@ -92,6 +94,12 @@ func (g *Group) Run(tb testing.TB, s *server.Site, sink *Sink) Outcome {
 	}
 	for _, u := range look {
 		r.look(u)
+	}
+	for _, line := range g.LookIn {
+		user, box, _ := strings.Cut(line, " ")
+		c := s.Login(user)
+		r.lookIn(c, user, box)
+		c.Close()
 	}
 	return r.out
 }
@@ -280,25 +288,30 @@ func (r *runner) look(user string) {
 			user != "cyrus" && !strings.HasPrefix(plain, "INBOX") || strings.Contains(line, `\Noselect`) {
 			continue
 		}
-		untagged := c.Must("EXAMINE " + box)
-		if slices.Contains(untagged, "* 0 EXISTS\r\n") {
-			r.add("%s: %s is empty", user, box)
+		r.lookIn(c, user, box)
+	}
+}
+
+// lookIn adds what a user sees in a mailbox.
+func (r *runner) lookIn(c *server.IMAP, user, box string) {
+	untagged := c.Must("EXAMINE " + box)
+	if slices.Contains(untagged, "* 0 EXISTS\r\n") {
+		r.add("%s: %s is empty", user, box)
+		return
+	}
+	all := c.Must("FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])")
+	for i := 0; i < len(all); i++ {
+		m := literal.FindStringSubmatch(all[i])
+		if !fetched.MatchString(all[i]) || m == nil {
 			continue
 		}
-		all := c.Must("FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])")
-		for i := 0; i < len(all); i++ {
-			m := literal.FindStringSubmatch(all[i])
-			if !fetched.MatchString(all[i]) || m == nil {
-				continue
-			}
-			head, size, text := all[i], 0, ""
-			size, _ = strconv.Atoi(m[1])
-			for len(text) < size && i+1 < len(all) {
-				i++
-				text += all[i]
-			}
-			r.stored(user, box, head, text[:min(size, len(text))])
+		head, size, text := all[i], 0, ""
+		size, _ = strconv.Atoi(m[1])
+		for len(text) < size && i+1 < len(all) {
+			i++
+			text += all[i]
 		}
+		r.stored(user, box, head, text[:min(size, len(text))])
 	}
 }
 

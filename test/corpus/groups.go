@@ -95,6 +95,24 @@ var fuzzyScripts = []Script{
 	{"f-keep", `keep;`},
 }
 
+// seenScripts files messages that are seen into mailboxes of others.
+var seenScripts = []Script{
+	{"seen-other", `require ["fileinto", "imap4flags"]; fileinto :flags ["\\Seen", "\\Flagged", "\\Deleted", "key"] "user/other/all";`},
+	{"seen-open", `require ["fileinto", "imap4flags"]; fileinto :flags ["\\Seen", "\\Flagged", "key"] "user/other/open";`},
+	{"seen-one", `require ["fileinto", "imap4flags"]; fileinto :flags ["\\Seen"] "user/other/one";`},
+	{"seen-shared", `require ["fileinto", "imap4flags"]; fileinto :flags ["\\Seen", "key"] "shared";`},
+	{"seen-own", `require ["fileinto", "imap4flags"]; fileinto :flags ["\\Seen"] "INBOX/a";`},
+}
+
+// fuzzy is the folders of addresses, and of scripts, that are spelled in other
+// ways.
+func fuzzy() Group {
+	g := addressed("fuzzy", "lmtp_fuzzy_mailbox_match: yes")
+	g.Dialog = each("plain", "<plain+OPEN>", "<plain+Open/Sub>", "<plain+case>", "<plain+closed>", "<plain+CLOSED>", "<plain+missing>", "<plain+open/missing>", "<plain+two_words>", "<plain+two-words>", "<plain+Two-Words/x>",
+		"<plain+with_dash-and.dot>", "<plain+r&d>", "<plain+JUNK>", "<bb+shared/open>", "<full+missing>", "<other+x>")
+	return scripted(g, fuzzyScripts)
+}
+
 // scripted adds scripts to a group, and some mails for them.
 func scripted(g Group, scripts []Script) Group {
 	g.Script, g.Mails = scripts, Mails()[:3]
@@ -132,9 +150,9 @@ func scriptsAndMails(name string, mails []Mail) Group {
 // shows less.
 func Groups() []Group {
 	return []Group{
-		scriptsAndMails("scripts", some("plain", "null-sender", "header-only", "nul-body", "spam", "again")),
+		scriptsAndMails("scripts", some("plain", "header-only", "nul-body", "spam")),
 		addressed("addresses"),
-		scripted(addressed("fuzzy", "lmtp_fuzzy_mailbox_match: yes"), fuzzyScripts),
+		fuzzy(),
 		domains(),
 		{Name: "duplicates", Users: folderUsers, Look: folderUsers, Setup: append(slices.Clone(folders),
 			`cyrus SETACL user/plain/open cyrus lrswipkxtea`, `cyrus SETMETADATA user/plain/open (/shared/vendor/cmu/cyrus-imapd/duplicatedeliver "true")`),
@@ -146,6 +164,12 @@ func Groups() []Group {
 				transaction(sender, "two-ids", "<other>"), transaction(sender, "two-ids", "<other>"), transaction(sender, "blanks-id", "<other>"), transaction(sender, "blanks-id", "<other>"),
 				transaction(sender, "odd-id", "<other>"), transaction(sender, "odd-id", "<other>"), transaction(sender, "no-id", "<other>"), transaction(sender, "no-id", "<other>"),
 				transaction(sender, "no-date", "<other>"), transaction(sender, "no-date", "<other>"))},
+		{Name: "seen", Users: []string{"other"}, Setup: []string{"cyrus CREATE user/other", "cyrus CREATE shared", "cyrus SETACL shared anyone lrs", "cyrus SETACL shared seen-shared lrswip",
+			"other CREATE INBOX/all", "other SETACL INBOX/all seen-other lrswipkxte",
+			"other CREATE INBOX/open", "other SETACL INBOX/open seen-open lrsip", "other CREATE INBOX/one", "other SETACL INBOX/one seen-one lrswip", `other SETMETADATA INBOX/one (/shared/vendor/cmu/cyrus-imapd/sharedseen "true")`},
+			Script: seenScripts, Mails: some("plain", "spam"),
+			LookIn: []string{"seen-other user/other/all", "other INBOX/all", "seen-open user/other/open", "other INBOX/open", "seen-one user/other/one", "other INBOX/one",
+				"seen-shared shared", "other shared"}},
 		bytesOf("munge8bit", "munge8bit: yes"),
 		bytesOf("reject8bit", "reject8bit: yes"),
 		quotas("quota-both", "lmtp_strict_quota: yes", "lmtp_over_quota_perm_failure: yes"),
