@@ -105,8 +105,10 @@ func (s *session) mayESearch(a *imapwire.Search, selected, others bool) error {
 func (s *session) searchBox(e *mboxlist.Entry, a *imapwire.Search) (int, error) {
 	v := s.view
 	if v == nil || v.Ref().UniqueID != e.UniqueID {
+		o := s.viewOptions(e, true)
+		o.Progress = func(int, int) error { return s.progress(0, 0) } // it is not known how far all of them are
 		var err error
-		if v, _, err = view.Open(s.ctx, e.Ref(), s.viewOptions(e, true)); err != nil {
+		if v, _, err = view.Open(s.ctx, e.Ref(), o); err != nil {
 			return 0, err
 		}
 		v.Allow(s.site.List.Rights(s.who, e))

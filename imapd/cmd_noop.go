@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // noop lets the server tell what has changed (RFC 3501 section 6.1.2).
 func (s *session) noop(nothing) (string, error) { return "", s.refresh(true, false) }
 
@@ -14,6 +16,7 @@ func (s *session) refresh(expunges, uid bool) error {
 	if s.view == nil {
 		return nil
 	}
+	s.told = time.Now() // in IDLE long may have passed
 	if err := s.view.Refresh(s.ctx); err != nil {
 		return err
 	}

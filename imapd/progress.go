@@ -20,7 +20,7 @@ const halfClosed = time.Second
 // waits for the answer. total is 0 if it is not known.
 func (s *session) progress(done, total int) error {
 	now := time.Now()
-	every := config.InprogressInterval.In(s.conf)
+	every := s.progressInterval()
 	switch s.conn.Peer() {
 	case worker.PeerGone:
 		s.done = true
@@ -38,6 +38,15 @@ func (s *session) progress(done, total int) error {
 		return errAnswered
 	}
 	return nil
+}
+
+// progressInterval is how often a client is told that its command goes on; 0 is
+// never.
+func (s *session) progressInterval() time.Duration {
+	if s.suppressed["INPROGRESS"] {
+		return 0
+	}
+	return config.InprogressInterval.In(s.conf)
 }
 
 // inProgress is the response code INPROGRESS (RFC 9585 section 4), with a
@@ -59,7 +68,7 @@ func (s *session) inProgress(done, total int) string {
 // during runs fn, which changes something and takes as long as it takes, and
 // tells the client meanwhile that it goes on. fn must not use the connection.
 func (s *session) during(fn func() error) error {
-	every := config.InprogressInterval.In(s.conf)
+	every := s.progressInterval()
 	if every == 0 {
 		return fn()
 	}

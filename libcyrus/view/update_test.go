@@ -123,7 +123,7 @@ var watched = []struct {
 // client knows of results with new searches. What was saved is compared, too.
 func TestUpdates(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	for seed := range uint64(6) {
 		for _, qresync := range []bool{false, true} {
 			t.Run(fmt.Sprint(seed, qresync), func(t *testing.T) { updates(t, seed, qresync) })
 		}
