@@ -46,7 +46,7 @@ func newIMAPSieve(s *server) *imapSieve {
 	if !config.Imapsieve.In(s.conf) {
 		return nil
 	}
-	x := &imapSieve{library: scripts.NewLibrary(s.site), rules: scripts.Rules(s.conf), url: config.ImapsieveURL.In(s.conf)}
+	x := &imapSieve{library: scripts.NewLibrary(s.site), rules: scripts.Rules(s.conf), url: config.ImapsieveUrl.In(s.conf)}
 	x.outgoing, x.notify = outgoing.NewSender(s.conf, s.log), notify.NewSender(s.conf)
 	if x.url == "" {
 		x.url = "sieve://" + s.conf.ServerName()

@@ -158,7 +158,7 @@ of the mailbox names, or else that of the server. In a mailbox of his own it is 
 of the user, if he has one of that name, else a global one.`,
 })
 
-var ImapsieveURL = newString(Row{Name: "imapsieve_url", Since: "gocyrus", Group: "sieve",
+var ImapsieveUrl = newString(Row{Name: "imapsieve_url", Since: "gocyrus", Group: "sieve",
 	Doc: `URL of the ManageSieve server that IMAP clients are told, "sieve://" and the server's name if
 it is not set.`,
 })
