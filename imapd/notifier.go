@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
@@ -323,16 +324,25 @@ func (g *gathering) add(e *mboxlist.Entry, events notifyEvent) error {
 // if the session must end.
 func (s *session) waitNotified() bool {
 	end := time.Now().Add(s.timeout)
+	poll := config.Imapidlepoll.In(s.conf) // for what nobody tells of: the shutdown file
+	if poll <= 0 {
+		poll = s.timeout
+	}
 	for {
 		if err := s.after(s.tellEvents(false)); err != nil || s.w.Flush() != nil {
 			return false
 		}
 		s.r.Release()
 		s.w.Release()
-		err := s.park(s.notifier.wake, time.Until(end))
+		left := time.Until(end)
+		err := s.park(s.notifier.wake, min(left, poll))
 		switch {
 		case err == nil:
 			return true
+		case errors.Is(err, os.ErrDeadlineExceeded) && left > poll:
+			if !s.mayGoOn() {
+				return false
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.idleTooLong()
 			return false

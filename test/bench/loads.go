@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// A load is one thing that is measured. More is better, except for memory.
+// A load is one thing that is measured. More is better, except for memory and
+// latency.
 type load struct {
 	name, about, unit string
 	run               func(*target, settings) (float64, error)
@@ -37,6 +38,10 @@ var loads = []load{
 	{"store", "STORE of one flag of one message", "commands/s", storing},
 	{"store-all", "STORE 1:* of one flag", "messages/s", storingAll},
 	{"idle", "memory of an idle client in IDLE", "KiB/client", idle},
+	{"idle-latency", "idle latency: from LMTP's reply to EXISTS in IDLE, median", "ms", idleLatency(0.5)},
+	{"idle-latency-99", "idle latency, 99 % are faster", "ms", idleLatency(0.99)},
+	{"notify-latency", "notify latency: from LMTP's reply to STATUS by NOTIFY, median", "ms", notifyLatency(0.5)},
+	{"notify-latency-99", "notify latency, 99 % are faster", "ms", notifyLatency(0.99)},
 }
 
 var serial atomic.Int64
