@@ -276,7 +276,8 @@ var SubscriptionDb = newList(Row{Name: "subscription_db", Default: "flat", Since
 })
 
 var SuppressCapabilities = newString(Row{Name: "suppress_capabilities", Since: "3.0.0", Group: "imap",
-	Doc: `Capabilities, separated by blanks, that are not shown.`,
+	Doc: `Capabilities, separated by blanks, that are not shown. Those that Cyrus 3.6 does not
+have (IMAP4rev2, NOTIFY, UTF8=ACCEPT, QUOTA=RES-STORAGE, …) are turned off with it.`,
 })
 
 var Statuscache = newSwitch(Row{Name: "statuscache", Default: "no", Since: "2.3.17", Group: "statuscache",
