@@ -36,7 +36,8 @@ const patience = 10 * time.Second
 // maxReply is the most octets of an answer.
 const maxReply = 1 << 20
 
-// A Caller asks about messages. It may be used from many goroutines.
+// A Caller asks about messages. It may be used from many goroutines; nil asks
+// nobody.
 type Caller struct {
 	path        string // "": nobody is asked
 	definitions *annot.Definitions
@@ -60,7 +61,7 @@ type Subject struct {
 // annotation_callout, and where the annotator fails, it stays as it is: that
 // must not keep mail out.
 func (c *Caller) Annotate(ctx context.Context, m *mailbox.AppendMessage, of Subject) {
-	if c.path == "" {
+	if c == nil || c.path == "" {
 		return
 	}
 	if err := c.annotate(ctx, m, of); err != nil {
