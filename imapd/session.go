@@ -385,6 +385,7 @@ func (s *session) loggedIn(u auth.User) {
 	s.who = mboxlist.Actor{SessionID: s.conn.SessionID()}
 	s.who.User, s.who.Groups, s.who.Admin = u.ID, u.Groups, u.Admin
 	s.ns = s.site.Namespace(u.ID, u.Admin)
+	s.ns.Mixed = !s.suppressed["IMAP4REV2"]
 	s.r.SetLimits(s.limits)
 	s.proc("Login")
 }

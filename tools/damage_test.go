@@ -62,7 +62,7 @@ func (r *recording) damage(word string, paths []string, arg string) bool {
 // always writes a new index.
 func TestReconstructFlags(t *testing.T) {
 	r := &recording{t: t, sample: data.ByID, masks: []mask{
-		masking(`Usage: reconstruct [^$]*\n\n`, "usage\n"), masking(`INT_DATE:\d+`, "INT_DATE:N"), masking(`! .*invalid option`, "! invalid option"),
+		masking(`Usage: reconstruct [^$]*\n\n`, "usage\n"), masking(`INT_DATE:\S+ SENTDATE:\d+`, "INT_DATE:N SENTDATE:N"), masking(`! .*invalid option`, "! invalid option"),
 		masking(`Generation Number: \d+`, "Generation Number: N"),
 		masking(`SAVEDATE:\d+`, "SAVEDATE:N"), masking(`LASTUPD :\d+`, "LASTUPD :N"),
 		masking(`Last Append Date: .*`, "Last Append Date: N"),
@@ -82,7 +82,7 @@ func TestReconstructFind(t *testing.T) {
 
 // finding masks what is made up in each run.
 var finding = []mask{
-	masking(`INT_DATE:\d+`, "INT_DATE:N"), masking(`SAVEDATE:\d+`, "SAVEDATE:N"), masking(`LASTUPD :\d+`, "LASTUPD :N"),
+	masking(`INT_DATE:\S+ SENTDATE:\d+`, "INT_DATE:N SENTDATE:N"), masking(`SAVEDATE:\d+`, "SAVEDATE:N"), masking(`LASTUPD :\d+`, "LASTUPD :N"),
 	masking(`Generation Number: \d+`, "Generation Number: N"), masking(`Last Append Date: .*`, "Last Append Date: N"),
 	masking(` M \d+ A `, " M N A "), masking(`( C \d+)? F \d+ M N A`, " F N M N A"),
 }

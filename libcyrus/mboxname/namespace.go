@@ -14,6 +14,10 @@ type Namespace struct {
 	User  string // canonical id of the user, "" if nobody is logged in
 	Admin bool   // admins see "user/x" and domains, never the alternative namespace
 	UTF8  bool   // external names are UTF-8 (RFC 6855), not modified UTF-7
+	// Mixed takes characters that are not ASCII in modified UTF-7 for UTF-8.
+	// Some clients send these to a server that has IMAP4rev2 without enabling
+	// it (go-imap 2.0.0-beta.8).
+	Mixed bool
 }
 
 // InUTF8 is the same view with external names in UTF-8.
@@ -126,6 +130,8 @@ func (ns *Namespace) parse(external string) (Parts, bool) {
 		if external, ok = fromUTF8(external); !ok {
 			return p, false
 		}
+	} else if ns.Mixed {
+		external = fromMixed(external)
 	}
 	user := UserParts(ns.User)
 	switch {

@@ -31,6 +31,33 @@ func fromUTF8(s string) (string, bool) {
 	return name, err == nil
 }
 
+// fromMixed is the modified UTF-7 of a name that is partly UTF-8. What is not
+// valid stays as it is.
+func fromMixed(s string) string {
+	other := func(r rune) bool { return r >= utf8.RuneSelf }
+	at := strings.IndexFunc(s, other)
+	if at < 0 || !utf8.ValidString(s) || !allowedUTF8(s) {
+		return s
+	}
+	var b strings.Builder
+	for at >= 0 {
+		b.WriteString(s[:at])
+		s = s[at:]
+		end := strings.IndexFunc(s, func(r rune) bool { return !other(r) })
+		if end < 0 {
+			end = len(s)
+		}
+		run, err := EncodeUTF7(s[:end])
+		if err != nil {
+			run = s[:end]
+		}
+		b.WriteString(run)
+		s = s[end:]
+		at = strings.IndexFunc(s, other)
+	}
+	return b.String() + s
+}
+
 // allowedUTF8 reports whether a name is without control characters and line
 // and paragraph separators.
 func allowedUTF8(s string) bool {

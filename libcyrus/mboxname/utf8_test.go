@@ -58,3 +58,21 @@ func FuzzUTF8Names(f *testing.F) {
 		}
 	})
 }
+
+func TestFromMixed(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"INBOX/Grüße":      "INBOX/Gr&APwA3w-e",
+		"a&-bü":            "a&-b&APw-",
+		"x&APw-":           "x&APw-",
+		"\xff\xfeü":        "\xff\xfeü",
+		"ü\u2028":          "ü\u2028",
+		"日本/語":             "&ZeVnLA-/&ip4-",
+		"plain":            "plain",
+		"\U0001F600 😀ab ü": "&2D3eAA- &2D3eAA-ab &APw-",
+	} {
+		if got := fromMixed(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}

@@ -70,10 +70,12 @@ func TestNotifyEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	all = waiting("user1")
-	go s.Stop(20 * time.Second)
+	stopped := make(chan bool)
+	go func() { stopped <- s.Stop(20 * time.Second) }()
 	for _, c := range all {
 		hears(t, c, "* BYE")
 	}
+	<-stopped
 }
 
 // TestNotifyFromAllSides: lmtpd, other imapd processes and tools change
