@@ -88,7 +88,7 @@ func (s *session) sendQuota(external string, root *quota.Root) {
 		sep = " "
 	}
 	for r := quota.Storage; r < quota.Resources; r++ {
-		if root.Limit[r] == quota.Unlimited || r.Standard() == r.String() || !offers(s.r, "QUOTA=RES-"+r.Standard()) {
+		if !s.client.Rev2 || root.Limit[r] == quota.Unlimited || r.Standard() == r.String() || !offers(s.r, "QUOTA=RES-"+r.Standard()) {
 			continue
 		}
 		b = fmt.Appendf(b, " %s %d %d", r.Standard(), root.Used[r]/r.Unit(), root.Limit[r])

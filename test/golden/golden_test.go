@@ -27,7 +27,7 @@ var leftOut = []string{
 // that ours does not tell, or that the recorded server has too, fails the test.
 var added = []string{
 	"IMAP4rev2", "UTF8=ACCEPT", "NOTIFY",
-	"QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX", "QUOTA=RES-ANNOTATION-STORAGE",
+	"QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
 }
 

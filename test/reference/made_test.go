@@ -237,8 +237,6 @@ func newMade(t *testing.T, v *variant) *made {
 	m.Site = server.New(t, server.Options{Users: accounts, Config: []string{
 		"sievedir: %[1]s/sieve", "partition-second: %[1]s/spool2", "allowusermoves: yes", "allowdeleted: yes", "sharedprefix: Shared", "specialuse_extra: \\XExtra",
 		"annotation_allow_undefined: yes", "duplicatesuppression: yes", "servername: reference.example.org",
-		// Resources that have a second name since RFC 9208 are told under both.
-		"suppress_capabilities: QUOTA=RES-MAILBOX QUOTA=RES-ANNOTATION-STORAGE",
 	}})
 	secrets(t, m.Site, accounts...)
 	if v.domain != "" {
