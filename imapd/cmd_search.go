@@ -93,7 +93,7 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 		return imapwire.SyntaxError("With UTF8=ACCEPT a search has no charset") // RFC 6855 section 3
 	case s.client.Rev2 && a.Key.Uses(imapwire.SearchRecent):
 		return imapwire.SyntaxError("Invalid Search criteria") // NEW, OLD and RECENT: RFC 9051 appendix E
-	case a.Charset == "" && (s.client.UTF8 || s.ns.Mixed):
+	case a.Charset == "" && (s.client.UTF8 || s.ns.Mixed && a.Key.ValidUTF8()):
 		a.Charset = "UTF-8"
 	}
 	if a.Charset != "" && !message.KnownCharset(a.Charset) {

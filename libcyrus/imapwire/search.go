@@ -2,9 +2,11 @@ package imapwire
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A SearchOp is the kind of a search key.
@@ -77,6 +79,11 @@ func (k *SearchKey) Uses(op SearchOp) bool {
 		}
 	}
 	return false
+}
+
+// ValidUTF8 reports whether all texts in k are UTF-8.
+func (k *SearchKey) ValidUTF8() bool {
+	return utf8.ValidString(k.Text) && !slices.ContainsFunc(k.Keys, func(k SearchKey) bool { return !k.ValidUTF8() })
 }
 
 // Search is the arguments of SEARCH.
