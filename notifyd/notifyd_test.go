@@ -195,8 +195,12 @@ func TestQueue(t *testing.T) {
 	t.Parallel()
 	s, log := testServer(t, "log")
 	free := make(chan struct{})
+	busy := make(chan struct{})
 	for range programs {
-		s.queue <- func() { <-free }
+		s.queue <- func() { busy <- struct{}{}; <-free }
+	}
+	for range programs { // whoever has not begun would make room later
+		<-busy
 	}
 	for len(s.queue) < waiting {
 		s.queue <- func() {}
