@@ -108,15 +108,15 @@ func TestPark(t *testing.T) {
 				t.Fatalf("nothing there: %v", err)
 			}
 			go client.Write([]byte("hello world"))
-			check(t, c.Park(ctx, time.Second))
-			check(t, c.Park(ctx, time.Second)) // still there
+			check(t, c.Park(ctx, patience))
+			check(t, c.Park(ctx, patience)) // still there
 			buf := make([]byte, 5)
 			if n, err := c.Read(buf); err != nil || n == 0 {
 				t.Fatal(n, err)
 			} else if _, err := io.ReadFull(c, buf[n:]); err != nil || string(buf) != "hello" {
 				t.Fatalf("%q %v", buf, err)
 			}
-			check(t, c.Park(ctx, time.Second)) // the rest, which TLS holds inside
+			check(t, c.Park(ctx, patience)) // the rest, which TLS holds inside
 			rest := make([]byte, 6)
 			if _, err := io.ReadFull(c, rest); err != nil || string(rest) != " world" {
 				t.Fatalf("%q %v", rest, err)
@@ -125,7 +125,7 @@ func TestPark(t *testing.T) {
 			own, cancel := context.WithCancelCause(ctx)
 			news := errors.New("news")
 			time.AfterFunc(20*time.Millisecond, func() { cancel(news) })
-			if err := c.Park(own, time.Second); err != news {
+			if err := c.Park(own, patience); err != news {
 				t.Fatalf("own context: %v", err)
 			}
 			go client.Write([]byte("x"))
@@ -177,14 +177,14 @@ func TestParkPartOfRecord(t *testing.T) {
 	}
 	_, err = raw.Write(record.Bytes()[7:])
 	check(t, err)
-	check(t, c.Park(c.Context(), time.Second))
+	check(t, c.Park(c.Context(), patience))
 	b := make([]byte, 10)
 	n, err := c.Read(b)
 	if string(b[:n]) != "whole" {
 		t.Fatalf("%q %v", b[:n], err)
 	}
 	raw.Close()
-	check(t, c.Park(c.Context(), time.Second))
+	check(t, c.Park(c.Context(), patience))
 	if _, err := c.Read(b); err == nil {
 		t.Fatal("no end")
 	}
@@ -245,15 +245,17 @@ func TestLayerOverTLS(t *testing.T) {
 	go client.Write([]byte("abc"))
 	b := make([]byte, 1)
 	for _, want := range "abc" {
-		check(t, c.Park(c.Context(), time.Second))
+		check(t, c.Park(c.Context(), patience))
 		if n, err := c.Read(b); n != 1 || rune(b[0]) != want {
 			t.Fatalf("%q, %v", b[:n], err)
 		}
 	}
-	go c.Write([]byte("Z"))
+	written := make(chan struct{})
+	go func() { c.Write([]byte("Z")); close(written) }()
 	if n, err := client.Read(b); n != 1 || b[0] != 'Z' {
 		t.Fatalf("%q, %v", b[:n], err)
 	}
+	<-written
 	if in, out := c.Traffic(); in != 3 || out != 1 {
 		t.Error(in, out)
 	}

@@ -19,6 +19,10 @@ import (
 	"gocyrus/libcyrus/config"
 )
 
+// patience is how long a test waits for what has to come, on a machine that
+// has much else to do.
+const patience = 30 * time.Second
+
 // TestMain runs the test binary as a worker where a test has started it as
 // one.
 func TestMain(m *testing.M) {
@@ -93,6 +97,7 @@ func (l lineService) do(c *Conn, words []string) bool {
 		d, _ := time.ParseDuration(words[1])
 		done := make(chan struct{})
 		c.OnCancel(func() { close(done) })
+		fmt.Fprintln(c, "working")
 		select {
 		case <-time.After(d):
 			fmt.Fprintln(c, "worked")
@@ -181,6 +186,7 @@ type job struct {
 	args       []string
 	config     string
 	network    string // default tcp
+	held       bool   // the listening socket stays open until the test ends, as master keeps it
 }
 
 func startWorker(t *testing.T, j job) *fakeMaster {
@@ -231,7 +237,11 @@ func startWorker(t *testing.T, j job) *fakeMaster {
 	m.cmd.Stderr = os.Stderr
 	check(t, m.cmd.Start())
 	w.Close()
-	listen.Close()
+	if j.held {
+		t.Cleanup(func() { listen.Close() })
+	} else {
+		listen.Close()
+	}
 	go func() { m.cmd.Wait(); close(m.exited) }()
 	t.Cleanup(func() {
 		m.cmd.Process.Kill()
@@ -256,7 +266,7 @@ func (m *fakeMaster) expect(want string) {
 	m.t.Helper()
 	for name := range strings.FieldsSeq(want) {
 		var b [8]byte
-		_ = m.status.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = m.status.SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.ReadFull(m.status, b[:]); err != nil {
 			m.t.Fatalf("waiting for %q: %v", name, err)
 		}
@@ -281,12 +291,12 @@ func (m *fakeMaster) silent() {
 }
 
 // exit waits for the end of the worker and compares its status.
-func (m *fakeMaster) exit(within time.Duration, status int) {
+func (m *fakeMaster) exit(status int) {
 	m.t.Helper()
 	select {
 	case <-m.exited:
-	case <-time.After(within):
-		m.t.Fatalf("the worker is still there after %v", within)
+	case <-time.After(patience):
+		m.t.Fatalf("the worker is still there after %v", patience)
 	}
 	if got := m.cmd.ProcessState.ExitCode(); got != status {
 		m.t.Fatalf("exit status %d, want %d (%v)", got, status, m.cmd.ProcessState)
@@ -311,7 +321,7 @@ func (m *fakeMaster) dial() *testClient {
 	if strings.HasPrefix(m.addr, "/") {
 		network = "unix"
 	}
-	c, err := net.DialTimeout(network, m.addr, 5*time.Second)
+	c, err := net.DialTimeout(network, m.addr, patience)
 	check(m.t, err)
 	m.t.Cleanup(func() { c.Close() })
 	return &testClient{m.t, c, bufio.NewReader(c)}
@@ -327,7 +337,7 @@ func (m *fakeMaster) login() *testClient {
 
 func (c *testClient) line() string {
 	c.t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	s, err := c.in.ReadString('\n')
 	if err != nil {
 		c.t.Fatalf("reading a line: %q, %v", s, err)
@@ -353,7 +363,7 @@ func (c *testClient) ask(line string) string {
 // eof fails unless the connection has ended.
 func (c *testClient) eof() {
 	c.t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	if b, err := c.in.ReadByte(); err == nil {
 		c.t.Fatalf("got %q, want the end", b)
 	}
