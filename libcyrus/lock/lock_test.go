@@ -65,18 +65,13 @@ func TestWhoMayShare(t *testing.T) {
 	} {
 		for i, pair := range [][2]*Table{{a, a}, {a, b}, {mem, mem}} {
 			h := must(t, pair[0], name, c.first)
-			h2 := try(t, pair[1], name, c.second)
-			if (h2 != nil) != c.both {
-				t.Errorf("pair %d: %v, then %v: %v", i, c.first, c.second, h2 != nil)
+			if c.both {
+				must(t, pair[1], name, c.second).Release()
+			} else if try(t, pair[1], name, c.second) != nil {
+				t.Fatalf("pair %d: %v beside %v", i, c.second, c.first)
 			}
 			h.Release()
-			if h2 == nil {
-				h2 = try(t, pair[1], name, c.second)
-			}
-			if h2 == nil {
-				t.Fatalf("pair %d: %v is not free after %v", i, c.second, c.first)
-			}
-			h2.Release()
+			must(t, pair[1], name, c.second).Release()
 		}
 	}
 }
@@ -224,18 +219,18 @@ func TestCounter(t *testing.T) {
 }
 
 // TestNobodyStarves: two processes that lock as fast as they can, one with a
-// single goroutine, both get their share.
+// single goroutine, both get their share: after at most 64 turns each sleeps a
+// millisecond, in which the other has its own.
 func TestNobodyStarves(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "x.lock")
+	const enough, tooMany = 100, 200_000
 	var counts [2]atomic.Int64
-	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
-	defer cancel()
 	var wg sync.WaitGroup
 	for i, workers := range []int{1, 8} {
 		tab := newTable(t)
 		for range workers {
 			wg.Go(func() {
-				for ctx.Err() == nil {
+				for counts[i].Load() < tooMany && min(counts[0].Load(), counts[1].Load()) < enough {
 					h, err := tab.Name(t.Context(), name, Exclusive)
 					if err != nil {
 						t.Error(err)
@@ -248,8 +243,7 @@ func TestNobodyStarves(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	// One starved has 0 or 1; at 1 ms per 64 turns each should have 50 or more.
-	if counts[0].Load() < 10 || counts[1].Load() < 10 {
+	if min(counts[0].Load(), counts[1].Load()) < enough {
 		t.Errorf("turns: %d and %d", counts[0].Load(), counts[1].Load())
 	}
 }
@@ -313,58 +307,49 @@ func TestOpenFileFollowsReplacement(t *testing.T) {
 	}
 }
 
-// TestOtherProcess has another process hold a POSIX lock, as Cyrus does.
-// The log names it.
+// TestOtherProcess has another process hold a POSIX lock, as Cyrus does, for
+// longer than a second. The log names it.
 func TestOtherProcess(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "x.lock")
 	if path := os.Getenv("LOCK_TEST_FILE"); path != "" {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err == nil {
-			err = unix.FcntlFlock(f.Fd(), unix.F_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK})
+		keep(path, unix.F_SETLKW)
+	}
+	name := filepath.Join(t.TempDir(), "x.lock")
+	// Twice as long each time: this process may stand still after it has told
+	// the other when to let go, or when it would look who that is.
+	for hold := 1200 * time.Millisecond; ; hold *= 2 {
+		pid, release := otherProcess(t, "LOCK_TEST_FILE="+name)
+		var log bytes.Buffer
+		tab := NewTable(disk.OS(), slog.New(slog.NewTextHandler(&log, nil)))
+		time.AfterFunc(hold, release)
+		must(t, tab, name, Exclusive).Release()
+		want := fmt.Sprintf("holder=%d got=true", pid)
+		if strings.Contains(log.String(), want) && strings.Contains(log.String(), name) {
+			return
 		}
-		fmt.Println("locked", err)
-		time.Sleep(1200 * time.Millisecond)
-		os.Exit(0)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=TestOtherProcess")
-	cmd.Env = append(os.Environ(), "LOCK_TEST_FILE="+name)
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	line := make([]byte, 13)
-	out.Read(line)
-	if !strings.HasPrefix(string(line), "locked <nil>") {
-		t.Fatalf("child says %q", line)
-	}
-	var log bytes.Buffer
-	tab := NewTable(disk.OS(), slog.New(slog.NewTextHandler(&log, nil)))
-	must(t, tab, name, Exclusive).Release()
-	want := fmt.Sprintf("holder=%d got=true", cmd.Process.Pid)
-	if !strings.Contains(log.String(), want) || !strings.Contains(log.String(), name) {
-		t.Errorf("log %q lacks %q", log.String(), want)
+		if hold > 10*time.Second {
+			t.Fatalf("log %q lacks %q", log.String(), want)
+		}
 	}
 }
 
-// TestKeeper has another process hold a lock of our kind, which the kernel does
-// not tell.
-func TestKeeper(t *testing.T) {
-	if path := os.Getenv("LOCK_TEST_KEEP"); path != "" {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err == nil {
-			err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK})
-		}
-		fmt.Println("locked", err)
-		io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
+// keep locks the file at path with an fcntl command, says so, and ends this
+// process when its input ends.
+func keep(path string, cmd int) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = unix.FcntlFlock(f.Fd(), cmd, &unix.Flock_t{Type: unix.F_WRLCK})
 	}
-	name := filepath.Join(t.TempDir(), "x.lock")
-	cmd := exec.Command(os.Args[0], "-test.run=TestKeeper$")
-	cmd.Env = append(os.Environ(), "LOCK_TEST_KEEP="+name)
+	fmt.Println("locked", err)
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
+// otherProcess starts the running test in another process with env, and waits until
+// that has its lock. It returns its id, and what makes it let go.
+func otherProcess(t *testing.T, env string) (pid int, release func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), env, "GORACE=atexit_sleep_ms=0")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -376,12 +361,22 @@ func TestKeeper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
-	defer in.Close()
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	line := make([]byte, 13)
 	if _, err := io.ReadFull(out, line); err != nil || string(line) != "locked <nil>\n" {
 		t.Fatalf("child says %q, %v", line, err)
 	}
+	return cmd.Process.Pid, func() { in.Close() }
+}
+
+// TestKeeper has another process hold a lock of our kind, which the kernel does
+// not tell.
+func TestKeeper(t *testing.T) {
+	if path := os.Getenv("LOCK_TEST_KEEP"); path != "" {
+		keep(path, unix.F_OFD_SETLKW)
+	}
+	name := filepath.Join(t.TempDir(), "x.lock")
+	holding, _ := otherProcess(t, "LOCK_TEST_KEEP="+name)
 	f, err := disk.OS().OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -390,8 +385,8 @@ func TestKeeper(t *testing.T) {
 	if pid := owner(f, Shared); pid != -1 {
 		t.Errorf("the kernel tells %d", pid)
 	}
-	if pid := keeper(f, Shared); pid != cmd.Process.Pid {
-		t.Errorf("keeper %d, want %d", pid, cmd.Process.Pid)
+	if pid := keeper(f, Shared); pid != holding {
+		t.Errorf("keeper %d, want %d", pid, holding)
 	}
 }
 
