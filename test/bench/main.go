@@ -36,6 +36,7 @@ type settings struct {
 	idle    int           // idle connections
 	only    []string
 	bin     string              // directory of our programs
+	port    int                 // the lowest that a server may get
 	count   int                 // of operations, if not 0: instead of time
 	around  func() (end func()) // called before the operations, and its result after them
 }
@@ -50,6 +51,7 @@ func main() {
 	flag.IntVar(&set.mailbox, "mailbox", 5000, "messages in the mailbox that is read")
 	flag.IntVar(&set.idle, "idle", 300, "idle connections")
 	flag.StringVar(&set.bin, "bin", "bin", "directory of gocyrus's programs")
+	flag.IntVar(&set.port, "port", 23000, "lowest port that servers may get")
 	syscalls := flag.Bool("syscalls", false, "count system calls and syncs of one operation instead")
 	only := flag.String("only", "", "measurements to run, comma separated")
 	boxes := flag.Int("takeover", 0, "measure how long a site of so many mailboxes takes to be taken over instead")
@@ -87,7 +89,7 @@ func main() {
 
 // measure starts a server, runs every load on it and stops it.
 func measure(name string, set settings, results map[string]map[string][]float64) error {
-	t, err := start(name, set.bin)
+	t, err := start(name, &set)
 	if err != nil {
 		return err
 	}

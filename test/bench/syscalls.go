@@ -38,7 +38,7 @@ func countSyscalls(servers []string, set settings) error {
 }
 
 func countOf(name string, set settings) error {
-	t, err := start(name, set.bin)
+	t, err := start(name, &set)
 	if err != nil {
 		return err
 	}

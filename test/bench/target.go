@@ -22,9 +22,9 @@ type target struct {
 	pid        int // of its first process
 }
 
-// start starts a fresh server by test/bin/reference-server; bin has our
+// start starts a fresh server by test/bin/reference-server; set.bin has our
 // programs.
-func start(name, bin string) (*target, error) {
+func start(name string, set *settings) (*target, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func start(name, bin string) (*target, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
-	port, err := freePorts(5)
+	port, err := freePorts(set.port, 5)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func start(name, bin string) (*target, error) {
 		env = append(env, "EXTRA=mail_fsync = always\n")
 	case "gocyrus":
 		kind = "cyrus"
-		bin, err := filepath.Abs(bin)
+		bin, err := filepath.Abs(set.bin)
 		if err != nil {
 			return nil, err
 		}
@@ -90,9 +90,9 @@ func sasldb(dir string) (string, error) {
 
 func userName(n int) string { return fmt.Sprintf("user%d", n) }
 
-// freePorts returns the first of n free ports in a row.
-func freePorts(n int) (int, error) {
-	for first := 23000; first < 30000; first += n {
+// freePorts returns the first of n free ports in a row, at from or above.
+func freePorts(from, n int) (int, error) {
+	for first := from; first < from+7000; first += n {
 		free := true
 		for p := first; p < first+n && free; p++ {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
