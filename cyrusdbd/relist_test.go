@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/cyrusdb"
@@ -52,13 +50,6 @@ func TestRelist(t *testing.T) {
 			if err := os.Rename(filepath.Join(s.dir, dbd.Program), filepath.Join(bin, dbd.Program)); err != nil {
 				t.Fatal(err)
 			}
-			stop := func() {
-				end := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet})
-				defer end.Close()
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				defer cancel()
-				end.Handover(ctx)
-			}
 			put := func(db cyrusdb.DB, k, v string) {
 				t.Helper()
 				var tx cyrusdb.Tx
@@ -75,7 +66,7 @@ func TestRelist(t *testing.T) {
 			put(dbs.Annotations, "a", "b")
 			dbs.Close()
 			s.write("spool/user/x/1.", "mail")
-			stop()
+			s.dismiss()
 			if err := c.lose(s); err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +102,7 @@ func TestRelist(t *testing.T) {
 				t.Errorf("%v, %v", list, annots)
 			}
 			dbs.Close()
-			stop()
+			s.dismiss()
 		})
 	}
 }

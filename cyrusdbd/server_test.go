@@ -243,7 +243,7 @@ func TestFull(t *testing.T) {
 	if got, err := db.Get(t.Context(), []byte("k")); string(got) != "v" {
 		t.Errorf("get: %q, %v", got, err)
 	}
-	deadline := time.Now().Add(10 * diskEvery)
+	deadline := time.Now().Add(patience)
 	for v.store.full.Load() && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -322,7 +322,7 @@ func TestTemporaryLeaves(t *testing.T) {
 	select {
 	case err := <-v.stopped:
 		v.stopped <- err
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("did not leave")
 	}
 }
@@ -373,11 +373,11 @@ func TestRawRequests(t *testing.T) {
 		"epoch of 3":      {slices.Concat(hello, frame(dbwire.SetEpoch, 1, 2, 3)), dbwire.Refused, false},
 		"length too long": {slices.Concat(hello, []byte{0xff, 0, 0, 0}), 0, true},
 	} {
-		conn, err := dbwire.Dial(paths.Socket, time.Second)
+		conn, err := dbwire.Dial(paths.Socket, patience)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		conn.SetDeadline(time.Now().Add(patience))
 		conn.Write(c.send)
 		conn.CloseWrite()
 		r := bufio.NewReader(conn)
