@@ -44,16 +44,21 @@ type CopyOptions struct {
 // expunged when the copies last: a crash between leaves both.
 //
 // The two mailboxes are never locked at the same time, so that two copies in
-// opposite directions cannot wait for each other.
+// opposite directions cannot wait for each other. However many messages there
+// are, it takes the memory of copyAtOnce of them and 12 octets for each.
 func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o CopyOptions) (uint32, []CopyPair, error) {
-	items, from, root, err := s.gather(ctx, src, uids, &o)
+	if len(uids) > s.copyAtOnce {
+		return s.copyMany(ctx, src, uids, dst, o)
+	}
+	var items []item
+	var from []Record
+	root, err := s.gather(ctx, src, uids, &o, func(it *item, r *Record) {
+		items, from = append(items, *it), append(from, *r)
+	})
 	if err != nil || len(items) == 0 {
 		return 0, nil, err
 	}
-	how := AppendOptions{SessionID: o.SessionID, FlagLimit: o.FlagLimit, copied: root}
-	if o.Move {
-		how.from = root
-	}
+	how := o.appendOptions(root)
 	how.tellOriginals(&o, from)
 	done, err := s.append(ctx, dst, items, how)
 	if err != nil {
@@ -64,20 +69,26 @@ func (s *Store) Copy(ctx context.Context, src Ref, uids []uint32, dst Ref, o Cop
 		pairs[i] = CopyPair{from[i].UID, done[i].UID}
 	}
 	if o.Move {
-		err = s.expungeMoved(context.WithoutCancel(ctx), src, from, &o)
-		for tries := 1; errs.Is(err, errs.Locked) && tries < moveTries; tries++ {
-			err = s.expungeMoved(context.WithoutCancel(ctx), src, from, &o)
-		}
+		err = s.expungeOriginals(context.WithoutCancel(ctx), src, from, &o)
 	}
 	return done[0].UIDValidity, pairs, err
 }
 
-// gather reads what is needed of the messages to be copied, and their quota
-// root.
-func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, o *CopyOptions) (items []item, from []Record, root mboxname.Name, err error) {
+// appendOptions is how copies from a mailbox with that quota root are appended.
+func (o *CopyOptions) appendOptions(root mboxname.Name) AppendOptions {
+	how := AppendOptions{SessionID: o.SessionID, FlagLimit: o.FlagLimit, copied: root}
+	if o.Move {
+		how.from = root
+	}
+	return how
+}
+
+// gather reads what is needed of the messages to be copied, and returns their
+// quota root. take is called for each that exists, with its original.
+func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, o *CopyOptions, take func(*item, *Record)) (root mboxname.Name, err error) {
 	m, err := s.Open(ctx, src, Read)
 	if err != nil {
-		return nil, nil, "", err
+		return "", err
 	}
 	defer m.Close()
 	if s.o.Events != nil && o.User != "" {
@@ -89,7 +100,7 @@ func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, o *CopyOptio
 	for _, uid := range uids {
 		r, ok, err := m.FindUID(uid, hint)
 		if err != nil {
-			return nil, nil, "", err
+			return "", err
 		}
 		if !ok || !r.Live() {
 			continue
@@ -97,12 +108,11 @@ func (s *Store) gather(ctx context.Context, src Ref, uids []uint32, o *CopyOptio
 		hint = r.Recno + 1
 		it, err := m.copyItem(ctx, &r, &buf, o)
 		if err != nil {
-			return nil, nil, "", err
+			return "", err
 		}
-		items = append(items, it)
-		from = append(from, r)
+		take(&it, &r)
 	}
-	return items, from, m.head.quotaRoot, nil
+	return m.head.quotaRoot, nil
 }
 
 // copyItem is a message as it is to be appended elsewhere.

@@ -50,10 +50,7 @@ func (s *Store) Replace(ctx context.Context, old Replacement, dst Ref, msg Appen
 	how := CopyOptions{SessionID: o.SessionID, User: o.User}
 	done, err := s.append(ctx, dst, []item{it}, o)
 	if err == nil && !same {
-		err = s.expungeMoved(context.WithoutCancel(ctx), old.Ref, []Record{rec}, &how)
-		for tries := 1; errs.Is(err, errs.Locked) && tries < moveTries; tries++ {
-			err = s.expungeMoved(context.WithoutCancel(ctx), old.Ref, []Record{rec}, &how)
-		}
+		err = s.expungeOriginals(context.WithoutCancel(ctx), old.Ref, []Record{rec}, &how)
 	}
 	if err != nil {
 		if len(done) > 0 {

@@ -133,6 +133,8 @@ type Store struct {
 	o     Options
 	watch watcher
 
+	copyAtOnce int // messages of a copy that are in memory
+
 	mu      sync.Mutex
 	boxes   map[string]*box        // by Ref.key
 	idle    list.List              // boxes that nobody uses, the longest unused first
@@ -153,7 +155,7 @@ func New(o Options) (*Store, error) {
 	if o.LockWait <= 0 {
 		o.LockWait = defaultLockWait
 	}
-	s := &Store{o: o, boxes: map[string]*box{}, counted: map[mboxname.Name]bool{}}
+	s := &Store{o: o, copyAtOnce: copyAtOnce, boxes: map[string]*box{}, counted: map[mboxname.Name]bool{}}
 	s.watch.start(s)
 	return s, nil
 }
