@@ -28,9 +28,12 @@ build:
 run: build
 	go run ./test/run
 
-# RACE=-race as CI does; needs cgo and a C compiler.
+# RACE=-race as CI does; needs cgo and a C compiler. The programs under test are
+# those that were just built: building them again with another CGO_ENABLED would
+# replace them while other tests run them. A program with the race detector
+# sleeps before it ends, by default for a second.
 test: build
-	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -shuffle=on -timeout 9m ./...
+	CGO_ENABLED=$(if $(RACE),1,0) BINDIR=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=100 go test $(RACE) -shuffle=on -timeout 9m ./...
 
 # Against the real Cyrus: installs Debian's packages, needs root.
 test-reference: build

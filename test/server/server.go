@@ -101,6 +101,7 @@ func Bin(tb testing.TB) string {
 		}
 		build.dir = filepath.Join(root, "bin")
 		cmd := exec.Command("make", "-s", "-C", root, "build")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as everybody builds them, also where this test has the race detector
 		if out, err := cmd.CombinedOutput(); err != nil {
 			build.err = fmt.Errorf("make build: %w\n%s", err, out)
 		}
@@ -306,7 +307,7 @@ func (s *Site) Run() {
 	}
 	s.master, s.waited = cmd, make(chan struct{})
 	go func() { cmd.Wait(); close(s.waited) }()
-	if err := s.WaitReady(30 * time.Second); err != nil {
+	if err := s.WaitReady(time.Minute); err != nil {
 		s.tb.Fatalf("master: %v\n%s", err, s.Log())
 	}
 }
@@ -340,12 +341,12 @@ func (s *Site) waitGreeting(d time.Duration, ended <-chan struct{}) error {
 }
 
 func greeting(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+	c, err := net.DialTimeout("tcp", addr, 10*time.Second)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return err
 	}
 	var b [4]byte
@@ -390,8 +391,8 @@ func (s *Site) cleanup() {
 	if s.master != nil {
 		pgid = s.master.Process.Pid
 	}
-	if !s.Stop(10*time.Second) && pgid != 0 {
-		s.tb.Errorf("master did not stop within 10 s\n%s", s.Log())
+	if !s.Stop(30*time.Second) && pgid != 0 {
+		s.tb.Errorf("master did not stop within 30 s\n%s", s.Log())
 	}
 	for _, pid := range s.Processes("") {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
