@@ -15,10 +15,6 @@ import (
 	"gocyrus/libcyrus/mboxname"
 )
 
-// Home finds where a user's files lie: the unique id of his INBOX, and
-// whether it has legacy directories. A user without INBOX has "".
-type Home func(ctx context.Context, userID string) (inboxID string, legacy bool, err error)
-
 // Options says what a Store works with, and how.
 type Options struct {
 	FS     disk.FS
@@ -26,7 +22,7 @@ type Options struct {
 	Layout *mboxname.Layout
 	Log    *slog.Logger
 	Kind   string // conversations_db: of new databases
-	Home   Home
+	Home   mboxname.Home
 	// Lookup is the unique id of the mailbox with an internal name, "" if
 	// there is none. Without it no folder is Trash.
 	Lookup func(ctx context.Context, name string) string
@@ -82,8 +78,7 @@ func (s *Store) trashOf(user string) string {
 
 // Path is the file of a user's database.
 func (s *Store) Path(ctx context.Context, user string) (string, error) {
-	id, legacy, err := s.o.Home(ctx, user)
-	return s.o.Layout.UserFile(mboxname.Conversations, user, id, legacy), err
+	return s.o.Layout.FileOf(ctx, s.o.Home, mboxname.Conversations, user)
 }
 
 // Begin opens a user's database to be changed, and makes it if there is none.

@@ -15,17 +15,13 @@ import (
 	"gocyrus/libcyrus/mboxname"
 )
 
-// Home finds where a user's files lie: the unique id of his INBOX, and
-// whether it has legacy directories. A user without INBOX has "".
-type Home func(ctx context.Context, userID string) (inboxID string, legacy bool, err error)
-
 // Options says what a Store works with.
 type Options struct {
 	FS     disk.FS
 	Locks  *lock.Table
 	Layout *mboxname.Layout
 	Log    *slog.Logger
-	Home   Home
+	Home   mboxname.Home
 }
 
 // Store is the counters of a site. It may be used from many goroutines, while
@@ -42,8 +38,7 @@ func (s *Store) Path(ctx context.Context, n mboxname.Name) (string, error) {
 	if owner == "" {
 		return s.o.Layout.SharedFile(mboxname.Counters, n.Domain()), nil
 	}
-	id, legacy, err := s.o.Home(ctx, owner)
-	return s.o.Layout.UserFile(mboxname.Counters, owner, id, legacy), err
+	return s.o.Layout.FileOf(ctx, s.o.Home, mboxname.Counters, owner)
 }
 
 // KindOf is what the mailbox n of a type (its letters in the mailbox list)

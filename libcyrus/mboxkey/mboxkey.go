@@ -15,17 +15,13 @@ import (
 	"gocyrus/libcyrus/mboxname"
 )
 
-// Home finds where a user's files lie: the unique id of his INBOX, and
-// whether it has legacy directories. A user without INBOX has "".
-type Home func(ctx context.Context, userID string) (inboxID string, legacy bool, err error)
-
 // Options says what a Store works with.
 type Options struct {
 	FS     disk.FS
 	Locks  *lock.Table
 	Layout *mboxname.Layout
 	Kind   string // mboxkey_db: of new databases
-	Home   Home
+	Home   mboxname.Home
 }
 
 // Store is the keys of a site. It may be used from many goroutines, while
@@ -127,8 +123,7 @@ func (s *Store) RemoveAll(ctx context.Context, userID string) error {
 
 // Path is the file of a user's secrets.
 func (s *Store) Path(ctx context.Context, userID string) (string, error) {
-	id, legacy, err := s.o.Home(ctx, userID)
-	return s.o.Layout.UserFile(mboxname.MboxKey, userID, id, legacy), err
+	return s.o.Layout.FileOf(ctx, s.o.Home, mboxname.MboxKey, userID)
 }
 
 // decode reads a record. An empty secret is none: anybody could sign with it.

@@ -1,6 +1,7 @@
 package mboxname
 
 import (
+	"context"
 	"errors"
 	"strings"
 )
@@ -40,6 +41,17 @@ func (l *Layout) UserFile(f UserFile, userID, inboxID string, legacy bool) strin
 		return byID(l.ConfigDir+"/user", inboxID) + "/" + f.byIDName()
 	}
 	return l.legacyUserFile(f, userID)
+}
+
+// Home finds where a user's files lie: the unique id of his INBOX, and
+// whether it has legacy directories. A user without INBOX has "".
+type Home func(ctx context.Context, userID string) (inboxID string, legacy bool, err error)
+
+// FileOf is UserFile for a user whose home has to be found first. The error is
+// that of home.
+func (l *Layout) FileOf(ctx context.Context, home Home, f UserFile, userID string) (string, error) {
+	id, legacy, err := home(ctx, userID)
+	return l.UserFile(f, userID, id, legacy), err
 }
 
 // safe keeps a user id from leaving its directory. Ids with a slash are

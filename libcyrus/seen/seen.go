@@ -15,10 +15,6 @@ import (
 	"gocyrus/libcyrus/mboxname"
 )
 
-// Home finds where a user's files lie: the unique id of his INBOX, and
-// whether it has legacy directories. A user without INBOX has "".
-type Home func(ctx context.Context, userID string) (inboxID string, legacy bool, err error)
-
 // Options says what a Store works with.
 type Options struct {
 	FS     disk.FS
@@ -26,7 +22,7 @@ type Options struct {
 	Layout *mboxname.Layout
 	Log    *slog.Logger
 	Kind   string // seenstate_db: of new databases
-	Home   Home
+	Home   mboxname.Home
 }
 
 // Store is the seen databases of a site. It may be used from many
@@ -123,8 +119,7 @@ func (s *Store) Each(ctx context.Context, userID string, fn func(mailboxID strin
 
 // Path is the file of a user's database.
 func (s *Store) Path(ctx context.Context, userID string) (string, error) {
-	id, legacy, err := s.o.Home(ctx, userID)
-	return s.o.Layout.UserFile(mboxname.SeenState, userID, id, legacy), err
+	return s.o.Layout.FileOf(ctx, s.o.Home, mboxname.SeenState, userID)
 }
 
 // Close closes all databases. None may be in use.

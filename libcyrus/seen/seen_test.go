@@ -16,13 +16,13 @@ import (
 
 var ctx = context.Background()
 
-func open(fsys disk.FS, layout *mboxname.Layout, home Home) *Store {
+func open(fsys disk.FS, layout *mboxname.Layout, home mboxname.Home) *Store {
 	log := slog.New(slog.DiscardHandler)
 	return New(Options{FS: fsys, Locks: lock.NewTable(fsys, log), Layout: layout, Log: log, Kind: "twoskip", Home: home})
 }
 
 // inboxes says where the users of a test live.
-func inboxes(ids map[string]string) Home {
+func inboxes(ids map[string]string) mboxname.Home {
 	return func(_ context.Context, user string) (string, bool, error) { return ids[user], false, nil }
 }
 

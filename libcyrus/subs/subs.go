@@ -16,10 +16,6 @@ import (
 	"gocyrus/libcyrus/mboxname"
 )
 
-// Home finds where a user's files lie: the unique id of his INBOX, and
-// whether it has legacy directories. A user without INBOX has "".
-type Home func(ctx context.Context, userID string) (inboxID string, legacy bool, err error)
-
 // Options says what a Store works with.
 type Options struct {
 	FS     disk.FS
@@ -27,7 +23,7 @@ type Options struct {
 	Layout *mboxname.Layout
 	Log    *slog.Logger
 	Kind   string // subscription_db: of new databases
-	Home   Home
+	Home   mboxname.Home
 }
 
 // Store is the subscriptions of a site. It may be used from many goroutines.
@@ -124,7 +120,7 @@ func (s *Store) Remove(ctx context.Context, userID string, n mboxname.Name) (boo
 // change adds or removes one name. The first name of a new database brings
 // the version record along.
 func (s *Store) change(ctx context.Context, userID string, n mboxname.Name, want bool) (changed bool, err error) {
-	path, err := s.path(ctx, userID)
+	path, err := s.Path(ctx, userID)
 	if err != nil {
 		return false, err
 	}
@@ -157,7 +153,7 @@ func (d withVersion) Commit(ctx context.Context, tx cyrusdb.Tx) error {
 
 // read runs fn with the user's database, if he has one.
 func (s *Store) read(ctx context.Context, userID string, fn func(cyrusdb.DB) error) error {
-	path, err := s.path(ctx, userID)
+	path, err := s.Path(ctx, userID)
 	if err != nil {
 		return err
 	}
@@ -167,13 +163,10 @@ func (s *Store) read(ctx context.Context, userID string, fn func(cyrusdb.DB) err
 	return s.pool.Read(path, fn)
 }
 
-func (s *Store) path(ctx context.Context, userID string) (string, error) {
-	id, legacy, err := s.o.Home(ctx, userID)
-	return s.o.Layout.UserFile(mboxname.Subscriptions, userID, id, legacy), err
-}
-
 // Path is the file of a user's list.
-func (s *Store) Path(ctx context.Context, userID string) (string, error) { return s.path(ctx, userID) }
+func (s *Store) Path(ctx context.Context, userID string) (string, error) {
+	return s.o.Layout.FileOf(ctx, s.o.Home, mboxname.Subscriptions, userID)
+}
 
 // upgrade rewrites a database of Cyrus 3.4 or older, whose keys are
 // internal names, in one transaction under the lock that Cyrus uses for it.
