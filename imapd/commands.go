@@ -92,6 +92,7 @@ var commands = map[string]command{
 	"mupdatepush": cmd(loggedIn, parseMailbox, (*session).mupdatePush),
 	"reconstruct": cmd(loggedIn, parseReconstruct, (*session).reconstruct),
 	"dump":        cmd(loggedIn, parseDump, (*session).dump),
+	"undump":      {states: loggedIn, run: (*session).undump},
 
 	"genurlauth": cmd(loggedIn, parseGenURLAuth, (*session).genURLAuth),
 	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},

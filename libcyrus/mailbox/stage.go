@@ -323,8 +323,9 @@ func (s *Store) removeStage(path string) {
 	}
 }
 
-// CleanStage removes stage files of a partition that are older than a day:
-// what programs left that were killed. It returns how many.
+// CleanStage removes stage files of a partition, and directories that Receive
+// has made, that are older than a day: what programs left that were killed. It
+// returns how many.
 func (s *Store) CleanStage(partition string) (int, error) {
 	dir, err := s.o.Layout.StageDir(partition)
 	if err != nil {
@@ -344,7 +345,7 @@ func (s *Store) CleanStage(partition string) (int, error) {
 		if k, _ := fmt.Sscanf(e.Name(), "%d-%d-%d", &pid, &made, &seq); k != 3 || time.Since(time.Unix(made, 0)) < 24*time.Hour {
 			continue
 		}
-		if err := s.o.FS.Remove(dir + "/" + e.Name()); err != nil {
+		if err := disk.RemoveTree(s.o.FS, dir+"/"+e.Name()); err != nil {
 			return n, errs.New(errs.IO, "mailbox.CleanStage", e.Name(), err)
 		}
 		n++

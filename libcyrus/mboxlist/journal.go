@@ -67,6 +67,7 @@ type step struct {
 	Immediate bool          `json:",omitempty"`
 	Limits    *quota.Limits `json:",omitempty"`
 	Last      uint32        `json:",omitempty"` // UID
+	Stage     string        `json:",omitempty"` // of an undump: see mailbox.Incoming.Name
 }
 
 // journal is the operations that this process does.

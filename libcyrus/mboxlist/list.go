@@ -17,6 +17,7 @@ import (
 	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
+	"gocyrus/libcyrus/mboxkey"
 	"gocyrus/libcyrus/mboxname"
 	"gocyrus/libcyrus/quota"
 	"gocyrus/libcyrus/seen"
@@ -40,6 +41,8 @@ type Options struct {
 	Subs  *subs.Store
 	Seen  *seen.Store
 	Annot *annot.Store
+	// MboxKeys is the secrets of users for URLs.
+	MboxKeys *mboxkey.Store
 	// Counters are those of users, nil if the site keeps no conversations.
 	Counters *counters.Store
 	Events   *event.Notifier // nil: nobody wants to know

@@ -23,6 +23,9 @@ const (
 	stepFiles  = "files"  // of a user with legacy directories get his new name
 	stepDrop   = "drop"   // the quota roots at and below an old name
 	stepEmpty  = "empty"  // the messages of an INBOX go to a mailbox
+
+	stepUndump     = "undump"      // what came with a dump goes to a mailbox
+	stepUndumpRest = "undump rest" // what came besides it
 )
 
 // stepFunc finishes a step that a crash has interrupted, or that nobody has
@@ -47,6 +50,8 @@ type stepFunc func(*List, context.Context, Actor, *step) error
 //	drop, fill
 //	empty               copies, with their originals              expunging these; moving the
 //	                                                              others
+//	undump              see mailbox.Store.Undump                  doing all of it again
+//	undump rest         some of it                                doing all of it again
 func known(do string) (finish, undo stepFunc) {
 	switch do {
 	case stepMake:
@@ -67,6 +72,10 @@ func known(do string) (finish, undo stepFunc) {
 		return (*List).finishDrop, nil
 	case stepEmpty:
 		return (*List).finishEmpty, nil
+	case stepUndump:
+		return (*List).finishUndump, nil
+	case stepUndumpRest:
+		return (*List).finishUndumpRest, nil
 	}
 	return nil, nil
 }

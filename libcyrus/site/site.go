@@ -333,7 +333,7 @@ func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
 	c := s.Config
 	return mboxlist.Options{
 		Counters: s.Counters, Events: s.Events,
-		DB: db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot,
+		DB: db, FS: s.FS, Locks: s.Locks, Store: s.Store, Quota: s.Quota, Subs: s.Subs, Seen: s.Seen, Annot: s.Annot, MboxKeys: s.MboxKeys,
 		Layout: s.Layout, Names: s.Names, Rights: s.Rights, Log: s.Log,
 		Admins:           strings.Fields(config.Admins.In(c)),
 		DefaultPartition: config.Defaultpartition.In(c),
