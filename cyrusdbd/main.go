@@ -41,6 +41,7 @@ import (
 	"gocyrus/libcyrus/cyrusdb/dbwire"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/getopt"
+	"gocyrus/libcyrus/osuser"
 	"gocyrus/libcyrus/syslog"
 )
 
@@ -102,7 +103,7 @@ func run(args []string) int {
 		return exitConfig
 	}
 	log := newLog(conf, f)
-	if err := becomeCyrus(conf); err != nil {
+	if err := osuser.BecomeCyrus(conf); err != nil {
 		log.Error(err.Error())
 		fmt.Fprintln(os.Stderr, err)
 		return exitOS

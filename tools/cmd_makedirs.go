@@ -11,6 +11,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/osuser"
 )
 
 // exNoDir is what Debian's makedirs ends with if configdirectory is no
@@ -47,9 +48,11 @@ func (p *program) makedirs() error {
 	}
 	m := &dirMaker{uid: -1, gid: -1}
 	if os.Geteuid() == 0 {
-		if m.uid, m.gid, err = cyrusIDs(c); err != nil {
+		u, _, err := osuser.Cyrus(c)
+		if err != nil {
 			return fatal(exConfig, "%v", err)
 		}
+		m.uid, m.gid = u.UID, u.GID
 	}
 	if fi, err := os.Stat(config.Configdirectory.In(c)); err != nil || !fi.IsDir() {
 		fmt.Fprintf(p.out, "%s: %s is not an directory. Aborting...\n", p.called, config.Configdirectory.In(c))

@@ -18,6 +18,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/getopt"
+	"gocyrus/libcyrus/osuser"
 )
 
 // Exit codes (sysexits.h, and those of Cyrus's own).
@@ -93,7 +94,7 @@ var commands = []command{
 func main() {
 	p := &program{
 		args: os.Args, in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		log: slog.New(slog.DiscardHandler), become: becomeCyrus, dial: systemLog,
+		log: slog.New(slog.DiscardHandler), become: osuser.BecomeCyrus, dial: systemLog,
 	}
 	os.Exit(dispatch(p, beside))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os/user"
 	"path"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
+	"gocyrus/libcyrus/osuser"
 	"gocyrus/libcyrus/sieve"
 	"gocyrus/libcyrus/site"
 )
@@ -207,15 +207,14 @@ func (l *Library) resolve(name string) string {
 func (l *Library) dir(ctx context.Context, userID string) (string, bool, error) {
 	if config.Sieveusehomedir.In(l.site.Config) {
 		local, _, _ := strings.Cut(userID, "@")
-		u, err := user.Lookup(local)
-		var unknown user.UnknownUserError
-		if errors.As(err, &unknown) {
+		u, err := osuser.Lookup(local)
+		if errors.Is(err, osuser.ErrUnknown) {
 			return "", false, nil
 		}
 		if err != nil {
 			return "", false, errs.New(errs.IO, "scripts.dir", userID, err)
 		}
-		return u.HomeDir, true, nil
+		return u.Home, true, nil
 	}
 	id, legacy, err := l.site.List.HomeOf(ctx, userID)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 var layers = [][]string{
 	{"libcyrus/errs", "libcyrus/getopt", "libcyrus/version"},
 	{"libcyrus/syslog", "libcyrus/disk", "libcyrus/dlist", "libcyrus/config"},
-	{"libcyrus/lock", "libcyrus/proc", "libcyrus/notify"},
+	{"libcyrus/lock", "libcyrus/osuser", "libcyrus/proc", "libcyrus/notify"},
 	{"libcyrus/mboxname", "libcyrus/imapwire", "libcyrus/linewire", "libcyrus/message"},
 	{"libcyrus/cyrusdb", "libcyrus/event"},
 	{"libcyrus/acl", "libcyrus/sieve"},
@@ -41,7 +41,7 @@ var layers = [][]string{
 var noMail = map[string][]string{
 	"libcyrus/imapwire": {"libcyrus/errs"},
 	"libcyrus/linewire": {"libcyrus/errs"},
-	"master":            {"libcyrus/errs", "libcyrus/config", "libcyrus/getopt", "libcyrus/syslog", "libcyrus/version"},
+	"master":            {"libcyrus/errs", "libcyrus/config", "libcyrus/getopt", "libcyrus/osuser", "libcyrus/syslog", "libcyrus/version"},
 }
 
 // onlyIn names libraries that one folder alone may link.
