@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -83,9 +84,31 @@ func (v *View) markSeen(ctx context.Context, set imapwire.SeqSet, uid bool) erro
 	return err
 }
 
-// change does a FlagChange in one step. Its event comes before that of the
-// mailbox's modseq, if first; as in Cyrus.
+// changeAtOnce is how many messages STORE and EXPUNGE change in one step, if
+// Options does not say: they take some 10 MiB.
+const changeAtOnce = 20000
+
+func (v *View) atOnce() int { return cmp.Or(v.o.ChangeAtOnce, changeAtOnce) }
+
+// change does a FlagChange, in one step or, of many messages, in several: after
+// an error those before it last, and are reported. Its event comes before that
+// of the mailbox's modseq, if first; as in Cyrus.
 func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *FlagChange, first bool) (imapwire.SeqSet, error) {
+	e := editor{v: v, c: c, uid: uid}
+	rest, err := e.step(ctx, first, func() Targets { return v.resolve(set, uid, len(v.uids)) })
+	for err == nil && len(rest) > 0 {
+		rest, err = e.step(ctx, first, func() Targets { return rest })
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.modified, nil
+}
+
+// step changes the first of some messages, which are known once the view is up
+// to date, and returns the others.
+func (e *editor) step(ctx context.Context, first bool, targets func() Targets) (rest Targets, err error) {
+	v := e.v
 	m, err := v.opened(ctx, mailbox.Write)
 	if err != nil {
 		return nil, err
@@ -95,17 +118,17 @@ func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *Fla
 		return nil, err
 	}
 	m.Announce(v.cause(first))
-	e := editor{v: v, m: m, c: c, uid: uid}
+	e.m, e.nowSeen = m, nil
 	if err := e.keywords(); err != nil {
 		return nil, err
 	}
-	targets := v.resolve(set, uid, len(v.uids))
-	e.changed = make([]change, 0, min(targets.Count(), len(v.uids)))
-	if err := v.walk(m, targets, e.record); err != nil || e.err != nil {
+	now, rest := split(targets(), v.atOnce())
+	e.changed = make([]change, 0, min(now.Count(), len(v.uids)))
+	if err := v.walk(m, now, e.record); err != nil || e.err != nil {
 		return nil, firstError(err, e.err)
 	}
 	if len(e.changed) == 0 && slices.Equal(m.Flags(), v.names) {
-		return e.modified, nil
+		return rest, nil
 	}
 	if e.nowSeen != nil {
 		m.BeforeCommit(e.storeSeen)
@@ -119,7 +142,7 @@ func (v *View) change(ctx context.Context, set imapwire.SeqSet, uid bool, c *Fla
 	v.addChanges(e.changed)
 	h := m.Header()
 	v.note(m, &h)
-	return e.modified, nil
+	return rest, nil
 }
 
 // cause is what the events of changes say of who made them.
@@ -256,30 +279,53 @@ func (e *editor) seenUIDs() seen.UIDs {
 }
 
 // Expunge removes the messages that are \Deleted: all, or, with uids, only
-// those in that set. It returns how many, and the HIGHESTMODSEQ afterwards.
+// those in that set. It returns how many, and the HIGHESTMODSEQ afterwards. Of
+// many messages it does one part after the other: after an error those before
+// it are gone.
 //
 // Source: index_expunge in Cyrus imap/index.c.
 func (v *View) Expunge(ctx context.Context, uids imapwire.SeqSet) (n int, modseq uint64, err error) {
 	if v.o.Examine || !v.rights.Has(acl.Expunge) {
 		return 0, 0, errs.New(errs.Denied, "view.Expunge", string(v.ref.Name), nil)
 	}
+	for from := uint32(1); ; {
+		gone, next, highest, err := v.expungeSome(ctx, uids, from)
+		if err != nil {
+			return 0, 0, err
+		}
+		if n += gone; gone > 0 {
+			modseq = highest
+		}
+		if from = next; from == 0 {
+			return n, modseq, nil
+		}
+	}
+}
+
+// expungeSome is a part of Expunge, from a sequence number on. It returns how
+// many messages are gone, and where to go on, 0 = that is all.
+func (v *View) expungeSome(ctx context.Context, uids imapwire.SeqSet, from uint32) (n int, next uint32, modseq uint64, err error) {
 	m, err := v.opened(ctx, mailbox.Write)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	defer m.Close()
 	if err := v.sync(ctx, m); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if m.Header().Deleted == 0 {
-		return 0, 0, nil
+		return 0, 0, 0, nil
 	}
 	m.Announce(v.cause(false))
 	var failed error
 	s := scan{v: v}
-	err = v.walk(m, v.All(), func(_ uint32, r *mailbox.Record) bool {
+	err = v.walk(m, after(v.All(), from-1), func(seq uint32, r *mailbox.Record) bool {
 		if !r.Live() || r.Flags&mailbox.Deleted == 0 || (uids != nil && !uids.Contains(r.UID)) {
 			return true
+		}
+		if len(s.gone) == v.atOnce() {
+			next = seq
+			return false
 		}
 		failed = m.Expunge(r, v.o.SessionID)
 		v.delay(r.Modseq)
@@ -287,16 +333,16 @@ func (v *View) Expunge(ctx context.Context, uids imapwire.SeqSet) (n int, modseq
 		return failed == nil
 	})
 	if err = firstError(err, failed); err != nil || s.gone == nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if err := m.Commit(ctx); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	n = len(s.gone)
 	s.finish()
 	h := m.Header()
 	v.note(m, &h)
-	return n, h.HighestModseq, nil
+	return n, next, h.HighestModseq, nil
 }
 
 // ResolveUIDs makes a set of UIDs one for Expunge.

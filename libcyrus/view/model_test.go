@@ -193,7 +193,9 @@ func (f *follower) storeAtRandom(rnd *rand.Rand) {
 	if rnd.IntN(2) == 0 {
 		c.Conditional, c.UnchangedSince = true, f.mod[f.uids[seq-1]]
 	}
-	if _, err := f.s.Store(ctx, imapwire.SeqSet{{First: seq, Last: seq}}, false, c); err != nil {
+	f.s.o.ChangeAtOnce = 1 + rnd.IntN(3)
+	last := min(seq+uint32(rnd.IntN(5)), uint32(len(f.uids)))
+	if _, err := f.s.Store(ctx, imapwire.SeqSet{{First: seq, Last: last}}, false, c); err != nil {
 		f.t.Fatal(err)
 	}
 	f.s.Report(f.s.w, false, false)
@@ -209,6 +211,7 @@ func (f *follower) expungeSome(rnd *rand.Rand) {
 	var chosen imapwire.SeqSet
 	first := uint32(1 + rnd.IntN(len(f.uids)-1))
 	chosen = append(chosen, imapwire.SeqRange{First: first, Last: first + uint32(rnd.IntN(2))})
+	f.s.o.ChangeAtOnce = 1 + rnd.IntN(3)
 	if _, err := f.s.Store(ctx, chosen, false, FlagChange{Operation: Add, Flags: mailbox.Deleted}); err != nil {
 		f.t.Fatal(err)
 	}

@@ -172,8 +172,13 @@ func (v *View) addChanges(c []change) {
 	for i := range c {
 		v.touch(c[i].uid)
 	}
-	if len(v.changed) == 0 {
+	n := len(v.changed)
+	if n == 0 {
 		v.changed = c
+		return
+	}
+	if v.changed[n-1].uid < c[0].uid {
+		v.changed = append(v.changed, c...)
 		return
 	}
 	all := append(slices.Clone(c), v.changed...) // the newer one first

@@ -105,6 +105,25 @@ func after(t Targets, seq uint32) Targets {
 	return nil
 }
 
+// split splits messages after the first n.
+func split(t Targets, n int) (first, rest Targets) {
+	for i, g := range t {
+		size := int(g.Last-g.First) + 1
+		if n >= size {
+			n -= size
+			continue
+		}
+		first, rest = slices.Clone(t[:i]), slices.Clone(t[i:])
+		if n > 0 {
+			middle := g.First + uint32(n)
+			first = append(first, imapwire.SeqRange{First: g.First, Last: middle - 1})
+			rest[0].First = middle
+		}
+		return first, rest
+	}
+	return t, nil
+}
+
 // recordBatch is how many records are copied out of the index at a time:
 // 512 are about 100 KiB.
 const recordBatch = 512

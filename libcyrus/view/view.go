@@ -41,6 +41,7 @@ type Options struct {
 	Folding           message.Folding // of SEARCH
 	MaxHeaderLines    int             // maxheaderlines
 	MaxMemory         int             // octets that SORT and THREAD may need; 0 = enough for a million messages
+	ChangeAtOnce      int             // messages that STORE and EXPUNGE change in one step; 0 = 20,000
 	Log               *slog.Logger
 	// Progress, if not nil, is called from time to time with the messages that
 	// a method has dealt with, and how many there are. An error ends the

@@ -348,6 +348,58 @@ func TestOtherReadersSeen(t *testing.T) {
 	}
 }
 
+// TestChangesInSteps: STORE and EXPUNGE of many messages are done in parts,
+// and say the same as in one.
+func TestChangesInSteps(t *testing.T) {
+	for _, user := range []string{"alice", "bob"} { // \Seen is in the index, and in a seen database
+		t.Run(user, func(t *testing.T) {
+			var said [2]string
+			for i, atOnce := range []int{0, 2} {
+				e := newEnv(t)
+				e.fill(9)
+				a, other := e.open(user, false), e.open(user, false)
+				a.o.ChangeAtOnce = atOnce
+				a.store("3", FlagChange{Operation: Add, Flags: mailbox.Seen})
+				text := a.store("2:6,8", FlagChange{Operation: Add, Flags: mailbox.Seen, Keywords: []string{"one"}})
+				modified, err := a.Store(ctx, set("1:*"), false, FlagChange{Operation: Replace, Flags: mailbox.Seen, Conditional: true, UnchangedSince: a.HighestModseq() - 2})
+				text += fmt.Sprint("|", modified, err)
+				a.Report(a.w, false, false)
+				text += "|" + a.sent() + "|" + other.noop()
+				if user == "alice" {
+					a.store("1,3:5,7:9", FlagChange{Operation: Add, Flags: mailbox.Deleted})
+					n, modseq, err := a.Expunge(ctx, nil)
+					text += fmt.Sprint("|", n, modseq, err)
+					n, _, err = a.Expunge(ctx, nil)
+					text += fmt.Sprint("|", n, err)
+					a.Report(a.w, true, false)
+					text += "|" + a.sent() + "|" + other.noop() + "|" + e.open(user, true).fetch("1:*", "(UID FLAGS)")
+				}
+				said[i] = text
+			}
+			if said[0] != said[1] || strings.Count(said[0], "FETCH") < 9 {
+				t.Errorf("in one step:\n%s\nin several:\n%s", said[0], said[1])
+			}
+		})
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		set         string
+		n           int
+		first, rest string
+	}{
+		{"1:5,7", 3, "1:3", "4:5,7"}, {"1:5,7", 5, "1:5", "7"}, {"1:5,7", 6, "1:5,7", ""}, {"1:5,7", 9, "1:5,7", ""}, {"2,4", 1, "2", "4"},
+	} {
+		if first, rest := split(set(c.set), c.n); first.String() != c.first || rest.String() != c.rest {
+			t.Errorf("%s after %d: %s and %s", c.set, c.n, first, rest)
+		}
+	}
+	if first, rest := split(nil, 5); first != nil || rest != nil {
+		t.Error(first, rest)
+	}
+}
+
 func TestDeletedMailbox(t *testing.T) {
 	e := newEnv(t)
 	e.fill(2)
