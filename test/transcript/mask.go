@@ -131,6 +131,13 @@ func (m *Masker) withoutAdded(recorded, got []byte) []byte {
 	})
 }
 
+// addsLine reports whether a line that a server sent is one more in its answer
+// to LHLO than was recorded, of a capability that is ours alone.
+func (m *Masker) addsLine(recorded, got []byte) bool {
+	word, ok := bytes.CutPrefix(bytes.TrimRight(got, "\r\n"), []byte("250-"))
+	return ok && !bytes.HasPrefix(recorded, got) && m.isIn(m.added, string(word))
+}
+
 // Unused returns the words that no recording held, and those that were added
 // nowhere: their rows hide nothing and have to go.
 func (m *Masker) Unused() []string {

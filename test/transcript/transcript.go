@@ -411,6 +411,9 @@ func (c *conn) step(s Step, mask *Masker, said *variables) error {
 		return nil
 	}
 	got, err := c.line(patience)
+	for err == nil && mask.addsLine(s.Data, got) {
+		got, err = c.line(patience)
+	}
 	said.note(got)
 	if err != nil && s.closed() && len(got) == 0 {
 		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
