@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,14 +14,15 @@ import (
 // told to try again.
 const lockWait = time.Minute
 
-// dataTimeout bounds the silence of a client while it sends a message.
-const dataTimeout = 5 * time.Minute
-
 // data is DATA (RFC 2033 section 4.2): one reply for each recipient, after
 // the message lasts in his mailbox.
 func (s *session) data(ctx context.Context, _ string) {
+	if s.mail.transfer != nil {
+		s.w.Line("503 5.5.1 DATA after BDAT")
+		return
+	}
 	if len(s.mail.to) == 0 {
-		s.w.Line("503 5.5.1 No recipients")
+		s.w.Line(noRecipients)
 		return
 	}
 	staged, err := s.stage(ctx)
@@ -32,19 +31,28 @@ func (s *session) data(ctx context.Context, _ string) {
 		s.reply(err)
 		return
 	}
-	defer staged.Remove()
 	s.w.Line("354 go ahead")
 	if s.w.Flush() != nil {
+		staged.Remove()
 		s.quit = true
 		return
 	}
-	m, err := s.receive(staged)
-	if s.quit {
-		return
+	s.mail.transfer = s.transferTo(staged)
+	if s.take(s.r.Body) {
+		s.finish(ctx)
 	}
+}
+
+const noRecipients = "503 5.5.1 No recipients"
+
+// finish ends the transaction: it delivers the message that has been
+// received, or was refused, and replies for each recipient.
+func (s *session) finish(ctx context.Context) {
+	t := s.mail.transfer
+	err := t.end()
 	results := make([]error, len(s.mail.to))
 	if err == nil {
-		s.deliverAll(ctx, m, results)
+		s.deliverAll(ctx, t.m, results)
 	}
 	for i, r := range s.mail.to {
 		rcptErr := firstError(err, results[i])
@@ -108,66 +116,4 @@ func (s *session) stage(ctx context.Context) (*mailbox.Staged, error) {
 		}
 	}
 	return nil, errs.New(errs.NotFound, "lmtpd.stage", "", nil)
-}
-
-// receive reads the message off the wire. An error refuses the message; a
-// connection that broke sets s.quit.
-func (s *session) receive(staged *mailbox.Staged) (*incoming, error) {
-	m, err := s.newIncoming(staged)
-	if err != nil {
-		return nil, err
-	}
-	size := &sizeWriter{w: m, max: s.maxSize}
-	err = s.r.Body(deadlineWriter{s, size})
-	if size.got > size.max && err == nil {
-		err = errs.New(errs.TooBig, "lmtpd.receive", "", &tooBig{m.added + size.got, size.max})
-	}
-	if err != nil && errs.KindOf(err) == errs.Internal {
-		// Not of the message: the client or the network failed.
-		s.log.Info("connection lost in DATA", "client", s.conn.Client(), "error", err)
-		s.quit = true
-		return nil, err
-	}
-	if cerr := m.close(); err == nil {
-		err = cerr
-	}
-	return m, err
-}
-
-// deadlineWriter gives the client its time anew with each piece that came.
-type deadlineWriter struct {
-	s *session
-	w io.Writer
-}
-
-func (d deadlineWriter) Write(p []byte) (int, error) {
-	if err := d.s.conn.SetReadDeadline(time.Now().Add(dataTimeout)); err != nil {
-		return 0, err
-	}
-	return d.w.Write(p)
-}
-
-// sizeWriter refuses more octets than a message may have.
-type sizeWriter struct {
-	w        io.Writer
-	max, got int64
-}
-
-// tooBig is a message over maxmessagesize.
-type tooBig struct{ size, max int64 }
-
-// Error is what the client is told.
-func (t *tooBig) Error() string {
-	return fmt.Sprintf("Message size (%d) exceeds fixed maximum message size (%d)", t.size, t.max)
-}
-
-func (z *sizeWriter) Write(p []byte) (int, error) {
-	if z.got += int64(len(p)); z.got > z.max {
-		return len(p), nil // counted to its end: the reply has the size
-	}
-	n, err := z.w.Write(p)
-	if err != nil {
-		err = errs.New(diskKind(err), "lmtpd.receive", "", err)
-	}
-	return n, err
 }

@@ -27,7 +27,15 @@ func (s *session) hello(_ context.Context, args string) {
 		s.w.Linef("250-AUTH %s", strings.Join(mechs, " "))
 	}
 	s.w.Line("250-IGNOREQUOTA")
+	for _, ours := range beyondCyrus {
+		s.w.Line("250-" + ours)
+	}
 	s.w.Linef("250 Ok SESSIONID=<%s>", s.conn.SessionID())
+}
+
+// beyondCyrus is what Cyrus 3.6 does not offer.
+var beyondCyrus = []string{
+	"CHUNKING", // RFC 3030
 }
 
 // mayStartTLS reports whether STARTTLS makes sense now: a trusted client

@@ -18,7 +18,7 @@ const (
 // transaction even if a parameter is then refused.
 func (s *session) mailFrom(_ context.Context, args string) {
 	if s.trust == untrusted {
-		s.authRequired()
+		s.w.Line(s.authNeeded())
 		return
 	}
 	if s.mail.begun {
@@ -39,12 +39,12 @@ func (s *session) mailFrom(_ context.Context, args string) {
 	s.w.Line("250 2.1.0 ok")
 }
 
-func (s *session) authRequired() {
+// authNeeded is what somebody is told who is not trusted yet.
+func (s *session) authNeeded() string {
 	if config.SoftNoauth.In(s.conf) {
-		s.w.Line("430 Authentication required")
-	} else {
-		s.w.Line("530 Authentication required")
+		return "430 Authentication required"
 	}
+	return "530 Authentication required"
 }
 
 // parameters is what follows a path, divided at each blank.

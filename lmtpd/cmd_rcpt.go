@@ -11,6 +11,10 @@ func (s *session) rcptTo(ctx context.Context, args string) {
 		s.w.Line("503 5.5.1 Need MAIL command")
 		return
 	}
+	if s.mail.transfer != nil {
+		s.w.Line("503 5.5.1 RCPT after BDAT")
+		return
+	}
 	path, params, ok := s.cutPath(args, "TO:")
 	if !ok {
 		s.w.Line(badParameters)

@@ -14,6 +14,7 @@ type command struct {
 // cmd_NAME.go and a line here.
 var commands = map[string]command{
 	"AUTH":     {args: true, needsArg: true, run: (*session).auth},
+	"BDAT":     {args: true, needsArg: true, run: (*session).bdat},
 	"DATA":     {run: (*session).data},
 	"LHLO":     {args: true, duringShutdown: true, run: (*session).hello},
 	"MAIL":     {args: true, run: (*session).mailFrom},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -80,6 +81,22 @@ func TestDecodeXtext(t *testing.T) {
 	}
 }
 
+func TestParseChunk(t *testing.T) {
+	for in, want := range map[string]string{
+		"0": "0 false <nil>", "12": "12 false <nil>", "12 LAST": "12 true <nil>", "007 lAsT": "7 true <nil>",
+		"9223372036854775807": "9223372036854775807 false <nil>",
+		"":                    "0 false invalid syntax", " 1": "0 false invalid syntax", "+1": "0 false invalid syntax", "-1": "0 false invalid syntax",
+		"1 ": "0 false invalid syntax", "1  LAST": "0 false invalid syntax", "LAST": "0 false invalid syntax", "1 LAST 2": "0 false invalid syntax",
+		"9223372036854775808": `9223372036854775807 false strconv.ParseInt: parsing "9223372036854775808": value out of range`,
+		"1x LAST":             `0 true strconv.ParseInt: parsing "1x": invalid syntax`,
+	} {
+		size, last, err := parseChunk(in)
+		if got := fmt.Sprint(size, last, err); got != want {
+			t.Errorf("parseChunk(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
 func FuzzPath(f *testing.F) {
 	f.Add(`<@a,@b:"x\y"+z@[1.2]> SIZE=4`)
 	f.Add("<fred+Work@x.org>")
@@ -116,6 +133,9 @@ func FuzzCommands(f *testing.F) {
 	f.Fuzz(func(t *testing.T, args string) {
 		s := &session{server: &server{conf: c, maxSize: math.MaxInt32}}
 		for _, keyword := range []string{"FROM:", "TO:"} {
+			if size, _, err := parseChunk(args); err == nil && size < 0 {
+				t.Fatalf("%q is a chunk of %d octets", args, size)
+			}
 			path, params, ok := s.cutPath(args, keyword)
 			if !ok {
 				continue

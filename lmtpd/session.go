@@ -56,6 +56,8 @@ type envelope struct {
 	authGiven  bool   // … and it was not <>
 	size       int64  // SIZE= of MAIL, octets; 0 if not said
 	to         []*recipient
+	// transfer is the message itself, from DATA or the first BDAT on.
+	transfer *transfer
 }
 
 func newSession(s *server, c *worker.Conn) *session {
@@ -68,6 +70,7 @@ func newSession(s *server, c *worker.Conn) *session {
 
 // serve runs the dialog. Errors of the connection end it.
 func (s *session) serve(ctx context.Context) error {
+	defer s.reset()
 	if s.trust == preauth {
 		s.conn.StartTelemetry("postman")
 	}
@@ -151,4 +154,7 @@ func (s *session) do(ctx context.Context, line []byte) {
 }
 
 // reset ends the transaction.
-func (s *session) reset() { s.mail = envelope{} }
+func (s *session) reset() {
+	s.mail.transfer.remove()
+	s.mail = envelope{}
+}

@@ -163,6 +163,35 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// TestChunk reads lines and counted octets in turn, however they arrive.
+func TestChunk(t *testing.T) {
+	text := strings.Repeat(".\r\n\x00\n\r", 3000)
+	for _, size := range []int{1, 3, 8191, 8192, 1 << 20} {
+		r := NewReader(&chunks{[]byte("ONE\r\n" + text + "TWO\nTHREE\r\n"), size}, 100)
+		var got bytes.Buffer
+		for _, want := range []string{"ONE", "TWO", "THREE"} {
+			if line, err := r.Line(); err != nil || string(line) != want {
+				t.Fatalf("in pieces of %d: %q, %v, want %q", size, line, err, want)
+			}
+			n := map[string]int64{"ONE": int64(len(text))}[want]
+			if err := r.Chunk(&got, n); err != nil || got.String() != text {
+				t.Fatalf("in pieces of %d: %d octets, %v", size, got.Len(), err)
+			}
+		}
+		if err := r.Chunk(io.Discard, 1); err != io.ErrUnexpectedEOF {
+			t.Errorf("past the end: %v", err)
+		}
+	}
+	full := errors.New("disk full")
+	r := NewReader(strings.NewReader(text+"NEXT\r\n"), 100)
+	if err := r.Chunk(writerFunc(func([]byte) (int, error) { return 0, full }), int64(len(text))); err != full {
+		t.Errorf("Chunk = %v, want %v", err, full)
+	}
+	if line, err := r.Line(); err != nil || string(line) != "NEXT" {
+		t.Errorf("the dialog does not go on: %q, %v", line, err)
+	}
+}
+
 // FuzzReader checks that hostile input never loses sync or panics.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("LHLO x\r\nDATA\r\n.\r\n"), true)

@@ -147,6 +147,32 @@ func (r *Reader) Body(w io.Writer) error {
 	}
 }
 
+// Chunk copies the next n octets to w as they are (RFC 3030 section 2); n is
+// at least 0. The errors are those of Body: one of w is returned after all n
+// octets have been read.
+func (r *Reader) Chunk(w io.Writer, n int64) error {
+	var werr error
+	for n > 0 {
+		p := r.window(0)
+		if len(p) == 0 {
+			if err := r.fill(); err != nil {
+				if err == io.EOF {
+					err = io.ErrUnexpectedEOF
+				}
+				return err
+			}
+			continue
+		}
+		p = p[:min(int64(len(p)), n)]
+		if werr == nil {
+			_, werr = w.Write(p)
+		}
+		r.pos += len(p)
+		n -= int64(len(p))
+	}
+	return werr
+}
+
 // body is the state of one text.
 type body struct {
 	w       io.Writer

@@ -37,6 +37,8 @@ type Group struct {
 	Look []string
 	// LookIn is more mailboxes that are looked at: "USER MAILBOX".
 	LookIn []string
+	// Chunks has the mails of Dialog sent by BDAT. The lines are those of DATA.
+	Chunks bool
 }
 
 // An Outcome is what a server did: a line for each answer, mail sent and
@@ -174,6 +176,11 @@ func (r *runner) dialog() {
 	accepted, going := 0, false
 	for _, line := range r.g.Dialog {
 		name, isMail := strings.CutPrefix(line, "@")
+		if !isMail && line == "DATA" && r.g.Chunks && accepted > 0 {
+			going = true
+			r.add("DATA -> 354 go ahead")
+			continue
+		}
 		if !isMail {
 			r.lmtp.send([]byte(line + "\r\n"))
 			reply := r.lmtp.reply()
@@ -197,12 +204,33 @@ func (r *runner) dialog() {
 			continue
 		}
 		going = false
-		r.lmtp.send(wire(m.Text))
+		r.sendText(m)
 		for i := range accepted {
 			r.add("  %s %d -> %s", name, i+1, r.lmtp.reply())
 		}
 		accepted = 0
 		r.sent()
+	}
+}
+
+// sendText sends a mail, after DATA or in chunks of several sizes, all at once.
+func (r *runner) sendText(m Mail) {
+	if !r.g.Chunks {
+		r.lmtp.send(wire(m.Text))
+		return
+	}
+	var all []byte
+	rest, chunks := m.Text, 0
+	for ; rest != ""; chunks++ {
+		n := min([]int{1, 0, 7, 1000, 100000, 2}[chunks%6], len(rest))
+		all = append(fmt.Appendf(all, "BDAT %d\r\n", n), rest[:n]...)
+		rest = rest[n:]
+	}
+	r.lmtp.send(append(all, "BDAT 0 LAST\r\n"...))
+	for range chunks {
+		if reply := r.lmtp.reply(); !strings.HasPrefix(reply, "250 2.0.0 ") {
+			r.tb.Errorf("%s: a chunk is answered %q", m.Name, reply)
+		}
 	}
 }
 
