@@ -2,7 +2,6 @@ package mboxlist_test
 
 import (
 	"flag"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,17 +64,23 @@ func TestCrash(t *testing.T) {
 		for name, change := range operations {
 			t.Run(conf+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				mean := stride
-				if conf == "by id" || *every {
-					mean = 1
+				step := 12
+				switch {
+				case *every:
+					step = 1
+				case conf != "by id":
+				case raced:
+					step = 5
+				default:
+					step = 1
 				}
-				crash(t, text, change, mean)
+				crash(t, text, change, step)
 			})
 		}
 	}
 }
 
-func crash(t *testing.T, conf string, change func(s *site.Site) error, mean int) {
+func crash(t *testing.T, conf string, change func(s *site.Site) error, step int) {
 	base := furnished(t, conf)
 	openOn(t, base, conf).Close() // recoveries of databases
 	before := picture(t, base.Crash(0), conf, -1)
@@ -89,7 +94,7 @@ func crash(t *testing.T, conf string, change func(s *site.Site) error, mean int)
 	if slices.Equal(before, after) {
 		t.Fatalf("nothing changes: %q", before)
 	}
-	for i := 0; ; i += 1 + rand.IntN(2*mean-1) {
+	for i := len(t.Name()) % step; ; i += step {
 		m := base.Crash(0)
 		s, err := tryOpen(disk.KillAt(m, i), conf)
 		if err == nil {
@@ -109,10 +114,9 @@ func crash(t *testing.T, conf string, change func(s *site.Site) error, mean int)
 	}
 }
 
-// stride is the mean distance of the kills that TestCrash tries where mailboxes
-// are not kept by unique id, all of which take a minute.
-const stride = 12
-
+// every is what TestCrash does not do by default, for it takes a minute: it tries
+// each operation only where mailboxes are kept by unique id, of the others every
+// twelfth; with the race detector every fifth, and every twelfth of the others.
 var every = flag.Bool("every", false, "try a kill at each operation in all configurations")
 
 // furnished is a site whose user alice has something of everything.
