@@ -87,6 +87,7 @@ type List struct {
 	db         cyrusdb.DB
 	recounts   recounts
 	journal    journal
+	parsed     parsed
 }
 
 // New returns the list kept in o.DB.
@@ -115,7 +116,7 @@ func (l *List) fetch(ctx context.Context, key []byte) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	e, err := decode(key, raw)
+	e, err := l.parsed.entry(key, raw)
 	if err != nil {
 		l.o.Log.Error("DBERROR: entry of the mailbox list cannot be read", "key", string(key), "error", err)
 		return stored{}, errs.New(errs.BadFormat, "mboxlist.fetch", string(key), err)
