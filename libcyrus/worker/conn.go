@@ -31,7 +31,7 @@ type Conn struct {
 	layer   Layer     // nil without one
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	unread  []byte // a byte that Park had to take out of the TLS connection
+	unread  []byte // what Park has read
 	tele    *telemetry
 	account account
 
@@ -40,6 +40,8 @@ type Conn struct {
 	id       string
 	ending   *Ending
 	deadline time.Time // of reading, as the session wants it
+	readBy   time.Time // that of the wire
+	writeBy  time.Time // the same of writing
 	onCancel func()
 	parks    uint64 // number of the last Park
 	parked   bool   // it has not ended
@@ -128,6 +130,9 @@ func (c *Conn) readTransport(b []byte) (n int, err error) {
 		return c.transport().Read(b)
 	}
 	n = copy(b, c.unread)
+	if c.unread = c.unread[n:]; len(c.unread) > 0 || c.tls == nil {
+		return n, nil
+	}
 	c.unread = nil
 	m, err := c.wire.tryRead(c.tls, b[n:])
 	if err == nil {
@@ -203,11 +208,39 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.ending != nil {
 		return nil
 	}
-	return c.wire.SetReadDeadline(t)
+	return c.setRead(t)
 }
 
 // SetWriteDeadline sets the time until which Write waits.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wire.SetWriteDeadline(t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if soEnough(c.writeBy, t) {
+		return nil
+	}
+	c.writeBy = t
+	return c.wire.SetWriteDeadline(t)
+}
+
+// setRead sets the deadline of reading from the wire. The caller holds mu.
+func (c *Conn) setRead(t time.Time) error {
+	if soEnough(c.readBy, t) {
+		return nil
+	}
+	c.readBy = t
+	return c.wire.SetReadDeadline(t)
+}
+
+// soEnough reports whether a deadline is near enough to the one that is
+// wanted: before it by not more than a 256th of the wait. With each command
+// they were set four times, for the same half hour.
+func soEnough(have, want time.Time) bool {
+	if have.IsZero() || want.IsZero() {
+		return false // a new wire, or an end of waiting for ever
+	}
+	early := want.Sub(have)
+	return early >= 0 && early <= time.Until(want)/256
+}
 
 // lastWords is how long a client that must go may take to hear why.
 const lastWords = 5 * time.Second
@@ -235,7 +268,9 @@ func (c *Conn) end(e *Ending) {
 	if !e.Graceful && cancel != nil {
 		cancel()
 	}
-	_ = c.wire.SetReadDeadline(past)
+	c.mu.Lock()
+	_ = c.setRead(past)
+	c.mu.Unlock()
 }
 
 // ended returns why the session must end, or nil.
@@ -264,7 +299,7 @@ func (c *Conn) abort() {
 
 // finish releases all that belongs to the session.
 func (c *Conn) finish() {
-	_ = c.wire.SetWriteDeadline(time.Now().Add(lastWords))
+	_ = c.SetWriteDeadline(time.Now().Add(lastWords))
 	if c.tls != nil {
 		_ = c.tls.CloseWrite()
 	}

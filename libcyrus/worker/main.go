@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -100,10 +98,12 @@ func run(s Service, args []string, inherited error) int {
 		log.Error(inherited.Error())
 		return 1
 	}
-	tune()
+	heap := tune()
 	profileOnSignal(log)
 	env := &Env{Config: conf, Log: log, Service: ident, MaxClients: maxClients(f.stdio), Stdio: f.stdio, Args: f.args, flags: f.own}
-	return newProcess(s, env, f).run()
+	p := newProcess(s, env, f)
+	p.heap = heap
+	return p.run()
 }
 
 // newLog returns the log of the service.
@@ -123,19 +123,6 @@ func maxClients(stdio bool) int {
 		return 1
 	}
 	return n
-}
-
-// tune sets the runtime up for many small sessions in each of many
-// processes. What the environment says (GOGC, GOMAXPROCS, GOMEMLIMIT) is
-// left alone.
-func tune() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // measured: memory per client matters more than the collector's time
-	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		// There are several workers; none needs the whole machine.
-		runtime.GOMAXPROCS(min(runtime.NumCPU(), max(2, runtime.NumCPU()/4)))
-	}
 }
 
 // flags is a worker's command line.

@@ -43,6 +43,7 @@ type process struct {
 	ids     sessionIDs
 	names   *hostNames
 	rules   *wrappers
+	heap    *heap // nil: the runtime's
 	ppid    int
 	ended   chan struct{} // closed when there is nothing left to do
 
@@ -385,6 +386,7 @@ func (p *process) watch() {
 		if p.idle() {
 			p.drain("", 0)
 		}
+		p.heap.rest()
 	}
 }
 

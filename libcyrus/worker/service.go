@@ -55,6 +55,8 @@ type Env struct {
 
 	flags   map[byte]string
 	process *process
+
+	noShutdown noShutdown
 }
 
 // Flag returns the argument of one of the service's own flags ("" for a

@@ -22,6 +22,9 @@ type wire struct {
 	net.Conn
 	raw    syscall.RawConn
 	noWait bool // Read fails with errWouldBlock instead of waiting
+
+	readFirst func(fd uintptr) bool // take
+	first     []byte
 }
 
 func newWire(c net.Conn) (*wire, error) {
@@ -33,7 +36,9 @@ func newWire(c net.Conn) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{Conn: c, raw: raw}, nil
+	w := &wire{Conn: c, raw: raw}
+	w.readFirst = w.take
+	return w, nil
 }
 
 // wouldBlock is a net.Error of the kind after which crypto/tls can go on.
@@ -115,6 +120,34 @@ func peek(fd uintptr) bool {
 	}
 }
 
+// firstOctets is how much is read of what wakes a session: most commands are
+// shorter.
+const firstOctets = 256
+
+// waitRead is waitReadable, and returns the first of what there is, read. To
+// look whether there is something and to read it afterwards were two calls.
+func (w *wire) waitRead() (first []byte, err error) {
+	err = w.raw.Read(w.readFirst)
+	first, w.first = w.first, nil
+	return first, err
+}
+
+// take reads into w.first if there is something, and reports whether a Read
+// would not wait.
+func (w *wire) take(fd uintptr) bool {
+	var b [firstOctets]byte
+	for {
+		n, err := unix.Read(int(fd), b[:])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case n > 0:
+			w.first = append(make([]byte, 0, n), b[:n]...)
+		}
+		return err != unix.EAGAIN
+	}
+}
+
 // Park waits until a Read would return something, without a buffer: for a
 // client that does nothing, which is most of them. The caller should have
 // given back its own buffers. timeout 0 is without end.
@@ -140,8 +173,10 @@ func (c *Conn) Park(ctx context.Context, timeout time.Duration) error {
 			if c.peekTLS() {
 				return nil
 			}
+			err = c.wire.waitReadable()
+		} else {
+			c.unread, err = c.wire.waitRead()
 		}
-		err := c.wire.waitReadable()
 		switch {
 		case err == nil && c.tls == nil:
 			return nil
@@ -182,7 +217,7 @@ func (c *Conn) setPark(timeout time.Duration) (number uint64, err error) {
 	}
 	c.parks++
 	c.parked = true
-	return c.parks, c.wire.SetReadDeadline(t)
+	return c.parks, c.setRead(t)
 }
 
 // unsetPark sets the session's own deadline again.
@@ -191,7 +226,7 @@ func (c *Conn) unsetPark() {
 	defer c.mu.Unlock()
 	c.parked = false
 	if c.ending == nil {
-		_ = c.wire.SetReadDeadline(c.deadline)
+		_ = c.setRead(c.deadline)
 	}
 }
 
@@ -200,7 +235,7 @@ func (c *Conn) wake(number uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.parked && c.parks == number {
-		_ = c.wire.SetReadDeadline(past)
+		_ = c.setRead(past)
 	}
 }
 
