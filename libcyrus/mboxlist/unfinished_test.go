@@ -68,10 +68,11 @@ func TestCrash(t *testing.T) {
 				switch {
 				case *every:
 					step = 1
-				case conf != "by id":
+				case raced && conf != "by id":
+					step = 36
 				case raced:
-					step = 5
-				default:
+					step = 6
+				case conf == "by id":
 					step = 1
 				}
 				crash(t, text, change, step)
@@ -116,7 +117,7 @@ func crash(t *testing.T, conf string, change func(s *site.Site) error, step int)
 
 // every is what TestCrash does not do by default, for it takes a minute: it tries
 // each operation only where mailboxes are kept by unique id, of the others every
-// twelfth; with the race detector every fifth, and every twelfth of the others.
+// twelfth; with the race detector every sixth and every 36th.
 var every = flag.Bool("every", false, "try a kill at each operation in all configurations")
 
 // furnished is a site whose user alice has something of everything.
