@@ -181,6 +181,7 @@ func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 		},
 		SessionID:      s.conn.SessionID(),
 		MaxHeaderLines: config.Maxheaderlines.In(s.conf),
+		Memory:         s.sorting,
 		Log:            s.log,
 		Progress:       s.progress,
 	}

@@ -60,13 +60,10 @@ func (s *session) sorted(a *sortArgs, uid bool) (string, error) {
 	if a.search.Fuzzy {
 		return s.foundNothing(&a.search, start)
 	}
-	order, err := s.view.Sort(s.ctx, &a.search, a.keys)
-	if err != nil {
+	r := searchAnswer{name: "SORT", search: &a.search, view: s.view, uid: uid, sorted: true}
+	var err error
+	if r.order, err = s.view.Sort(s.ctx, &a.search, a.keys, r.add); err != nil {
 		return "", s.notFound(&a.search, err)
-	}
-	r := searchAnswer{name: "SORT", search: &a.search, view: s.view, uid: uid, sorted: true, order: order}
-	for i := range order {
-		r.add(order[i])
 	}
 	return s.found(&r, a.keys, start)
 }

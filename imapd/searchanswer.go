@@ -9,7 +9,7 @@ import (
 )
 
 // searchAnswer is what a search has found. It takes 8 octets for each run of
-// neighbours, or 16 for each message if they are sorted.
+// neighbours, or 4 for each message if they are sorted.
 type searchAnswer struct {
 	name    string // SEARCH or SORT
 	search  *imapwire.Search
@@ -20,7 +20,7 @@ type searchAnswer struct {
 
 	n               int
 	set             view.Targets // if not sorted
-	order           []view.Found // if sorted
+	order           []uint32     // if sorted: sequence numbers
 	lowest, highest view.Found   // by sequence number
 	modseq          uint64       // the highest
 }
@@ -52,8 +52,8 @@ func (a *searchAnswer) number(f *view.Found) uint32 {
 // half-open, in order.
 func (a *searchAnswer) each(from, to int, fn func(view.Found)) {
 	if a.sorted {
-		for _, f := range a.order[from:to] {
-			fn(f)
+		for _, seq := range a.order[from:to] {
+			fn(view.Found{Seq: seq, UID: a.view.UID(seq)})
 		}
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"gocyrus/libcyrus/sasl"
 	"gocyrus/libcyrus/scripts"
 	"gocyrus/libcyrus/site"
+	"gocyrus/libcyrus/view"
 	"gocyrus/libcyrus/worker"
 )
 
@@ -36,6 +37,7 @@ type server struct {
 	metadata  *metadata.Store
 	stamps    *stamps // for NOTIFY
 	annotator *annotator.Caller
+	sorting   *view.Budget // the memory of all SORT and THREAD
 
 	name       string        // of this host, for the greeting
 	timeout    time.Duration // of an idle client
@@ -58,6 +60,10 @@ const preAuthArgs = 64 << 10
 // maxArgs is the limit of a command's arguments if maxargssize is 0.
 const maxArgs = 8 << 20
 
+// sortMemory is how many octets all SORT and THREAD of a process may need at a
+// time: more of them wait for each other. 256 MiB are what one may need alone.
+const sortMemory = 256 << 20
+
 // open makes the server of this process.
 func open(env *worker.Env) (worker.Handler, error) {
 	c := env.Config
@@ -67,7 +73,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	}
 	st.AfterPanic(env.Drain)
 	scripts.ForNewUsers(st)
-	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st), stamps: &stamps{site: st}, annotator: annotator.New(st)}
+	s := &server{env: env, conf: c, log: env.Log, site: st, auth: auth.New(c, env.Log), metadata: metadata.New(st), stamps: &stamps{site: st}, annotator: annotator.New(st), sorting: view.NewBudget(sortMemory)}
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",
 		ProxyServers: true,

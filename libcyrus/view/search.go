@@ -42,6 +42,12 @@ func (v *View) each(ctx context.Context, s *imapwire.Search, found func(*candida
 
 // eachOf is each among some messages.
 func (v *View) eachOf(ctx context.Context, t Targets, s *imapwire.Search, found func(*candidate)) error {
+	return v.eachWithin(ctx, t, s, nil, found)
+}
+
+// eachWithin is eachOf where found takes memory, which it waits for now and
+// then, with the mailbox closed.
+func (v *View) eachWithin(ctx context.Context, t Targets, s *imapwire.Search, mem *memory, found func(*candidate)) error {
 	charset := s.Charset
 	if charset == "" {
 		charset = "us-ascii"
@@ -55,8 +61,14 @@ func (v *View) eachOf(ctx context.Context, t Targets, s *imapwire.Search, found 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := v.progress(total, t); err != nil {
+		progress := func() error { return v.progress(total, t) }
+		if err := progress(); err != nil {
 			return err
+		}
+		if mem != nil {
+			if err := mem.wait(ctx, progress); err != nil {
+				return err
+			}
 		}
 		last, err := v.searchBatch(ctx, t, q, found)
 		if err != nil {

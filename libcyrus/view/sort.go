@@ -14,29 +14,33 @@ import (
 	"gocyrus/libcyrus/message"
 )
 
-// Sort returns the messages that fit a search, in the order of the keys;
-// those that are equal in all of them in that of the mailbox.
+// Sort returns the sequence numbers of the messages that fit a search, in the
+// order of the keys; those that are equal in all of them in that of the
+// mailbox. found is called for each message, ascending, before. The result
+// takes 4 octets for each message.
 //
 // Source: index_sort and index_sort_compare in Cyrus imap/index.c.
-func (v *View) Sort(ctx context.Context, s *imapwire.Search, keys []imapwire.SortKey) ([]Found, error) {
-	return v.sortOf(ctx, v.All(), s, keys)
+func (v *View) Sort(ctx context.Context, s *imapwire.Search, keys []imapwire.SortKey, found func(Found)) ([]uint32, error) {
+	return v.sortOf(ctx, v.All(), s, keys, found)
 }
 
 // sortOf is Sort among some messages.
-func (v *View) sortOf(ctx context.Context, t Targets, s *imapwire.Search, keys []imapwire.SortKey) ([]Found, error) {
-	var found []Found
+func (v *View) sortOf(ctx context.Context, t Targets, s *imapwire.Search, keys []imapwire.SortKey, found func(Found)) ([]uint32, error) {
+	var seqs []uint32
 	columns := make([]column, len(keys))
 	for i := range keys {
 		columns[i] = v.column(&keys[i])
 	}
-	used := 0
-	err := v.eachOf(ctx, t, s, func(c *candidate) {
-		found = append(found, Found{c.seq, c.r.UID, c.r.Modseq})
-		used += foundMemory
+	mem := v.memory()
+	defer mem.end()
+	err := v.eachWithin(ctx, t, s, mem, func(c *candidate) {
+		found(Found{c.seq, c.r.UID, c.r.Modseq})
+		seqs = append(seqs, c.seq)
+		used := foundMemory
 		for i := range columns {
 			used += columns[i].add(c)
 		}
-		c.bound(used)
+		mem.take(c, used)
 	})
 	if err != nil {
 		return nil, err
@@ -44,40 +48,53 @@ func (v *View) sortOf(ctx context.Context, t Targets, s *imapwire.Search, keys [
 	for i := range columns {
 		columns[i].rank()
 	}
-	order := make([]uint32, len(found))
+	order := make([]uint32, len(seqs))
 	for i := range order {
 		order[i] = uint32(i)
 	}
 	slices.SortFunc(order, func(a, b uint32) int { return compare(columns, a, b) })
-	sorted := make([]Found, len(found))
 	for i, n := range order {
-		sorted[i] = found[n]
+		order[i] = seqs[n]
 	}
-	return sorted, nil
+	return order, nil
 }
 
-// maxMemory is about how many octets SORT and THREAD may need if Options does
-// not say: 256 MiB do for a million messages.
+// maxMemory is about how many octets a SORT or THREAD may need if Options does
+// not say: 256 MiB do for a million messages by two keys with a text of its own
+// for each message.
 const maxMemory = 256 << 20
 
 // About what is needed for each message that was found, for each value of a
 // sort key, and besides its octets for each text that is kept.
 const (
-	foundMemory = 2*16 + 4
+	foundMemory = 2 * 4
 	valueMemory = 8
 	textMemory  = 64
 )
 
-// bound ends a search whose result takes too much memory.
-func (c *candidate) bound(used int) {
-	limit := c.v.o.MaxMemory
-	if limit == 0 {
-		limit = maxMemory
-	}
-	if used > limit && c.err == nil {
-		c.err = errs.New(errs.TooManyMessages, "view", string(c.v.ref.Name), nil)
+// memory is what a SORT or THREAD needs.
+type memory struct {
+	v     *View
+	share *share
+	used  int
+}
+
+func (v *View) memory() *memory { return &memory{v: v, share: v.o.Memory.begin()} }
+
+// take counts some octets more, and ends a search that needs too much alone.
+func (m *memory) take(c *candidate, octets int) {
+	m.used += octets
+	if m.used > cmp.Or(m.v.o.MaxMemory, maxMemory) && c.err == nil {
+		c.err = errs.New(errs.TooManyMessages, "view", string(m.v.ref.Name), nil)
 	}
 }
+
+// wait waits until what was taken is free.
+func (m *memory) wait(ctx context.Context, progress func() error) error {
+	return m.share.need(ctx, m.used, progress)
+}
+
+func (m *memory) end() { m.share.end() }
 
 // compare compares two messages by all keys, then by their place.
 func compare(columns []column, a, b uint32) int {

@@ -62,15 +62,18 @@ type threader struct {
 }
 
 // Thread sends the threads of the messages that fit a search, and returns
-// how many messages that were.
+// how many messages that were. While they are sent, 40 octets are kept for each.
 //
 // Source: index_thread in Cyrus imap/index.c, an interpretation of RFC 5256
 // whose results it has, also where they differ from the RFC's.
 func (v *View) Thread(ctx context.Context, w *imapwire.Writer, how Algorithm, s *imapwire.Search, uid bool) (int, error) {
 	t := threader{byArrival: how == Refs, subjects: map[string]int32{"": 0}, ids: map[string]int32{}, nodes: []node{{msg: -1}}}
-	err := v.each(ctx, s, func(c *candidate) {
+	mem := v.memory()
+	defer mem.end()
+	err := v.eachWithin(ctx, v.All(), s, mem, func(c *candidate) {
+		before := t.used
 		t.add(c, how)
-		c.bound(t.used)
+		mem.take(c, t.used-before)
 	})
 	if err != nil {
 		return 0, err
@@ -93,6 +96,8 @@ func (v *View) Thread(ctx context.Context, w *imapwire.Writer, how Algorithm, s 
 		}
 		t.sort(0)
 	}
+	t.subjects = nil
+	mem.end() // a client that reads slowly holds nobody up
 	w.Text("* THREAD")
 	if n > 0 {
 		w.Text(" ")

@@ -130,7 +130,7 @@ func BenchmarkSort(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.Sort(ctx, &imapwire.Search{}, keys); err != nil {
+				if _, err := s.Sort(ctx, &imapwire.Search{}, keys, func(Found) {}); err != nil {
 					b.Fatal(err)
 				}
 			}

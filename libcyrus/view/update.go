@@ -29,7 +29,7 @@ type Update struct {
 	Search *imapwire.Search
 	Found  Targets            // what was found, of SEARCH
 	Keys   []imapwire.SortKey // of SORT; nil for SEARCH
-	Order  []Found            // what was found, of SORT
+	Order  []uint32           // what was found, of SORT: sequence numbers
 }
 
 // update is an Update with the result as the client knows it.
@@ -76,7 +76,7 @@ func (v *View) Watch(u Update) error {
 	n.search.Key = v.frozen(&u.Search.Key)
 	n.set = v.spans(u.Found)
 	for i := range u.Order {
-		n.order = append(n.order, u.Order[i].UID)
+		n.order = append(n.order, v.UID(u.Order[i]))
 	}
 	n.Search, n.Found, n.Order = nil, nil, nil
 	if v.updateRanges()+len(n.set) > maxUpdateRanges {
@@ -301,13 +301,12 @@ func (v *View) lookSorted(ctx context.Context, w *imapwire.Writer, u *update, t,
 		i, _ := slices.BinarySearch(v.uids, uid)
 		set = set.Add(uint32(i) + 1)
 	}
-	found, err := v.sortOf(ctx, set, &imapwire.Search{}, u.Keys)
+	order, err := v.sortOf(ctx, set, &imapwire.Search{}, u.Keys, func(Found) {})
 	if err != nil {
 		return err
 	}
-	order := make([]uint32, len(found))
-	for i := range found {
-		order[i] = found[i].UID
+	for i, seq := range order {
+		order[i] = v.UID(seq)
 	}
 	v.reorder(w, u, order, touched)
 	return nil

@@ -144,7 +144,7 @@ func updates(t *testing.T, seed uint64, qresync bool) {
 			check(t, s.Search(ctx, &q, func(f Found) { u.Found = u.Found.Add(f.Seq) }))
 		} else {
 			var err error
-			u.Order, err = s.Sort(ctx, &q, w.keys)
+			u.Order, err = s.Sort(ctx, &q, w.keys, func(Found) {})
 			check(t, err)
 		}
 		check(t, s.Watch(u))
@@ -228,11 +228,11 @@ func (s *session) fresh(t testing.TB, program string, keys []imapwire.SortKey) [
 		check(t, s.Search(ctx, &q, func(f Found) { uids = append(uids, f.UID) }))
 		return uids
 	}
-	found, err := s.Sort(ctx, &q, keys)
+	order, err := s.Sort(ctx, &q, keys, func(Found) {})
 	check(t, err)
-	uids := make([]uint32, len(found))
-	for i := range found {
-		uids[i] = found[i].UID
+	uids := make([]uint32, len(order))
+	for i := range order {
+		uids[i] = s.UID(order[i])
 	}
 	if len(uids) == 0 {
 		return nil
@@ -266,7 +266,7 @@ func TestUpdateLimits(t *testing.T) {
 	if s.Watch(Update{Tag: "3", Search: &long}) == nil {
 		t.Error("a long program")
 	}
-	if s.Watch(Update{Tag: "3", Search: &q, Order: make([]Found, maxUpdateSorted+1)}) == nil {
+	if s.Watch(Update{Tag: "3", Search: &q, Order: make([]uint32, maxUpdateSorted+1)}) == nil {
 		t.Error("a large sorted result")
 	}
 }
@@ -314,7 +314,7 @@ func TestProgress(t *testing.T) {
 		},
 		func(s *session) error {
 			q := parseSearch(t, "TEXT nowhere")
-			_, err := s.Sort(ctx, &q, []imapwire.SortKey{{Op: imapwire.SortDate}})
+			_, err := s.Sort(ctx, &q, []imapwire.SortKey{{Op: imapwire.SortDate}}, func(Found) {})
 			return err
 		},
 		func(s *session) error {
@@ -354,7 +354,7 @@ func TestSortMemory(t *testing.T) {
 	for limit, refused := range map[int]bool{0: false, 3000: true, 30000: false} {
 		s := e.open("alice", true)
 		s.o.MaxMemory = limit
-		_, err := s.Sort(ctx, &q, []imapwire.SortKey{{Op: imapwire.SortSubject}})
+		_, err := s.Sort(ctx, &q, []imapwire.SortKey{{Op: imapwire.SortSubject}}, func(Found) {})
 		_, terr := s.Thread(ctx, s.w, References, &q, false)
 		if errs.Is(err, errs.TooManyMessages) != refused || errs.Is(terr, errs.TooManyMessages) != refused || !refused && (err != nil || terr != nil) {
 			t.Errorf("limit %d: SORT %v, THREAD %v", limit, err, terr)

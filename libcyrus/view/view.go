@@ -40,7 +40,8 @@ type Options struct {
 	SessionID         string
 	Folding           message.Folding // of SEARCH
 	MaxHeaderLines    int             // maxheaderlines
-	MaxMemory         int             // octets that SORT and THREAD may need; 0 = enough for a million messages
+	MaxMemory         int             // octets that a SORT or THREAD may need; 0 = enough for a million messages
+	Memory            *Budget         // of all SORT and THREAD; nil = no limit
 	ChangeAtOnce      int             // messages that STORE and EXPUNGE change in one step; 0 = 20,000
 	Log               *slog.Logger
 	// Progress, if not nil, is called from time to time with the messages that
