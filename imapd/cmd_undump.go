@@ -109,7 +109,7 @@ func (u *undumping) read(r *imapwire.Reader) error {
 		return errDumpSyntax
 	}
 	limits := quota.NoLimits()
-	if word := r.Word(); !strings.EqualFold(word, "NIL") {
+	if word := r.Word(); word != "NIL" {
 		n, err := strconv.ParseInt(word, 10, 64)
 		if err != nil {
 			return errDumpSyntax

@@ -128,7 +128,9 @@ func (u *undump) annotateOnly(ctx context.Context) error {
 	if err != nil || !known {
 		return err
 	}
-	m.nextModseq()
+	for range u.annotations {
+		m.nextModseq()
+	}
 	m.AddAnnotationUse(int64(is) - int64(was))
 	return m.Commit(ctx)
 }
@@ -245,6 +247,7 @@ func (u *undump) heads() {
 	for i := range u.records {
 		h.HighestModseq = max(h.HighestModseq, u.records[i].Modseq)
 	}
+	h.HighestModseq += uint64(len(u.annotations)) // each takes one, as in Cyrus
 	h.DeletedModseq = max(was.DeletedModseq, u.dropped)
 	if m.hdr.LastUID != 0 && m.hdr.UIDValidity == was.UIDValidity {
 		h.HighestModseq++
