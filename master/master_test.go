@@ -37,7 +37,13 @@ func TestServe(t *testing.T) {
 	if got := c.ask(t, "about"); !regexp.MustCompile(want).MatchString(got) {
 		t.Errorf("imap worker: %s", got)
 	}
-	if got := s.dialAddr("tcp", "[::1]:"+s.ports[1]).ask(t, "about"); !strings.HasPrefix(got, "CYRUS_SERVICE=pop3 CYRUS_ID=1 CYRUS_MAXCLIENTS=50 ") {
+	v6, err := net.Listen("tcp", "[::1]:0")
+	if err == nil {
+		v6.Close()
+	}
+	if err != nil {
+		t.Logf("without IPv6: %v", err)
+	} else if got := s.dialAddr("tcp", "[::1]:"+s.ports[1]).ask(t, "about"); !strings.HasPrefix(got, "CYRUS_SERVICE=pop3 CYRUS_ID=1 CYRUS_MAXCLIENTS=50 ") {
 		t.Errorf("pop3 worker for IPv6: %s", got)
 	}
 	if got := s.dial(1).ask(t, "about"); !strings.HasPrefix(got, "CYRUS_SERVICE=pop3 CYRUS_ID=0 ") {
@@ -130,7 +136,7 @@ func TestMaxChild(t *testing.T) {
 	}
 	waiting := make(chan *client)
 	go func() {
-		c, err := greeted("tcp", net.JoinHostPort("127.0.0.1", s.ports[0]), 10*time.Second)
+		c, err := greeted("tcp", net.JoinHostPort("127.0.0.1", s.ports[0]), patience)
 		if err != nil {
 			t.Error(err)
 		}
@@ -273,9 +279,7 @@ EVENTS {
 	s.eventually("the other daemon and the event", func() bool {
 		return len(s.started("two")) == 1 && strings.Contains(s.story(), "start exit 0")
 	})
-	if !strings.Contains(s.story(), "one signal hangup") {
-		t.Error("the first daemon was not told to leave")
-	}
+	s.eventually("the first daemon is told to leave", func() bool { return strings.Contains(s.story(), "one signal hangup") })
 	busy.Close()
 	s.eventually("the old worker leaves", func() bool { return !alive(busy.pid) })
 }
@@ -674,7 +678,7 @@ func TestStorm(t *testing.T) {
 	for range atOnce {
 		wg.Go(func() {
 			for range (total + atOnce - 1) / atOnce {
-				c, err := greeted("tcp", net.JoinHostPort("127.0.0.1", s.ports[0]), 20*time.Second)
+				c, err := greeted("tcp", net.JoinHostPort("127.0.0.1", s.ports[0]), patience)
 				if err == nil {
 					c.Close()
 				}

@@ -54,7 +54,7 @@ func realSite(t *testing.T, cyrusConf string) *site {
 }
 
 // rootMaster starts master as root, who is to become cyrus.
-func (s *site) rootMaster() *server {
+func (s *site) rootMaster() *running {
 	s.Helper()
 	s.Setenv("CYRUS_USER", "")
 	r := s.launch()

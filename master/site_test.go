@@ -16,7 +16,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gocyrus/test/server"
 )
+
+// patience is how long a test waits for what has to come, on a machine that
+// has much else to do.
+const patience = 30 * time.Second
 
 // built is the folder with the program under test.
 var built string
@@ -55,7 +61,11 @@ func newSite(t *testing.T, imapdConf, cyrusConf string) *site {
 	t.Helper()
 	s := &site{T: t, dir: shortDir(t)}
 	for range 3 {
-		s.ports = append(s.ports, freePort(t))
+		_, port, err := net.SplitHostPort(server.Address(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ports = append(s.ports, port)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -86,19 +96,6 @@ func shortDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
-}
-
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 func (s *site) write(name, text string) {
@@ -165,7 +162,7 @@ func (s *site) run(flags ...string) (status int, out string) {
 	s.Helper()
 	cmd := s.command(flags...)
 	cmd.WaitDelay = time.Second
-	stuck := time.AfterFunc(30*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	stuck := time.AfterFunc(2*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer stuck.Stop()
 	b, err := cmd.CombinedOutput()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok && !errors.Is(err, exec.ErrWaitDelay) {
@@ -174,8 +171,8 @@ func (s *site) run(flags ...string) (status int, out string) {
 	return cmd.ProcessState.ExitCode(), string(b)
 }
 
-// server is a running master.
-type server struct {
+// running is a master that runs.
+type running struct {
 	*site
 	cmd  *exec.Cmd
 	log  *syncBuffer
@@ -200,16 +197,16 @@ func (b *syncBuffer) String() string {
 }
 
 // start starts master and waits until it is ready.
-func (s *site) start(flags ...string) *server {
+func (s *site) start(flags ...string) *running {
 	s.Helper()
 	r := s.launch(flags...)
 	r.logged("ready for work")
 	return r
 }
 
-func (s *site) launch(flags ...string) *server {
+func (s *site) launch(flags ...string) *running {
 	s.Helper()
-	r := &server{site: s, cmd: s.command(append([]string{"-D"}, flags...)...), log: &syncBuffer{}, done: make(chan struct{})}
+	r := &running{site: s, cmd: s.command(append([]string{"-D"}, flags...)...), log: &syncBuffer{}, done: make(chan struct{})}
 	r.cmd.Stderr = r.log
 	r.cmd.WaitDelay = time.Second
 	if err := r.cmd.Start(); err != nil {
@@ -223,7 +220,7 @@ func (s *site) launch(flags ...string) *server {
 		_ = r.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-r.done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			s.Error("master does not stop")
 		}
 		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
@@ -234,7 +231,7 @@ func (s *site) launch(flags ...string) *server {
 	return r
 }
 
-func (r *server) signal(sig syscall.Signal) {
+func (r *running) signal(sig syscall.Signal) {
 	r.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {
 		r.Fatal(err)
@@ -242,26 +239,26 @@ func (r *server) signal(sig syscall.Signal) {
 }
 
 // stop ends master and returns its exit status.
-func (r *server) stop() int {
+func (r *running) stop() int {
 	r.Helper()
 	r.signal(syscall.SIGTERM)
 	return r.exit()
 }
 
-func (r *server) exit() int {
+func (r *running) exit() int {
 	r.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		r.Fatal("master does not end")
 	}
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// eventually waits up to ten seconds for f.
+// eventually waits for f.
 func (s *site) eventually(what string, f func() bool) {
 	s.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if f() {
 			return
 		}
@@ -270,7 +267,7 @@ func (s *site) eventually(what string, f func() bool) {
 }
 
 // logged waits for a line with all the parts.
-func (r *server) logged(part string) {
+func (r *running) logged(part string) {
 	r.Helper()
 	r.eventually("log has "+part, func() bool { return strings.Contains(r.log.String(), part) })
 }
@@ -290,7 +287,7 @@ func (s *site) dial(i int) *client {
 
 func (s *site) dialAddr(network, addr string) *client {
 	s.Helper()
-	c, err := greeted(network, addr, 10*time.Second)
+	c, err := greeted(network, addr, patience)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func Debian(tb testing.TB, o Options) *Site {
 		case `listen="pop3"`:
 			return `listen="` + s.POP3 + `"`
 		}
-		return `listen="` + address(tb) + `"`
+		return `listen="` + Address(tb) + `"`
 	})
 	text = regexp.MustCompile(`cmd="(\S*/cyrus )?([a-z0-9_]+)`).ReplaceAllString(text, `cmd="${1}${2} -C `+s.Conf())
 	s.write("etc/cyrus.conf", text)

@@ -134,7 +134,7 @@ func New(tb testing.TB, o Options) *Site {
 			tb.Fatal(err)
 		}
 	}
-	s.IMAP, s.POP3, s.LMTP, s.Sieve = address(tb), address(tb), address(tb), address(tb)
+	s.IMAP, s.POP3, s.LMTP, s.Sieve = Address(tb), Address(tb), Address(tb), Address(tb)
 	s.Sock = filepath.Join(s.Dir, "run/lmtp")
 	s.write("etc/imapd.conf", s.imapdConf(o))
 	s.write("etc/cyrus.conf", s.cyrusConf(o))
@@ -198,9 +198,9 @@ func dir(tb testing.TB) string {
 // this one ends.
 var guards sync.Map
 
-// address returns a loopback address with a port that is free, and that
+// Address returns a loopback address with a port that is free, and that
 // nobody else is given: below those that the system hands out by itself.
-func address(tb testing.TB) string {
+func Address(tb testing.TB) string {
 	for range 1000 {
 		port := 12000 + rand.IntN(20000)
 		guard, err := net.Listen("unix", fmt.Sprintf("@gocyrus-test-port-%d", port))
