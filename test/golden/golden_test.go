@@ -29,7 +29,7 @@ var added = []string{
 	"IMAP4rev2", "UTF8=ACCEPT", "NOTIFY",
 	"QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
-	"CHUNKING", // of LMTP
+	"CHUNKING", "SMTPUTF8", // of LMTP
 }
 
 // turnedOff is options for recordings in which the client asks for something
