@@ -36,6 +36,7 @@ func (s *session) hello(_ context.Context, args string) {
 // beyondCyrus is what Cyrus 3.6 does not offer.
 var beyondCyrus = []string{
 	"CHUNKING", // RFC 3030
+	"SMTPUTF8", // RFC 6531
 }
 
 // mayStartTLS reports whether STARTTLS makes sense now: a trusted client

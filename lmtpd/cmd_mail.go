@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ const (
 )
 
 // mailFrom is MAIL (RFC 5321 section 4.1.1.2) with the parameters AUTH,
-// BODY and SIZE. As in Cyrus a MAIL whose path was good begins the
+// BODY, SIZE and SMTPUTF8. As in Cyrus a MAIL whose path was good begins the
 // transaction even if a parameter is then refused.
 func (s *session) mailFrom(_ context.Context, args string) {
 	if s.trust == untrusted {
@@ -25,7 +26,7 @@ func (s *session) mailFrom(_ context.Context, args string) {
 		s.w.Line("503 5.5.1 Nested MAIL command")
 		return
 	}
-	path, params, ok := s.cutPath(args, "FROM:")
+	path, params, ok := s.cutPath(args, "FROM:", asksUTF8)
 	if !ok {
 		s.w.Line(badParameters)
 		return
@@ -45,6 +46,11 @@ func (s *session) authNeeded() string {
 		return "430 Authentication required"
 	}
 	return "530 Authentication required"
+}
+
+// asksUTF8 reports whether SMTPUTF8 is among parameters.
+func asksUTF8(params string) bool {
+	return slices.ContainsFunc(parameters(params), func(p string) bool { return strings.EqualFold(p, "SMTPUTF8") })
 }
 
 // parameters is what follows a path, divided at each blank.
@@ -86,6 +92,11 @@ func (s *session) mailParams(params string) (refusal string) {
 				return "552 5.2.3 Message SIZE exceeds fixed maximum message size (" + strconv.FormatInt(s.maxSize, 10) + ")"
 			}
 			s.mail.size = n
+		case "SMTPUTF8":
+			if given {
+				return badParameter
+			}
+			s.mail.utf8 = true
 		default:
 			return badParameter
 		}

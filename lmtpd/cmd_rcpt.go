@@ -15,7 +15,7 @@ func (s *session) rcptTo(ctx context.Context, args string) {
 		s.w.Line("503 5.5.1 RCPT after BDAT")
 		return
 	}
-	path, params, ok := s.cutPath(args, "TO:")
+	path, params, ok := s.cutPath(args, "TO:", func(string) bool { return s.mail.utf8 })
 	if !ok {
 		s.w.Line(badParameters)
 		return

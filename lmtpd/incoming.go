@@ -49,6 +49,7 @@ func (s *session) newIncoming(staged *mailbox.Staged) (*incoming, error) {
 		Mode:       message.Repair,
 		Reject8bit: config.Reject8bit.In(s.conf),
 		Munge8bit:  config.Munge8bit.In(s.conf),
+		UTF8:       s.mail.utf8,
 		Drop:       []string{"return-path"},
 		HeaderDone: func(f *message.Fields) []byte { return m.missing(f, s.conf.ServerName()) },
 	})
@@ -72,13 +73,21 @@ func (s *session) trace(now time.Time) []byte {
 	if config.Serverinfo.In(s.conf) == "on" {
 		fmt.Fprintf(&b, " (Cyrus %s)", version.Cyrus())
 	}
-	secure := ""
-	if s.tls {
-		secure = "S"
-	}
-	fmt.Fprintf(&b, " with LMTP%sA;\r\n\t %s\r\n", secure, message.FormatDate(now))
+	fmt.Fprintf(&b, " with %s;\r\n\t %s\r\n", s.protocol(), message.FormatDate(now))
 	fmt.Fprintf(&b, "X-Cyrus-Session-Id: %s\r\nX-Sieve: %s\r\n", s.conn.SessionID(), sieveVersion)
 	return b.Bytes()
+}
+
+// protocol is what the message came by (RFC 3848, RFC 6531 section 4.3).
+func (s *session) protocol() string {
+	p := "LMTP"
+	if s.mail.utf8 {
+		p = "UTF8LMTP"
+	}
+	if s.tls {
+		p += "S"
+	}
+	return p + "A"
 }
 
 // cipherBits is the strength of the encryption, 0 without TLS.

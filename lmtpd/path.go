@@ -3,17 +3,19 @@ package main
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gocyrus/libcyrus/config"
 )
 
 // scanPath reads the path at the start of s: <route:local@domain>, <> or a
 // local part alone. It returns how long it is with its angle brackets, 0 if
-// there is none. eightBit allows octets above 127 in the local part.
+// there is none. octets says where octets above 127 may be.
 //
-// Source: parseaddr in Cyrus imap/lmtpengine.c; RFC 5321 section 4.1.2.
-func scanPath(s string, eightBit bool) int {
-	p := pathScanner{s: s, eightBit: eightBit}
+// Source: parseaddr in Cyrus imap/lmtpengine.c; RFC 5321 section 4.1.2, RFC
+// 6531 section 3.3.
+func scanPath(s string, octets charset) int {
+	p := pathScanner{s: s, octets: octets}
 	if !p.skip('<') || !p.route() || !p.localPart() {
 		return 0
 	}
@@ -26,10 +28,19 @@ func scanPath(s string, eightBit bool) int {
 	return p.i
 }
 
+// A charset is where in a path octets above 127 may be.
+type charset uint8
+
+const (
+	ascii    charset = iota // nowhere
+	anyLocal                // in the local part, as with lmtp_strict_rfc2821 off
+	anywhere                // in local part and domain: a path in UTF-8
+)
+
 type pathScanner struct {
-	s        string
-	i        int
-	eightBit bool // octets above 127 may stand in a local part
+	s      string
+	i      int
+	octets charset
 }
 
 func (p *pathScanner) peek() byte {
@@ -67,7 +78,7 @@ func (p *pathScanner) domain() bool {
 		}
 		return p.skip(']')
 	}
-	for isAlnum(p.peek()) || p.peek() == '.' || p.peek() == '-' {
+	for isAlnum(p.peek()) || p.peek() == '.' || p.peek() == '-' || p.peek() >= 0x80 && p.octets == anywhere {
 		p.i++
 	}
 	return true
@@ -95,7 +106,7 @@ func (p *pathScanner) localPart() bool {
 			if p.i++; p.i == len(p.s) {
 				return false
 			}
-		} else if c <= ' ' || c == 0x7f || c >= 0x80 && !p.eightBit || strings.IndexByte(`<>()[]\,;:"`, c) >= 0 {
+		} else if c <= ' ' || c == 0x7f || c >= 0x80 && p.octets == ascii || strings.IndexByte(`<>()[]\,;:"`, c) >= 0 {
 			return false
 		}
 		p.i++
@@ -104,19 +115,30 @@ func (p *pathScanner) localPart() bool {
 }
 
 // cutPath splits the argument of MAIL or RCPT into path (with its angle
-// brackets) and parameters; keyword is "FROM:" or "TO:".
-func (s *session) cutPath(args, keyword string) (path, params string, ok bool) {
+// brackets) and parameters; keyword is "FROM:" or "TO:". inUTF8 says whether a
+// path in UTF-8 is good, given its parameters (RFC 6531).
+func (s *session) cutPath(args, keyword string, inUTF8 func(params string) bool) (path, params string, ok bool) {
 	if len(args) < len(keyword) || !strings.EqualFold(args[:len(keyword)], keyword) {
 		return "", "", false
 	}
 	args = args[len(keyword):]
-	n := scanPath(args, s.eightBit())
+	n := scanPath(args, s.octets())
+	if n == 0 && utf8.ValidString(args) {
+		if n = scanPath(args, anywhere); n > 0 && !inUTF8(args[n:]) {
+			n = 0
+		}
+	}
 	return args[:n], args[n:], n > 0
 }
 
-// eightBit reports whether local parts may have octets above 127:
-// lmtp_strict_rfc2821 is off.
-func (s *session) eightBit() bool { return !config.LmtpStrictRfc2821.In(s.conf) }
+// octets is where octets above 127 may be without SMTPUTF8:
+// lmtp_strict_rfc2821 says so.
+func (s *session) octets() charset {
+	if config.LmtpStrictRfc2821.In(s.conf) {
+		return ascii
+	}
+	return anyLocal
+}
 
 // An address is a recipient's path taken apart.
 type address struct {

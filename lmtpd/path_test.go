@@ -39,7 +39,7 @@ func TestScanPath(t *testing.T) {
 		"<fred@x.org>\tSIZE=1":    "",
 		"<fred@" + "x.org> X> ok": "<fred@x.org>",
 	} {
-		if got := in[:scanPath(in, false)]; got != want {
+		if got := in[:scanPath(in, ascii)]; got != want {
 			t.Errorf("scanPath(%q) = %q, want %q", in, got, want)
 		}
 	}
@@ -101,7 +101,7 @@ func FuzzPath(f *testing.F) {
 	f.Add(`<@a,@b:"x\y"+z@[1.2]> SIZE=4`)
 	f.Add("<fred+Work@x.org>")
 	f.Fuzz(func(t *testing.T, in string) {
-		n := scanPath(in, false)
+		n := scanPath(in, ascii)
 		if n == 0 {
 			return
 		}
@@ -136,7 +136,7 @@ func FuzzCommands(f *testing.F) {
 			if size, _, err := parseChunk(args); err == nil && size < 0 {
 				t.Fatalf("%q is a chunk of %d octets", args, size)
 			}
-			path, params, ok := s.cutPath(args, keyword)
+			path, params, ok := s.cutPath(args, keyword, asksUTF8)
 			if !ok {
 				continue
 			}
@@ -152,4 +152,24 @@ func FuzzCommands(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestASCIIDomain: the names are those of RFC 3492 section 7.1 and RFC 5890.
+func TestASCIIDomain(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                "",
+		"Example.ORG":                     "Example.ORG",
+		"b\u00fccher.example":             "xn--bcher-kva.example",
+		"B\u00dccher.Example":             "xn--bcher-kva.example",
+		"bu\u0308cher.example":            "xn--bcher-kva.example",
+		"m\u00fcnchen\u3002de":            "xn--mnchen-3ya.de",
+		"\u4f8b\u3048.\u30c6\u30b9\u30c8": "xn--r8jz45g.xn--zckzah",
+		"\u4ed6\u4eec\u4e3a\u4ec0\u4e48\u4e0d\u8bf4\u4e2d\u6587":                                                 "xn--ihqwcrb4cv8a8dqg056pqjye",
+		"\u0644\u064a\u0647\u0645\u0627\u0628\u062a\u0643\u0644\u0645\u0648\u0634\u0639\u0631\u0628\u064a\u061f": "xn--egbpdaj6bu4bxfgehfvwxn",
+		"3\u5e74b\u7d44\u91d1\u516b\u5148\u751f":                                                                 "xn--3b-ww4c5e180e575a65lsy2b",
+	} {
+		if got := asciiDomain(in); got != want {
+			t.Errorf("asciiDomain(%q) = %q, want %q", in, got, want)
+		}
+	}
 }

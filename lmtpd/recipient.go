@@ -26,7 +26,12 @@ type recipient struct {
 //
 // Source: verify_user in Cyrus imap/lmtpd.c.
 func (s *session) findRecipient(ctx context.Context, path string, ignoreQuota bool) (*recipient, error) {
-	r := s.resolve(splitAddress(path, config.LmtpDowncaseRcpt.In(s.conf)), ignoreQuota)
+	fold := config.LmtpDowncaseRcpt.In(s.conf)
+	a := splitAddress(path, fold)
+	if s.mail.utf8 {
+		a.compose(fold)
+	}
+	r := s.resolve(a, ignoreQuota)
 	err := s.reachable(ctx, r)
 	switch errs.KindOf(err) {
 	case errs.NotFound, errs.Denied, errs.OverQuota, errs.TooManyMessages:
@@ -90,11 +95,18 @@ func (s *session) denied(ctx context.Context, user string) bool {
 func (s *session) resolve(a address, ignoreQuota bool) *recipient {
 	rules := s.site.Names
 	var p mboxname.Parts
-	if rules.Virtual != mboxname.VirtualOff && a.domain != "" && !strings.EqualFold(a.domain, rules.DefaultDomain) {
+	if rules.Virtual != mboxname.VirtualOff && a.domain != "" && !strings.EqualFold(a.domain, asciiDomain(rules.DefaultDomain)) {
 		p.Domain = a.domain
 	}
 	if a.user != config.Postuser.In(s.conf) {
 		p.Localpart = a.user
+	}
+	if s.mail.utf8 && !isASCII(p.Localpart) {
+		// A mailbox of that name is in the list as IMAP spells it.
+		var err error
+		if p.Localpart, err = mboxname.EncodeUTF7(p.Localpart); err != nil {
+			return &recipient{}
+		}
 	}
 	if a.detail != "" {
 		// The folder is given in UTF-8, not as IMAP spells it.

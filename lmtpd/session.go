@@ -55,6 +55,7 @@ type envelope struct {
 	authUser   string // AUTH= of MAIL: on whose behalf, for access control
 	authGiven  bool   // … and it was not <>
 	size       int64  // SIZE= of MAIL, octets; 0 if not said
+	utf8       bool   // SMTPUTF8 of MAIL: addresses and header may be UTF-8
 	to         []*recipient
 	// transfer is the message itself, from DATA or the first BDAT on.
 	transfer *transfer

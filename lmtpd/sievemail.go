@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,7 @@ func (h *scriptHost) redirect(a *sieve.Action) error {
 		Data: io.MultiReader(bytes.NewReader(header), body), Size: int64(len(header)) + n,
 		Auth: h.r.user, DeliverBy: a.DeliverBy,
 	}
+	m.UTF8 = h.needsUTF8(m.From, a.Address, string(header))
 	if a.DSNNotify != nil {
 		m.Notify = *a.DSNNotify
 	}
@@ -87,16 +89,30 @@ func (h *scriptHost) head(b *bytes.Buffer, action string, now time.Time) string 
 
 // sendOurs sends a mail of ours to one address. Its return path is null, so
 // that nobody answers it.
-func (h *scriptHost) sendOurs(to string, data io.Reader, size int64) error {
-	return h.s.outgoing.Send(h.ctx, &outgoing.Mail{To: []string{to}, Data: data, Size: size, Auth: h.r.user})
+func (h *scriptHost) sendOurs(to string, data io.Reader, size int64, utf8 bool) error {
+	return h.s.outgoing.Send(h.ctx, &outgoing.Mail{To: []string{to}, Data: data, Size: size, Auth: h.r.user, UTF8: utf8})
+}
+
+// needsUTF8 reports whether a mail can go out with SMTPUTF8 only: the message
+// came so, and one of these pieces of the mail's header and envelope, which
+// are the message's, is not ASCII.
+func (h *scriptHost) needsUTF8(pieces ...string) bool {
+	return h.s.mail.utf8 && slices.ContainsFunc(pieces, func(p string) bool { return !isASCII(p) })
 }
 
 // sendRejection tells the sender that the message was refused, by a
-// disposition notification (RFC 5429 section 2.1.1, RFC 8098).
+// disposition notification (RFC 5429 section 2.1.1, RFC 8098, RFC 6533).
 //
 // Source: send_rejection in Cyrus imap/lmtp_sieve.c.
 func (h *scriptHost) sendRejection(to, reason string) error {
 	host, now := h.s.conf.ServerName(), time.Now()
+	kind, addressType, recipient := "message/rfc822", "rfc822", h.r.recipient(h.s.site.Names.DefaultDomain, h.NS.Separator())
+	notification := "message/disposition-notification"
+	utf8 := h.needsUTF8(to, h.r.address, string(h.m.headerBlock))
+	if utf8 {
+		kind, addressType, recipient = "message/global", "utf-8", h.r.address
+		notification = "message/global-disposition-notification"
+	}
 	boundary := fmt.Sprintf("%d/%s", os.Getpid(), host)
 	var b bytes.Buffer
 	id := h.head(&b, "reject", now)
@@ -108,19 +124,19 @@ func (h *scriptHost) sendRejection(to, reason string) error {
 	b.WriteString("Content-Transfer-Encoding: 8bit\r\n\r\n")
 	b.WriteString("Your message was automatically rejected by Sieve, a mail\r\nfiltering language.\r\n\r\n")
 	fmt.Fprintf(&b, "The following reason was given:\r\n%s\r\n\r\n", reason)
-	fmt.Fprintf(&b, "--%s\r\nContent-Type: message/disposition-notification\r\n\r\n", boundary)
+	fmt.Fprintf(&b, "--%s\r\nContent-Type: %s\r\n\r\n", boundary, notification)
 	fmt.Fprintf(&b, "Reporting-UA: %s; Cyrus %s/%s\r\n", host, version.Cyrus(), sieveVersion)
 	if original := h.m.Fields().Get("original-recipient"); original != "" {
 		fmt.Fprintf(&b, "Original-Recipient: rfc822; %s\r\n", original)
 	}
-	fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\n", h.r.recipient(h.s.site.Names.DefaultDomain, h.NS.Separator()))
+	fmt.Fprintf(&b, "Final-Recipient: %s; %s\r\n", addressType, recipient)
 	fmt.Fprintf(&b, "Original-Message-ID: %s\r\n", h.m.id)
 	b.WriteString("Disposition: automatic-action/MDN-sent-automatically; deleted\r\n\r\n")
-	fmt.Fprintf(&b, "--%s\r\nContent-Type: message/rfc822\r\n\r\n", boundary)
+	fmt.Fprintf(&b, "--%s\r\nContent-Type: %s\r\n\r\n", boundary, kind)
 	end := fmt.Sprintf("\r\n\r\n--%s--\r\n", boundary)
 	size := h.m.staged.Size()
 	data := io.MultiReader(&b, io.NewSectionReader(h.m.staged, 0, size), strings.NewReader(end))
-	if err := h.sendOurs(to, data, int64(b.Len())+size+int64(len(end))); err != nil {
+	if err := h.sendOurs(to, data, int64(b.Len())+size+int64(len(end)), utf8); err != nil {
 		return err
 	}
 	h.mark(duplicate.Key{ID: id, To: h.sieveTo(), Date: message.FormatDate(now)}, now)
@@ -140,7 +156,8 @@ func (h *scriptHost) Respond(r sieve.Response) (sent bool, err error) {
 	h.mark(key, now.Add(time.Duration(r.Seconds)*time.Second))
 	var b bytes.Buffer
 	id := h.response(&b, &r, now)
-	if err := h.sendOurs(r.To, bytes.NewReader(b.Bytes()), int64(b.Len())); err != nil {
+	head, _, _ := strings.Cut(b.String(), "\r\n\r\n")
+	if err := h.sendOurs(r.To, bytes.NewReader(b.Bytes()), int64(b.Len()), h.needsUTF8(r.To, head)); err != nil {
 		if rerr := h.s.site.Duplicate.Remove(h.ctx, key); rerr != nil {
 			h.s.log.Error("deliver.db cannot be written", "user", h.r.user, "error", rerr)
 		}

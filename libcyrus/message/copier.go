@@ -26,8 +26,9 @@ type CopyOptions struct {
 	// AllowNUL, in mode Strict, accepts NUL and bare LF in the body (APPEND of
 	// a literal8, RFC 3516).
 	AllowNUL bool
-	// UTF8, in mode Strict, lets the header hold UTF-8 (RFC 6532), whatever
-	// Reject8bit and Munge8bit say; other octets above 127 are refused there.
+	// UTF8 lets the header hold UTF-8 (RFC 6532), whatever Reject8bit and
+	// Munge8bit say. Other octets above 127 are refused there in mode Strict; in
+	// mode Repair, what they say is done to a field that is not UTF-8.
 	UTF8 bool
 	// HeaderDone, in mode Repair, is called once at the end of the header
 	// block, before the empty line is written; what it returns is written
@@ -393,9 +394,10 @@ func splitField(raw []byte) (name, value []byte, ok bool) {
 	return raw[:n], raw[i+1:], true
 }
 
-// eightBit applies reject8bit and munge8bit; ok is false if v is refused.
+// eightBit applies reject8bit and munge8bit to a field's value; ok is false if
+// v is refused.
 func (c *Copier) eightBit(v []byte) ([]byte, bool) {
-	if c.o.Reject8bit || c.o.Munge8bit {
+	if (c.o.Reject8bit || c.o.Munge8bit) && !(c.o.UTF8 && utf8.Valid(v)) {
 		for i, ch := range v {
 			if ch >= 0x80 {
 				if c.o.Reject8bit {

@@ -190,6 +190,15 @@ func (c *client) mail(m *Mail) error {
 	param("DSN", "RET", m.Return)
 	param("DELIVERBY", "BY", m.DeliverBy)
 	param("SIZE", "SIZE", fmt.Sprint(m.Size))
+	if m.UTF8 {
+		if _, ok := c.ext["SMTPUTF8"]; !ok {
+			return &Refusal{"EHLO", 550, "5.6.7 SMTPUTF8 is needed, and not offered"}
+		}
+		if _, ok := c.ext["8BITMIME"]; ok {
+			rest += " BODY=8BITMIME"
+		}
+		rest += " SMTPUTF8"
+	}
 	if _, err := c.command("MAIL FROM", rest, 2); err != nil {
 		return err
 	}

@@ -29,6 +29,10 @@ type Mail struct {
 	Notify    string // NOTIFY of all recipients (RFC 3461), "" = not said
 	Return    string // RET (RFC 3461), "" = not said
 	DeliverBy string // BY (RFC 2852), "" = not said
+
+	// UTF8 says that the envelope or the header is UTF-8, and that the mail came
+	// with SMTPUTF8 (RFC 6531): a transport without it cannot have it.
+	UTF8 bool
 }
 
 // timeout bounds how long the transport may take for one mail.
@@ -54,7 +58,8 @@ func NewSender(c *config.Config, log *slog.Logger) *Sender {
 // Send hands m to the transport; when nil is returned it has taken it for all
 // recipients. After an error it may have taken it nevertheless, if the
 // connection broke at the end. A refusal is an *Refusal, also where it is
-// for some recipients only: then nobody gets the mail.
+// for some recipients only: then nobody gets the mail. So is a transport that
+// does not offer what Mail.UTF8 needs.
 //
 // Source: Cyrus imap/smtpclient.c.
 func (s *Sender) Send(ctx context.Context, m *Mail) error {

@@ -117,6 +117,8 @@ func TestSend(t *testing.T) {
 			change: func(m *Mail) { m.Auth, m.Notify, m.Return, m.DeliverBy = "a b", "NEVER", "HDRS", "100;R" },
 			want:   head + " AUTH=a+20b RET=HDRS BY=100;R SIZE=20" + strings.Replace(rest, ">\r\nDATA", "> NOTIFY=NEVER\r\nDATA", 1)},
 		{name: "not offered", change: func(m *Mail) { m.Auth, m.Notify, m.Return, m.DeliverBy = "a", "NEVER", "HDRS", "100;R" }, want: head + rest},
+		{name: "UTF-8", answers: map[string]string{"EHLO": "250-x\n250-8BITMIME\n250 SMTPUTF8"}, change: func(m *Mail) { m.UTF8 = true }, want: head + " BODY=8BITMIME SMTPUTF8" + rest},
+		{name: "UTF-8 refused", change: func(m *Mail) { m.UTF8 = true }, want: "EHLO localhost\r\n", err: "code=550 text=5.6.7"},
 		{name: "null sender", change: func(m *Mail) { m.From = "" }, want: strings.Replace(head, "from@example.org", "", 1) + rest},
 		{name: "greeting", answers: map[string]string{"connect": "554 no"}, err: "code=554"},
 		{name: "sender refused", answers: map[string]string{"MAIL": "550-no\n550 never"}, want: head + "\r\n", err: "code=550 text=no never"},

@@ -195,7 +195,7 @@ func Groups() []Group {
 				transaction("<a@b.c> AUTH=<>", "folded", "<plain+others>", "<plain+open>"),
 				transaction("<a@b.c> AUTH=bad=x", "no-date", "<plain+others>"), transaction("<a@b.c> AUTH=", "bare-lf", "<plain+others>"), transaction("<a@b.c> AUTH", "spam", "<plain+others>"),
 				transaction("<a@b.c> BODY=8BITMIME SIZE=10", "mixed", "<plain>"), transaction("<a@b.c> BODY=7BIT", "nested", "<plain>"), transaction("<a@b.c> BODY=BINARYMIME", "nested", "<plain>"),
-				transaction("<a@b.c> BODY=", "nested", "<plain>"), transaction("<a@b.c> SMTPUTF8", "utf8-header", "<plain>"), transaction("<a@b.c> RET=HDRS ENVID=1", "utf8-header", "<plain>"))},
+				transaction("<a@b.c> BODY=", "nested", "<plain>"), transaction("<a@b.c> RET=HDRS ENVID=1", "utf8-header", "<plain>"))},
 	}
 }
 

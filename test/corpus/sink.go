@@ -14,6 +14,7 @@ type Sink struct {
 	Addr  string
 	mu    sync.Mutex
 	mails []string // MAIL, RCPT and the text of each
+	more  string   // offered besides: lines of the answer to EHLO
 }
 
 // NewSink starts one on the loopback interface.
@@ -57,7 +58,9 @@ func (s *Sink) serve(c net.Conn) {
 		case data:
 			mail += line
 		case strings.HasPrefix(line, "EHLO"):
-			fmt.Fprint(c, "250-sink\r\n250-DSN\r\n250 SIZE\r\n")
+			s.mu.Lock()
+			fmt.Fprint(c, "250-sink\r\n"+s.more+"250-DSN\r\n250 SIZE\r\n")
+			s.mu.Unlock()
 		case strings.HasPrefix(line, "MAIL"):
 			mail = strings.TrimSpace(line)
 			fmt.Fprint(c, "250 ok\r\n")
@@ -75,6 +78,13 @@ func (s *Sink) serve(c net.Conn) {
 			fmt.Fprint(c, "250 ok\r\n")
 		}
 	}
+}
+
+// offer has the sink offer more from now on: lines that begin with "250-".
+func (s *Sink) offer(lines string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.more = lines
 }
 
 // take returns the mails since the last call.
