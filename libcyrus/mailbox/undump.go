@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"gocyrus/libcyrus/annot"
@@ -285,6 +286,9 @@ func (u *undump) write(ctx context.Context, conversed bool) error {
 	if err := u.annotate(ctx); err != nil {
 		return err
 	}
+	if err := u.oldCache(); err != nil {
+		return err
+	}
 	before := m.changes.old
 	if !m.changes.began {
 		before = m.hdr
@@ -329,6 +333,17 @@ func (u *undump) write(ctx context.Context, conversed bool) error {
 		_ = s.o.FS.Remove(f) // reconstruct would find it
 	}
 	return nil
+}
+
+// oldCache makes an empty cache where there is none, as before the first
+// append: for one of an older generation the new one is looked for if a crash
+// has kept it from its place.
+func (u *undump) oldCache() error {
+	fsys, path := u.m.store.o.FS, u.m.box.paths.cache
+	if _, err := fsys.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return disk.ReplaceSync(fsys, path, be.AppendUint32(nil, u.m.hdr.Generation), fileMode)
 }
 
 // add adds a record to the new index, and its cache record: what a dump says
