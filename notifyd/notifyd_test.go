@@ -14,6 +14,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/notify"
+	testsite "gocyrus/test/server"
 )
 
 // record keeps the messages that are logged.
@@ -106,7 +107,7 @@ func TestServePackets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(log.String(), "second"); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(log.String(), "second"); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("log %q", log)
 		}
@@ -122,9 +123,7 @@ func script(t *testing.T, body string) (program, file string) {
 	dir := t.TempDir()
 	program, file = filepath.Join(dir, "program"), filepath.Join(dir, "noted")
 	text := "#!/bin/sh\nprintf '%s\\n' \"$@\" >" + file + ".new\ncat >>" + file + ".new\nmv " + file + ".new " + file + "\n" + body
-	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testsite.Script(t, program, text, 0o755)
 	return program, file
 }
 

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gocyrus/test/server"
 )
 
 // TestAnswer: what an annotator may say.
@@ -70,9 +72,7 @@ func TestAsk(t *testing.T) {
 	}()
 	script := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), mode); err != nil {
-			t.Fatal(err)
-		}
+		server.Script(t, path, "#!/bin/sh\n"+text, mode)
 		return path
 	}
 	for _, c := range []struct{ path, want string }{

@@ -458,3 +458,16 @@ func (s *Site) Try(input, program string, args ...string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+// Script writes a program that the caller, or what it starts, runs. Nothing is
+// forked while the file is open for writing: a child that has not become
+// another program yet would keep it open, and a program that is open for
+// writing cannot be run ("text file busy").
+func Script(tb testing.TB, path, text string, mode os.FileMode) {
+	tb.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -199,9 +199,7 @@ func TestSpamLearning(t *testing.T) {
 	dir := t.TempDir()
 	out, program := filepath.Join(dir, "out"), filepath.Join(dir, "learn")
 	script := "#!/bin/sh\nread line\ncase $3 in *Bad*) echo broken >&2; exit 1;; esac\nprintf '%s %s %s: %s\\n' \"$1\" \"$2\" \"$3\" \"$line\" >>" + out + "\n"
-	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	server.Script(t, program, script, 0o755)
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -204,9 +204,7 @@ func TestSieveSendmail(t *testing.T) {
 	program := filepath.Join(dir, "sendmail")
 	script := "#!/bin/sh\necho \"$0 $*\" >" + dir + "/args\nprintf '220 hi\\r\\n'\nwhile IFS= read -r line; do\n" +
 		"echo \"$line\" >>" + dir + "/got\ncase \"$line\" in DATA*) printf '354 go\\r\\n'; d=1;; .*) d=; printf '250 ok\\r\\n';; *) [ \"$d\" ] || printf '250 ok\\r\\n';; esac\ndone\n"
-	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	server.Script(t, program, script, 0o755)
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
