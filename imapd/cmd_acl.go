@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gocyrus/libcyrus/acl"
+	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mboxlist"
@@ -119,8 +120,15 @@ func (s *session) identifier(text string) (string, bool) {
 	return id, true
 }
 
+// errDisabled is the answer to SETACL and DELETEACL with allowsetacl: no,
+// also of admins.
+const errDisabled = refusal("[NOPERM] Command is disabled by configuration")
+
 // setACL changes the rights of an identifier (RFC 4314 section 3.1).
 func (s *session) setACL(a aclArgs) (string, error) {
+	if !config.Allowsetacl.In(s.conf) {
+		return "", errDisabled
+	}
 	if n, err := s.internal(a.mailbox); err == nil {
 		if _, err := s.site.List.Need(s.ctx, s.who, n, acl.Lookup); errs.Is(err, errs.NotFound) {
 			return "", err
@@ -134,6 +142,9 @@ func (s *session) setACL(a aclArgs) (string, error) {
 
 // deleteACL removes an identifier from the list (RFC 4314 section 3.2).
 func (s *session) deleteACL(a aclArgs) (string, error) {
+	if !config.Allowsetacl.In(s.conf) {
+		return "", errDisabled
+	}
 	return s.changeACL(a, func(n mboxname.Name, id string) error { return s.site.List.DeleteACL(s.ctx, s.who, n, id) })
 }
 

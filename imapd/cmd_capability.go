@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/version"
 )
 
@@ -74,14 +75,18 @@ func (s *session) capabilities(set capabilitySet) string {
 	if s.mayStartTLS() {
 		add("STARTTLS")
 	}
-	if s.user != nil || !s.sasl.PlaintextAllowed(&s.peer) {
+	known := s.user != nil && s.user.ID != auth.Anonymous // as Cyrus sees it here
+	if known || !s.sasl.PlaintextAllowed(&s.peer) {
 		add("LOGINDISABLED")
 	}
-	if s.user == nil {
-		for _, m := range s.sasl.Mechanisms(&s.peer) {
+	if !known {
+		mechs := s.sasl.Mechanisms(&s.peer)
+		for _, m := range mechs {
 			add("AUTH=" + m)
 		}
-		add("SASL-IR")
+		if len(mechs) > 0 {
+			add("SASL-IR")
+		}
 	}
 	if set == full {
 		if s.user != nil && s.user.Admin {

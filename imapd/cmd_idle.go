@@ -48,9 +48,13 @@ func (s *session) idleWait() error {
 		defer stop()
 	}
 	end := time.Now().Add(s.idleTimeout())
-	poll := config.Imapidlepoll.In(s.conf) // for what nobody tells of: the shutdown file
+	poll := config.Imapidlepoll.In(s.conf) // for what nobody tells of: the shutdown file, a RENAME
 	for s.r.Buffered() == 0 {
-		if err := s.idleTell(); err != nil {
+		err := s.idleTell()
+		if s.vanished() {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		if !s.mayGoOn() {
@@ -62,11 +66,14 @@ func (s *session) idleWait() error {
 		s.r.Release()
 		s.w.Release()
 		left := time.Until(end)
-		err := s.park(changed, min(left, poll))
+		err = s.park(changed, min(left, poll))
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded) && left > poll:
+			if s.view != nil {
+				s.stillThere()
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.idleTooLong()
 			return nil

@@ -243,6 +243,10 @@ func (s *session) list(a listArgs) (string, error) {
 		s.w.Line("* ", a.name(), ` (\Noselect) "`, string(s.ns.Separator()), `" ""`)
 		return completed(start, 0), nil
 	}
+	if s.user.Plus == "+" && !a.lsub { // imapmagicplus
+		a.selected |= onlySubscribed
+		a.returned |= withSubscribed
+	}
 	o := mboxlist.ListOptions{
 		Patterns:       s.matchers(&a),
 		Subscribed:     a.lsub || a.selected&onlySubscribed != 0,
@@ -292,20 +296,25 @@ func (s *session) uses(e *mboxlist.Entry) ([]string, error) {
 func (s *session) matchers(a *listArgs) []mboxname.Matcher {
 	ms := make([]mboxname.Matcher, len(a.patterns))
 	for i, p := range a.patterns {
-		ms[i] = s.ns.NewMatcher(s.pattern(a.reference, p))
+		p = s.pattern(a.reference, p)
+		if p == "*" && !a.extended && config.Foolstupidclients.In(s.conf) {
+			p = "INBOX*"
+		}
+		ms[i] = s.ns.NewMatcher(p)
 	}
 	return ms
 }
 
 // pattern joins reference and pattern. One that begins with a separator
-// replaces the reference up to the first of its components.
+// replaces the reference up to the first of its components. With
+// ignorereference others have no reference.
 //
-// Source: canonical_list_pattern in Cyrus imap/imapd.c.
+// Source: canonical_list_pattern(s) in Cyrus imap/imapd.c.
 func (s *session) pattern(reference, pattern string) string {
-	if reference == "" {
+	sep := string(s.ns.Separator())
+	if reference == "" || config.Ignorereference.In(s.conf) && !strings.HasPrefix(pattern, sep) {
 		return pattern
 	}
-	sep := string(s.ns.Separator())
 	if strings.HasSuffix(reference, sep) {
 		pattern = strings.TrimPrefix(pattern, sep)
 	}
@@ -340,7 +349,7 @@ func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
 	b = append(b, `) "`...)
 	b = append(b, s.ns.Separator(), '"', ' ')
 	b = s.appendName(b, l.External)
-	if l.ChildSubscribed && !a.lsub {
+	if l.ChildSubscribed && a.selected&recursiveMatch != 0 {
 		b = append(b, ` (CHILDINFO ("SUBSCRIBED"))`...)
 	}
 	s.w.SetBuffer(append(b, "\r\n"...))

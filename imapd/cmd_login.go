@@ -31,12 +31,13 @@ func (s *session) login(r *imapwire.Reader) (string, error) {
 	if s.user != nil {
 		return "", imapwire.SyntaxError("Already logged in")
 	}
+	name, plus := s.sasl.CutPlus(name)
 	id, ok := s.auth.Canonical(s.ctx, name, s.peer.Local)
 	if !ok {
 		s.notice("badlogin: " + s.peer.Client + " plaintext (" + printable(name) + ") invalid user")
 		return "", refusal("Invalid user")
 	}
-	if !s.sasl.PlaintextAllowed(&s.peer) {
+	if id != auth.Anonymous && !s.sasl.PlaintextAllowed(&s.peer) {
 		s.notice("plaintext login refused from " + s.peer.Client + ": " + printable(id))
 		return "", errNoLayer
 	}
@@ -48,11 +49,28 @@ func (s *session) login(r *imapwire.Reader) (string, error) {
 	if !r.EOL() {
 		return "", r.Extra()
 	}
-	return s.checkPassword(id, password)
+	if id == auth.Anonymous && !s.anyPass {
+		return s.anonymous(password)
+	}
+	return s.checkPassword(id, plus, password)
 }
 
-// checkPassword logs id in if the password is his.
-func (s *session) checkPassword(id, password string) (string, error) {
+// anonymous logs in without a password, if that is allowed.
+func (s *session) anonymous(password string) (string, error) {
+	if !config.Allowanonymouslogin.In(s.conf) {
+		s.notice("badlogin: " + s.peer.Client + " anonymous login refused")
+		return "", refusal("Anonymous login is not permitted")
+	}
+	s.notice("login: " + s.peer.Client + " anonymous " + printable(password[:min(len(password), 500)]))
+	if err := s.enter(s.auth.User(s.ctx, auth.Anonymous), "anonymous"); err != nil {
+		return "", err
+	}
+	return "[CAPABILITY " + s.capabilities(full) + "] Anonymous access granted", nil
+}
+
+// checkPassword logs id in if the password is his; plus is what his name had
+// behind it (imapmagicplus).
+func (s *session) checkPassword(id, plus, password string) (string, error) {
 	var u auth.User
 	if s.anyPass {
 		u = s.auth.User(s.ctx, id)
@@ -63,16 +81,20 @@ func (s *session) checkPassword(id, password string) (string, error) {
 			return "", refusal("Login failed: " + fail.Reply())
 		}
 	}
+	u.Plus = plus
 	if !s.peer.TLS {
 		s.sasl.PausePlaintext(s.ctx, &s.peer)
 	}
 	if err := s.enter(u, sasl.Plaintext); err != nil {
 		return "", err
 	}
+	text := "[CAPABILITY " + s.capabilities(full) + "] User logged in SESSIONID=<" + s.conn.SessionID() + ">"
 	if alert := config.Plaintextloginalert.In(s.conf); alert != "" && !s.peer.TLS {
+		s.w.Line(s.tag, " OK ", text)
 		s.w.Line("* OK [ALERT] ", strings.TrimLeft(alert, "["))
+		return "", errAnswered
 	}
-	return "[CAPABILITY " + s.capabilities(full) + "] User logged in SESSIONID=<" + s.conn.SessionID() + ">", nil
+	return text, nil
 }
 
 // enter makes u the user of the session, if there is room for another.

@@ -11,8 +11,8 @@ func (s *session) namespace(nothing) (string, error) {
 	b := append(s.w.Buffer(), "* NAMESPACE "...)
 	_, err := s.site.List.Lookup(s.ctx, s.site.Names.Inbox(s.who.User))
 	b = s.appendPrefix(b, s.ns.Personal(), err == nil)
-	b = s.appendPrefix(append(b, ' '), s.ns.Others(), !s.ns.HideUsers)
-	b = s.appendPrefix(append(b, ' '), s.ns.Shared(), !s.ns.HideShared)
+	b = s.appendPrefix(append(b, ' '), s.ns.Others(), s.ns.Admin || !s.ns.HideUsers)
+	b = s.appendPrefix(append(b, ' '), s.ns.Shared(), s.ns.Admin || !s.ns.HideShared)
 	s.w.SetBuffer(append(b, "\r\n"...))
 	return "", nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
@@ -226,8 +228,25 @@ func (s *session) describe(sel *view.Selected) {
 	w.Line("* OK [ANNOTATIONS 65536] Ok") // Cyrus's word; it takes more
 }
 
-// leave deselects the mailbox.
-func (s *session) leave() { s.view = nil }
+// leave deselects the mailbox. With autoexpunge this removes what is \Deleted,
+// without telling, as CLOSE does.
+//
+// Source: the uses of autoexpunge in Cyrus imap/imapd.c.
+func (s *session) leave() {
+	v := s.view
+	s.view = nil
+	if v == nil || v.Deleted() || v.Examined() || !config.Autoexpunge.In(s.conf) || !v.Rights().Has(acl.Expunge) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), autoexpungeTime) // the client may be gone
+	defer cancel()
+	if _, _, err := v.Expunge(ctx, nil); ofServer(err) {
+		s.log.Error("autoexpunge failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+	}
+}
+
+// autoexpungeTime is how long a session that has ended may remove messages.
+const autoexpungeTime = time.Minute
 
 // uintText is n in digits.
 func uintText[T uint32 | uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }

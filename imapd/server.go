@@ -77,6 +77,7 @@ func open(env *worker.Env) (worker.Handler, error) {
 	s.sasl = sasl.New(c, s.auth, sasl.Rules{
 		Service:      "imap",
 		ProxyServers: true,
+		MagicPlus:    config.Imapmagicplus.In(c),
 		UseACL:       s.mayActAs,
 		Denied:       s.denied,
 	}, env.Log)

@@ -277,12 +277,18 @@ func (s *session) run(c command) (string, error) {
 	if s.view != nil {
 		s.stillThere()
 	}
+	if s.vanished() {
+		return "", errAnswered
+	}
 	text, err := c.run(s, s.r)
 	if c.check && err == nil {
 		err = s.after(s.refresh(false, false))
 	}
 	if s.view != nil && err == nil {
 		err = s.after(s.view.TellUpdates(s.ctx, s.w))
+	}
+	if s.vanished() {
+		return "", errAnswered
 	}
 	if d := time.Since(start); d > slowCommand {
 		s.log.Info("slow command", "command", s.command, "user", s.who.User, "sessionid", s.conn.SessionID(), "time", d)
@@ -317,6 +323,20 @@ func (s *session) stillThere() {
 	case err == nil:
 		s.view.Allow(s.site.List.Rights(s.who, e))
 	}
+}
+
+// vanished ends the session if the selected mailbox is gone and
+// disconnect_on_vanished_mailbox is set.
+//
+// Source: index_check in Cyrus imap/index.c.
+func (s *session) vanished() bool {
+	if s.view == nil || s.done || !s.view.Deleted() || !config.DisconnectOnVanishedMailbox.In(s.conf) {
+		return false
+	}
+	s.log.Warn("mailbox has been (re)moved out from under client", "mailbox", string(s.view.Ref().Name), "user", s.who.User)
+	s.w.Line("* BYE Fatal error: Mailbox has been (re)moved")
+	s.done = true
+	return true
 }
 
 // slowCommand is how long a command takes before it is logged.
@@ -375,6 +395,7 @@ func (s *session) err() error {
 // end gives everything back.
 func (s *session) end() {
 	s.forgetNotify()
+	s.leave()
 	s.r.Release()
 	s.w.Release()
 }

@@ -24,6 +24,9 @@ type User struct {
 	// ProxyAdmin says that somebody else acts as ID, who is an admin:
 	// imapd lets a proxy server do then what it lets admins do.
 	ProxyAdmin bool
+	// Plus is what followed the name from a plus sign on, with imapmagicplus:
+	// "+" alone shows the user his subscribed mailboxes only.
+	Plus string
 }
 
 // Site answers all questions of this package for one configuration. It may

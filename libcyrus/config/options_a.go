@@ -45,7 +45,7 @@ var Allowplaintext = newSwitch(Row{Name: "allowplaintext", Default: "no", Since:
 })
 
 var Allowsetacl = newSwitch(Row{Name: "allowsetacl", Default: "yes", Since: "3.1.8", Group: "acl",
-	Doc: `Let users other than admins change ACLs.`,
+	Doc: `Let clients change ACLs. "no" holds for admins, too.`,
 })
 
 var Allowusermoves = newSwitch(Row{Name: "allowusermoves", Default: "no", Since: "2.3.17", Group: "auth",

@@ -220,10 +220,7 @@ func (ns *Namespace) domainOf(p *Parts, user Parts, component string) string {
 func (ns *Namespace) parseAlt(p *Parts, user Parts, boxes []string) {
 	switch top := boxes[0]; {
 	case top == ns.AltPrefix:
-		ns.own(p, user, boxes[1:])
-		if len(boxes) == 1 { // the prefix alone is no mailbox
-			p.Localpart = ""
-		}
+		ns.own(p, user, boxes[1:]) // the prefix alone is the INBOX
 	case top == ns.UserPrefix:
 		if len(boxes) > 1 {
 			p.Localpart = ns.domainOf(p, user, boxes[1])

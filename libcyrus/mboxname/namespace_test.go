@@ -120,7 +120,7 @@ func TestNamespace(t *testing.T) {
 		{alt, "alice", false, "inbox/sub", "user.alice.INBOX.sub", "INBOX/sub"},
 		{alt, "alice", false, "Work", "user.alice.Work", ""},
 		{alt, "alice", false, "Alt Folders/INBOX", "user.alice.INBOX", ""},
-		{alt, "alice", false, "Alt Folders", "", ""},
+		{alt, "alice", false, "Alt Folders", "user.alice", "INBOX"},
 		{alt, "alice", false, "Alt Folders/Work", "user.alice.Work", "Work"},
 		{alt, "alice", false, "Other Users/bob", "user.bob", ""},
 		{alt, "alice", false, "Other Users/alice/x", "user.alice.x", "x"},

@@ -69,9 +69,11 @@ func (a *attempt) canonical(user, identity string) (authID, target string, e *au
 	if strings.TrimSpace(user) == "" {
 		return "", "", &auth.Error{Code: auth.Fail, Detail: "All-whitespace username."}
 	}
+	user, a.plus = a.CutPlus(user)
 	authID, ok := a.site.Canonical(a.ctx, user, a.peer.Local)
 	target = authID
 	if ok && identity != "" {
+		identity, a.plus = a.CutPlus(identity)
 		target, ok = a.site.Canonical(a.ctx, identity, a.peer.Local)
 	}
 	if !ok {

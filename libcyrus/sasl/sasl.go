@@ -28,6 +28,9 @@ type Rules struct {
 	ProxyServers bool
 	// AdminsOnly refuses everybody else (lmtpd, sync_server).
 	AdminsOnly bool
+	// MagicPlus has what follows a plus sign cut off names (imapd with
+	// imapmagicplus).
+	MagicPlus bool
 	// UseACL reports whether who has the right "a" on the INBOX of user.
 	// It is asked if imapd.conf has loginuseacl; nil is never (pop3d).
 	UseACL func(ctx context.Context, who auth.User, user string) bool
@@ -133,6 +136,7 @@ type attempt struct {
 	ctx  context.Context
 	peer *Peer
 	user auth.User // set on success
+	plus string    // what is cut off his name
 }
 
 // Start begins an exchange. It fails with an *auth.Error if the mechanism
@@ -163,7 +167,27 @@ func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error
 }
 
 // User returns who has logged in, after Next said done without an error.
-func (x *Exchange) User() auth.User { return x.state.user }
+func (x *Exchange) User() auth.User {
+	u := x.state.user
+	u.Plus = x.state.plus
+	return u
+}
+
+// CutPlus cuts off a name what the rule MagicPlus says: from a plus sign up to
+// the domain, if there are any.
+//
+// Source: imapd_canon_user in Cyrus imap/imapd.c.
+func (s *Server) CutPlus(name string) (rest, plus string) {
+	i := strings.IndexByte(name, '+')
+	if i < 0 || !s.rules.MagicPlus {
+		return name, ""
+	}
+	end := len(name)
+	if at := strings.IndexByte(name[i:], '@'); at >= 0 && config.Virtdomains.In(s.conf) != "off" {
+		end = i + at
+	}
+	return name[:i] + name[end:], name[i:end]
+}
 
 // CheckPass logs in a user by the password sent as it is. user must be
 // canonical (auth.Site.Canonical). The caller asks PlaintextAllowed first.

@@ -55,7 +55,10 @@ func record(name string, port int) error {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	site := filepath.Join(dir, "site")
+	site, files := filepath.Join(dir, "site"), filepath.Join(dir, "files")
+	if err := errors.Join(os.Mkdir(files, 0o755), t.Place(files)); err != nil {
+		return err
+	}
 	events, err := t.Listen()
 	if err != nil {
 		return err
@@ -66,7 +69,7 @@ func record(name string, port int) error {
 		t.Config = append(slices.Clone(config), "notifysocket: "+events.Path)
 	}
 	if err := reference(t, "cyrus", site, fmt.Sprint(port)); err != nil {
-		return err
+		return errors.Join(err, reference(t, "stop", site)) // it may run without its users
 	}
 	if err := t.Fill(fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
 		return errors.Join(err, reference(t, "stop", site))

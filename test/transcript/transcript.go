@@ -14,14 +14,15 @@
 //
 // The first line is the command that recorded it. "# config:" lines are
 // options of imapd.conf that the dialog needs, "# append:" lines messages
-// that are there before it begins. C: is a line the client
+// that are there before it begins, "# file: NAME "text"" lines files in the
+// folder that options call $FILES. C: is a line the client
 // sends (CR LF is added), CX: are bytes in Go's quoting, sent as they are.
 // S: is a line the server sends (without CR LF), SX: one that holds other
 // bytes than printable ones, quoted, with its line end. "S: <closed>" is
 // the end of the connection. The recorder waits for the answer to each line;
 // what is to be sent in one go goes into one CX: line. T: waits. A digit after C or S names another
-// connection; each is opened at its first use. $UIDVALIDITY and $URL in what
-// the client sends are what the server told last, see variables.
+// connection; each is opened at its first use. $UIDVALIDITY, $URL and $DELETED in
+// what the client sends are what the server told last, see variables.
 //
 // E: is a notification that the server sends to notifyd, if "# config:" has it
 // do so: for events of RFC 5423 the JSON, for others all fields. R: is an admin
@@ -73,6 +74,7 @@ type Transcript struct {
 	Name   string
 	Config []string // "name: value" lines for imapd.conf
 	Append []Message
+	Files  []File
 	Steps  []Step
 
 	said variables
@@ -98,6 +100,13 @@ func Parse(name string, data []byte) (*Transcript, error) {
 		s.Line = i + 1
 		if conf, ok := strings.CutPrefix(line, "# config: "); ok {
 			t.Config = append(t.Config, conf)
+		}
+		if text, ok := strings.CutPrefix(line, "# file: "); ok {
+			f, err := parseFile(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
+			}
+			t.Files = append(t.Files, f)
 		}
 		if text, ok := strings.CutPrefix(line, "# append: "); ok {
 			m, err := parseAppend(text)

@@ -35,7 +35,7 @@ func TestParseAndPrint(t *testing.T) {
 	if !slices.Equal(d.Config, []string{"altnamespace: yes"}) {
 		t.Errorf("config %q", d.Config)
 	}
-	for _, bad := range []string{"no colon", "Q: x", "Cx: y", `CX: not quoted`, "T: soon"} {
+	for _, bad := range []string{"# file: ../x \"y\"", "no colon", "Q: x", "Cx: y", `CX: not quoted`, "T: soon"} {
 		if _, err := Parse("x", []byte(bad)); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}

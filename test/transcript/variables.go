@@ -10,11 +10,13 @@ import (
 type variables struct {
 	uidValidity []byte // of the mailbox that was selected or appended to last
 	url         []byte // the answer to GENURLAUTH
+	deleted     []byte // the name of a deleted mailbox
 }
 
 var (
 	toldValidity = regexp.MustCompile(`(?:UIDVALIDITY|APPENDUID) (\d+)`)
 	toldURL      = regexp.MustCompile(`^\* GENURLAUTH "([^"]*)"`)
+	toldDeleted  = regexp.MustCompile(`^\* LIST \S+ "." (\S+[./][0-9A-F]{8})\r`)
 )
 
 // note remembers what a line of the server says.
@@ -25,10 +27,14 @@ func (v *variables) note(line []byte) {
 	if m := toldURL.FindSubmatch(line); m != nil {
 		v.url = bytes.Clone(m[1])
 	}
+	if m := toldDeleted.FindSubmatch(line); m != nil {
+		v.deleted = bytes.Clone(m[1])
+	}
 }
 
 // fill puts it into what the client sends.
 func (v *variables) fill(data []byte) []byte {
 	data = bytes.ReplaceAll(data, []byte("$UIDVALIDITY"), v.uidValidity)
+	data = bytes.ReplaceAll(data, []byte("$DELETED"), v.deleted)
 	return bytes.ReplaceAll(data, []byte("$URL"), v.url)
 }
