@@ -58,9 +58,79 @@ func TestUndumpOfCyrus(t *testing.T) {
 	}
 }
 
+// TestUndumpFromCyrus gives ours what DUMP of a real Cyrus sends of an INBOX:
+// mail, flags, UIDs, annotations, subscriptions, limits and what the user has
+// seen of a mailbox are there.
+func TestUndumpFromCyrus(t *testing.T) {
+	real := startCyrus(t)
+	real.must("a LOGIN user1 pass")
+	for n := 1; n <= 3; n++ {
+		m := aDay(n)
+		real.must(fmt.Sprintf("a APPEND INBOX {%d+}\r\n%s", len(m), m))
+	}
+	real.must("a CREATE INBOX/sub")
+	real.must("a SUBSCRIBE INBOX/sub")
+	real.must("a SELECT INBOX")
+	real.must(`a STORE 2 +FLAGS (\Flagged keyword)`)
+	real.must(`a STORE 1 +FLAGS (\Deleted)`)
+	real.must("a EXPUNGE")
+	real.must(`a SETMETADATA INBOX (/private/comment "what it is for")`)
+	real.must("a LOGOUT")
+	admin := real.again()
+	admin.must("a LOGIN cyrus pass")
+	admin.must("a SETQUOTA user/user1 (STORAGE 1000 MESSAGE 20)")
+	dump := dumpFrom(t, admin, admin.r, "user/user1")
+
+	s := server.Start(t, server.Options{})
+	c := s.Login("cyrus")
+	defer c.Close()
+	for range 2 {
+		c.Must("UNDUMP user/user1 " + dump)
+	}
+	if got := strings.Join(c.Must("GETQUOTA user/user1"), "\n"); !strings.Contains(got, "STORAGE 0 1000 MESSAGE 2 20") {
+		t.Errorf("limits: %q", got)
+	}
+	u := s.Login("user1")
+	defer u.Close()
+	if got := strings.Join(u.Must("GETMETADATA INBOX /private/comment"), "\n"); !strings.Contains(got, "what it is for") {
+		t.Errorf("annotation: %q", got)
+	}
+	if got := strings.Join(u.Must(`LIST (SUBSCRIBED) "" *`), "\n"); !strings.Contains(got, "INBOX/sub") {
+		t.Errorf("subscriptions: %q", got)
+	}
+	u.Must("SELECT INBOX")
+	got := strings.Join(u.Must("FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[TEXT])"), "\n")
+	for _, want := range []string{"UID 2 ", "UID 3 ", `\Flagged`, "keyword", `"m2"`, `"m3"`, "Text of message 2", "Text of message 3"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+}
+
+// again is another connection to the same server.
+func (c *realCyrus) again() *realCyrus {
+	c.t.Helper()
+	conn, err := net.DialTimeout("tcp", c.RemoteAddr().String(), 20*time.Second)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { conn.Close() })
+	n := &realCyrus{c.t, conn, bufio.NewReader(conn)}
+	if _, err := n.r.ReadString('\n'); err != nil {
+		c.t.Fatal(err)
+	}
+	return n
+}
+
 // dumpText is what DUMP sends between the parentheses, with them, as a client
 // sends it on: literals that are not waited for.
 func dumpText(t *testing.T, c *server.IMAP, mailbox string) string {
+	t.Helper()
+	return dumpFrom(t, c, c.R, mailbox)
+}
+
+// dumpFrom is dumpText for any connection.
+func dumpFrom(t *testing.T, c net.Conn, r *bufio.Reader, mailbox string) string {
 	t.Helper()
 	if _, err := io.WriteString(c, "d DUMP "+mailbox+"\r\n"); err != nil {
 		t.Fatal(err)
@@ -71,7 +141,7 @@ func dumpText(t *testing.T, c *server.IMAP, mailbox string) string {
 	head := regexp.MustCompile(`\{(\d+)\}\r\n$`)
 	var b strings.Builder
 	for {
-		line, err := c.R.ReadString('\n')
+		line, err := r.ReadString('\n')
 		if err != nil || strings.HasPrefix(line, "d NO") {
 			t.Fatal(line, err)
 		}
@@ -85,7 +155,7 @@ func dumpText(t *testing.T, c *server.IMAP, mailbox string) string {
 		}
 		b.WriteString(strings.TrimSuffix(line, "}\r\n") + "+}\r\n")
 		n, _ := strconv.Atoi(m[1])
-		if _, err := io.CopyN(&b, c.R, int64(n)); err != nil {
+		if _, err := io.CopyN(&b, r, int64(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
