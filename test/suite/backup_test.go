@@ -67,7 +67,7 @@ func TestBackupUnderLoad(t *testing.T) {
 // enough waits until so many messages were acknowledged, and returns them.
 func enough(t *testing.T, w *writers, n int) map[string]string {
 	t.Helper()
-	for at := time.Now(); time.Since(at) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
+	for at := time.Now(); time.Since(at) < 2*time.Minute; time.Sleep(10 * time.Millisecond) {
 		w.mu.Lock()
 		have := maps.Clone(w.acked)
 		w.mu.Unlock()

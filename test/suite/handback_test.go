@@ -42,7 +42,7 @@ func TestThereAndBack(t *testing.T) {
 				c.Must(`SETMETADATA INBOX/round` + string(rune('0'+round)) + ` (/private/comment "kept")`)
 				c.Close()
 				want = look(t, s)
-				if !s.Stop(20 * time.Second) {
+				if !s.Stop(60 * time.Second) {
 					t.Fatal("master does not stop")
 				}
 				if out := s.Tool("", "cyrus", "handback"); !strings.Contains(out, "Cyrus's again") {

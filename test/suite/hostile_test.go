@@ -75,7 +75,7 @@ func TestHostile(t *testing.T) {
 // settledFiles counts the sockets of all workers; it waits some time for
 // not more than want.
 func settledFiles(s *server.Site, want int) (n int) {
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		n = 0
 		for _, program := range []string{"imapd", "lmtpd"} {
 			for _, pid := range s.Processes(program) {
@@ -119,11 +119,11 @@ func resident(pid int) (kib int) {
 
 func dial(t *testing.T, addr string) *net.TCPConn {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+	c, err := net.DialTimeout("tcp", addr, 30*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	return c.(*net.TCPConn)
 }
 
@@ -145,7 +145,7 @@ func slowLoris(t *testing.T, s *server.Site) func() {
 // last words.
 func ended(t *testing.T, c net.Conn) {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.Copy(io.Discard, c); err != nil {
 		if ne, ok := err.(net.Error); ok && ne.Timeout() {
 			t.Error("the connection is not closed")
@@ -250,7 +250,7 @@ func resetInLiteral(t *testing.T, s *server.Site) func() {
 	if lines := strings.Join(k.Must("STATUS INBOX (MESSAGES)"), ""); !strings.Contains(lines, "MESSAGES 3") {
 		t.Errorf("half a message was stored: %q", lines)
 	}
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		staged, _ := filepath.Glob(filepath.Join(s.Dir, "spool/stage./*"))
 		if len(staged) == 0 {
 			break
@@ -284,7 +284,7 @@ func nuls(t *testing.T, s *server.Site) func() {
 		io.WriteString(c, text+"\r\nz LOGOUT\r\n")
 		r := bufio.NewReader(c)
 		for {
-			c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			c.SetReadDeadline(time.Now().Add(30 * time.Second))
 			line, err := r.ReadString('\n')
 			if ne, ok := err.(net.Error); ok && ne.Timeout() {
 				t.Errorf("%.40q: no answer", text)

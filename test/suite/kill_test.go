@@ -18,9 +18,9 @@ func killed(t *testing.T, s *server.Site, times int, kill func(round int)) {
 		kill(round)
 		at := time.Now()
 		for !w.served(at) {
-			if time.Since(at) > 15*time.Second {
+			if time.Since(at) > time.Minute {
 				w.finish()
-				t.Fatalf("no new connection has delivered for 15 s after kill %d", round+1)
+				t.Fatalf("no new connection has delivered for a minute after kill %d", round+1)
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -65,7 +65,7 @@ func TestKillMaster(t *testing.T) {
 func killOne(t *testing.T, s *server.Site, program string, n int) {
 	t.Helper()
 	pids := s.Processes(program)
-	for end := time.Now().Add(5 * time.Second); len(pids) == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); len(pids) == 0 && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 		pids = s.Processes(program)
 	}

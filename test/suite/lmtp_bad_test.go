@@ -20,7 +20,7 @@ import (
 // returns the reply for each.
 func lmtpTo(t *testing.T, s *server.Site, text io.Reader, to ...string) []string {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", s.LMTP, 10*time.Second)
+	c, err := net.DialTimeout("tcp", s.LMTP, 30*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestLMTPCut(t *testing.T) {
 		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(60 * time.Second))
 		all, err := io.ReadAll(conn)
 		conn.Close()
 		if err != nil || strings.Contains(string(all), "Success") {

@@ -15,7 +15,7 @@ import (
 // one that ends in "\n.\n" is a message, answered once per recipient.
 func lmtpDialog(t *testing.T, network, addr string, lines ...string) []string {
 	t.Helper()
-	conn, err := net.DialTimeout(network, addr, 10*time.Second)
+	conn, err := net.DialTimeout(network, addr, 30*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func lmtpDialog(t *testing.T, network, addr string, lines ...string) []string {
 	r := bufio.NewReader(conn)
 	answer := func() string {
 		for {
-			if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			if err := conn.SetReadDeadline(time.Now().Add(60 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			line, err := r.ReadString('\n')

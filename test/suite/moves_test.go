@@ -2,8 +2,8 @@ package suite
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,7 +78,7 @@ func userMoves(t *testing.T, s *server.Site, rounds int) {
 		t.Errorf("subscriptions: %q", got)
 	}
 	c.Close()
-	if !s.Stop(20 * time.Second) {
+	if !s.Stop(time.Minute) {
 		t.Fatal("master did not stop")
 	}
 	if out := s.Tool("", "quota", "-f", "-n"); strings.Contains(out, " was ") || !strings.Contains(out, "user/"+from) {
@@ -92,7 +92,7 @@ func userMoves(t *testing.T, s *server.Site, rounds int) {
 func whole(t *testing.T, s *server.Site, a, b string) string {
 	t.Helper()
 	var n [2]int
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		c, err := s.TryLogin("cyrus")
 		if err != nil {
 			continue
@@ -116,22 +116,24 @@ func whole(t *testing.T, s *server.Site, a, b string) string {
 // noStrangers looks for directories with an index that no mailbox has.
 func noStrangers(t *testing.T, s *server.Site) {
 	t.Helper()
-	out, err := exec.Command("find", filepath.Join(s.Dir, "spool"), "-name", "cyrus.index").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dump := s.Tool("", "ctl_mboxlist", "-d")
-	for path := range strings.Lines(string(out)) {
-		dir := filepath.Dir(strings.TrimSpace(path))
+	err := filepath.WalkDir(filepath.Join(s.Dir, "spool"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "cyrus.index" {
+			return err
+		}
+		dir := filepath.Dir(path)
 		id, header := filepath.Base(dir), filepath.Join(dir, "cyrus.header")
 		data, err := os.ReadFile(header)
 		if err != nil {
-			t.Error(err)
-			continue
+			return err
 		}
 		if !strings.Contains(dump, id) && !headerListed(dump, string(data)) {
 			t.Errorf("%s belongs to no mailbox", dir)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -16,7 +16,7 @@ func TestNotify(t *testing.T) {
 		t.Fatalf("delivery: %q", dot)
 	}
 	const want = `MAIL, , user1, INBOX,  "From: a@b`
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.Log(), want); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !strings.Contains(s.Log(), want); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the log does not show %q", want)
 		}

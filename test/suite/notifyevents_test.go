@@ -71,7 +71,7 @@ func TestNotifyEnds(t *testing.T) {
 	}
 	all = waiting("user1")
 	stopped := make(chan bool)
-	go func() { stopped <- s.Stop(20 * time.Second) }()
+	go func() { stopped <- s.Stop(60 * time.Second) }()
 	for _, c := range all {
 		hears(t, c, "* BYE")
 	}

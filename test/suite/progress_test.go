@@ -92,7 +92,7 @@ func TestNobodyWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Close()
-		for end := time.Now().Add(20 * time.Second); working(s, name); time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(60 * time.Second); working(s, name); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%s goes on", c.command)
 			}

@@ -214,7 +214,7 @@ func TestSieveSendmail(t *testing.T) {
 	sieverun.Send(t, s, "<sender@example.org>", "Subject: x\nMessage-ID: <1@example.org>\n\n..dot\n", "user1")
 	var text string
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && !strings.HasSuffix(text, "QUIT\n"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end) && !strings.HasSuffix(text, "QUIT\n"); time.Sleep(10 * time.Millisecond) {
 		var got []byte
 		got, err = os.ReadFile(filepath.Join(dir, "got")) // the program writes it on its own time
 		text = strings.ReplaceAll(string(got), "\r", "")

@@ -50,7 +50,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("workers %v, and %v before", now, old)
 	}
 	k.Must("LOGOUT")
-	for end := time.Now().Add(5 * time.Second); alive(old[0]); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); alive(old[0]); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("a worker from before the reload does not leave")
 		}
@@ -69,7 +69,7 @@ func TestStop(t *testing.T) {
 		t.Fatalf("IDLE: %q, %v", line, err)
 	}
 	began := time.Now()
-	if !s.Stop(10 * time.Second) {
+	if !s.Stop(30 * time.Second) {
 		t.Fatal("master does not stop")
 	}
 	t.Logf("stopped after %v", time.Since(began))

@@ -123,7 +123,7 @@ type lmtp struct {
 }
 
 func dialLMTP(addr string) (*lmtp, error) {
-	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (c *lmtp) say(line, want string) error {
 
 func (c *lmtp) expect(want string) error {
 	for {
-		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(60 * time.Second)); err != nil {
 			return err
 		}
 		line, err := c.r.ReadString('\n')
