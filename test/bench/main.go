@@ -53,6 +53,7 @@ func main() {
 	flag.StringVar(&set.bin, "bin", "bin", "directory of gocyrus's programs")
 	flag.IntVar(&set.port, "port", 23000, "lowest port that servers may get")
 	syscalls := flag.Bool("syscalls", false, "count system calls and syncs of one operation instead")
+	cpu := flag.Bool("cpu", false, "measure the processor time of one operation instead")
 	only := flag.String("only", "", "measurements to run, comma separated")
 	boxes := flag.Int("takeover", 0, "measure how long a site of so many mailboxes takes to be taken over instead")
 	servers := flag.String("servers", "gocyrus,cyrus,dovecot,dovecot-sync", "servers to run")
@@ -70,6 +71,12 @@ func main() {
 	}
 	if *syscalls {
 		if err := countSyscalls(strings.Split(*servers, ","), set); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if *cpu {
+		if err := countTime(strings.Split(*servers, ","), set); err != nil {
 			log.Fatal(err)
 		}
 		return
