@@ -18,8 +18,8 @@
 //
 // # Locks
 //
-// In this order: namespace lock of the owner (shared to read, exclusive to
-// write; none for shared mailboxes), mailbox lock (shared; exclusive to
+// In this order: namespace lock of the owner (exclusive to write, not to read;
+// none for shared mailboxes), mailbox lock (shared; exclusive to
 // remove or replace files), cyrus.index. Two of one kind are taken in
 // ascending order of their names. Quota roots, annotations and the mailbox
 // list are locked for moments while these are held.

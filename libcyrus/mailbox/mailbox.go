@@ -104,12 +104,11 @@ func (m *Mailbox) lockNames(ctx context.Context) error {
 	p := m.box.lockPaths(&m.ref)
 	n := nameLocks{names: []string{p.mailbox}, nameMode: lockModeOf(m.mode)}
 	// Ordinary opens of shared mailboxes take no namespace lock: all would
-	// be one queue.
-	if p.namespace != "" {
-		n.spaces = []string{p.namespace}
-	}
-	if m.mode != Read {
-		n.spaceMode = lock.Exclusive
+	// be one queue. Nor do readers: what they read is guarded by the locks of
+	// the mailbox, and they would wait for changes of the user's other
+	// mailboxes to reach the disk.
+	if p.namespace != "" && m.mode != Read {
+		n.spaces, n.spaceMode = []string{p.namespace}, lock.Exclusive
 	}
 	return m.takeLocks(ctx, &n)
 }
@@ -191,9 +190,17 @@ func (m *Mailbox) readHeads() error {
 	return m.judge()
 }
 
-// readHeader gets cyrus.header, from memory if it is the same file.
+// readHeader gets cyrus.header, from memory if it is the same file: whoever
+// replaces it writes its checksum to the index.
 func (m *Mailbox) readHeader() error {
 	b, fsys := m.box, m.store.o.FS
+	b.mu.Lock()
+	if b.head != nil && m.hdr.HeaderCRC != 0 && b.head.crc == m.hdr.HeaderCRC {
+		m.head, m.crcs = b.head, b.crcs
+		b.mu.Unlock()
+		return nil
+	}
+	b.mu.Unlock()
 	fi, err := fsys.Stat(b.paths.header)
 	if err != nil {
 		return m.missingFile(b.paths.header, err)

@@ -28,7 +28,7 @@ func (r *Ref) lockName() string {
 type Mode uint8
 
 const (
-	// Read takes the namespace, mailbox and index locks shared.
+	// Read takes the mailbox and index locks shared.
 	Read Mode = iota
 	// Write takes the namespace lock of a user's mailbox and the index
 	// lock exclusive, the mailbox lock shared.
