@@ -32,26 +32,34 @@ func (s *testSite) talk(lines ...string) []string {
 	return s.talkOn(c, bufio.NewReader(c), lines...)
 }
 
-func (s *testSite) talkOn(c net.Conn, r *bufio.Reader, lines ...string) (out []string) {
+// talkOn waits for the greeting, and then is sayOn.
+func (s *testSite) talkOn(c net.Conn, r *bufio.Reader, lines ...string) []string {
 	s.t.Helper()
-	read := func() string {
-		c.SetReadDeadline(time.Now().Add(20 * time.Second))
-		l, err := r.ReadString('\n')
-		if err != nil {
-			return "<" + err.Error() + ">"
-		}
-		return strings.TrimSuffix(l, "\r\n")
-	}
-	if g := read(); !strings.HasPrefix(g, "+OK") {
+	if g := readOn(c, r); !strings.HasPrefix(g, "+OK") {
 		return []string{g}
 	}
+	return s.sayOn(c, r, lines...)
+}
+
+// sayOn sends lines, and returns the first line of the answer to each.
+func (s *testSite) sayOn(c net.Conn, r *bufio.Reader, lines ...string) (out []string) {
+	s.t.Helper()
 	for _, l := range lines {
 		if _, err := c.Write([]byte(l + "\r\n")); err != nil {
 			return append(out, "<"+err.Error()+">")
 		}
-		out = append(out, read())
+		out = append(out, readOn(c, r))
 	}
 	return out
+}
+
+func readOn(c net.Conn, r *bufio.Reader) string {
+	c.SetReadDeadline(time.Now().Add(time.Minute))
+	l, err := r.ReadString('\n')
+	if err != nil {
+		return "<" + err.Error() + ">"
+	}
+	return strings.TrimSuffix(l, "\r\n")
 }
 
 // open opens a user's INBOX for reading.
@@ -153,7 +161,7 @@ func TestOneClient(t *testing.T) {
 		t.Errorf("another user: %q", got)
 	}
 	c.Close()
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		got := s.talk("USER user1", "PASS pass", "STAT", "QUIT")
 		if len(got) > 2 && got[2] == "+OK 1 14" {
 			return
@@ -175,7 +183,7 @@ func TestNotLocked(t *testing.T) {
 	}
 	r := bufio.NewReader(c)
 	s.talkOn(c, r, "USER user1", "PASS pass")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s.append("user1", "INBOX", "", "Subject: y\r\n\r\n")
 	m, err := s.site.Store.Open(ctx, s.create("user/user1").Ref(), mailbox.Exclusive)
@@ -450,7 +458,9 @@ func TestMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.append("user1", "INBOX", "", "Subject: new\r\n\r\n")
-	s.talkOn(c, r, "QUIT")
+	if got := s.sayOn(c, r, "QUIT"); strings.HasPrefix(got[0], "<") {
+		t.Errorf("QUIT: %q", got)
+	}
 	if got := s.talk("USER user1", "PASS pass", "STAT", "QUIT"); got[2] != "+OK 1 16" {
 		t.Errorf("%q", got)
 	}

@@ -242,9 +242,18 @@ func muxServer(t *testing.T, answer func(user, password, service, realm string) 
 }
 
 func TestSaslauthd(t *testing.T) {
+	const many = 10
+	var together sync.WaitGroup
+	together.Add(many)
+	never := make(chan struct{})
+	defer close(never)
 	path := muxServer(t, func(user, password, service, realm string) string {
-		if user == "slow" {
-			time.Sleep(300 * time.Millisecond)
+		switch user {
+		case "slow": // until all are there
+			together.Done()
+			together.Wait()
+		case "never":
+			<-never
 		}
 		if password == "right" && service == "imap" && (realm == "" || realm == "example.org") && !strings.Contains(user, "@") {
 			return "OK"
@@ -269,9 +278,8 @@ func TestSaslauthd(t *testing.T) {
 		}
 	}
 	// Many at a time do not wait for each other.
-	start := time.Now()
 	var wg sync.WaitGroup
-	for range 10 {
+	for range many {
 		wg.Go(func() {
 			if e := s.Check(ctx, Attempt{"slow", "right", "imap"}); e != nil {
 				t.Error(e)
@@ -279,13 +287,10 @@ func TestSaslauthd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if d := time.Since(start); d > 2*time.Second {
-		t.Errorf("took %v", d)
-	}
 	// One that does not answer in time.
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
-	if e := s.Check(short, Attempt{"slow", "right", "imap"}); e == nil || e.Code != Fail {
+	if e := s.Check(short, Attempt{"never", "right", "imap"}); e == nil || e.Code != Fail {
 		t.Error(e)
 	}
 }
