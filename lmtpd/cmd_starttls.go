@@ -3,13 +3,15 @@ package main
 import "context"
 
 // startTLS is STARTTLS (RFC 3207). What the client had sent behind it in
-// plain is thrown away.
+// plain is thrown away. As in Cyrus one who has given a password already may
+// do it, though it is not offered to him, and remains logged in; LHLO before it
+// counts.
 func (s *session) startTLS(ctx context.Context, _ string) {
 	switch {
 	case s.tls:
 		s.w.Line("454 4.3.3 Already successfully executed STARTTLS")
 		return
-	case !s.mayStartTLS():
+	case s.trusted() || !s.env.TLSAvailable():
 		s.w.Line(syntaxError)
 		return
 	case len(s.mail.to) > 0:
@@ -28,6 +30,5 @@ func (s *session) startTLS(ctx context.Context, _ string) {
 		return
 	}
 	s.tls = true
-	s.lhlo = ""
 	s.reset()
 }

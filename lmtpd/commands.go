@@ -13,7 +13,7 @@ type command struct {
 // commands is every command, by upper-case name. To add one: write
 // cmd_NAME.go and a line here.
 var commands = map[string]command{
-	"AUTH":     {args: true, needsArg: true, run: (*session).auth},
+	"AUTH":     {args: true, run: (*session).auth},
 	"BDAT":     {args: true, needsArg: true, run: (*session).bdat},
 	"DATA":     {run: (*session).data},
 	"LHLO":     {args: true, duringShutdown: true, run: (*session).hello},

@@ -67,13 +67,17 @@ func (s *session) trace(now time.Time) []byte {
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", path)
 	fmt.Fprintf(&b, "Received: from %s (%s)", s.lhlo, s.conn.Client())
 	if s.mail.authGiven {
-		fmt.Fprintf(&b, "\r\n\t (authenticated user=%s bits=%d)", s.mail.authUser, s.cipherBits())
+		fmt.Fprintf(&b, "\r\n\t (authenticated user=%s bits=0)", s.mail.authUser) // bits of a SASL layer
 	}
 	fmt.Fprintf(&b, "\r\n\t by %s", s.conf.ServerName())
 	if config.Serverinfo.In(s.conf) == "on" {
 		fmt.Fprintf(&b, " (Cyrus %s)", version.Cyrus())
 	}
-	fmt.Fprintf(&b, " with %s;\r\n\t %s\r\n", s.protocol(), message.FormatDate(now))
+	fmt.Fprintf(&b, " with %s", s.protocol())
+	if info := s.conn.TLSInfo(); info != "" {
+		fmt.Fprintf(&b, "\r\n\t (%s)", info)
+	}
+	fmt.Fprintf(&b, ";\r\n\t %s\r\n", message.FormatDate(now))
 	fmt.Fprintf(&b, "X-Cyrus-Session-Id: %s\r\nX-Sieve: %s\r\n", s.conn.SessionID(), sieveVersion)
 	return b.Bytes()
 }
@@ -88,14 +92,6 @@ func (s *session) protocol() string {
 		p += "S"
 	}
 	return p + "A"
-}
-
-// cipherBits is the strength of the encryption, 0 without TLS.
-func (s *session) cipherBits() int {
-	if !s.tls {
-		return 0
-	}
-	return 256
 }
 
 // made counts the Message-IDs that this process has made.

@@ -63,11 +63,14 @@ type envelope struct {
 
 func newSession(s *server, c *worker.Conn) *session {
 	n := &session{server: s, conn: c, r: linewire.NewReader(c, maxLine), w: linewire.NewWriter(c)}
-	if s.trustAll || c.LocalUnix() {
+	if n.trusted() {
 		n.trust = preauth
 	}
 	return n
 }
+
+// trusted reports whether the client may deliver mail for what it is.
+func (s *session) trusted() bool { return s.trustAll || s.conn.LocalUnix() }
 
 // serve runs the dialog. Errors of the connection end it.
 func (s *session) serve(ctx context.Context) error {

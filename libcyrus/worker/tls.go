@@ -396,9 +396,26 @@ func describe(s tls.ConnectionState) string {
 	if len(s.PeerCertificates) > 0 {
 		who = "authenticated as " + s.PeerCertificates[0].Subject.CommonName
 	}
-	version := strings.Replace(tls.VersionName(s.Version), "TLS ", "TLSv", 1)
-	if version == "TLSv1.0" {
-		version = "TLSv1"
+	return fmt.Sprintf("starttls: %s with cipher %s (%d/%d bits %s) %s", opensslVersion(s.Version), cipherName(s.CipherSuite), bits, bits, how, who)
+}
+
+// opensslVersion is OpenSSL's name of a version of TLS.
+func opensslVersion(v uint16) string {
+	name := strings.Replace(tls.VersionName(v), "TLS ", "TLSv", 1)
+	if name == "TLSv1.0" {
+		return "TLSv1"
 	}
-	return fmt.Sprintf("starttls: %s with cipher %s (%d/%d bits %s) %s", version, cipherName(s.CipherSuite), bits, bits, how, who)
+	return name
+}
+
+// TLSInfo describes the encryption for the field Received, as tls_get_info in
+// Cyrus imap/tls.c does; "" is without TLS. A client whose certificate is no
+// good does not come that far, so that verify is always YES.
+func (c *Conn) TLSInfo() string {
+	if c.tls == nil {
+		return ""
+	}
+	s := c.tls.ConnectionState()
+	bits := cipherBits(s.CipherSuite)
+	return fmt.Sprintf("version=%s cipher=%s bits=%d/%d verify=YES", opensslVersion(s.Version), cipherName(s.CipherSuite), bits, bits)
 }

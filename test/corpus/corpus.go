@@ -37,6 +37,10 @@ type Group struct {
 	Look []string
 	// LookIn is more mailboxes that are looked at: "USER MAILBOX".
 	LookIn []string
+	// Sessions is what clients send that are not trusted, each on a connection of
+	// its own: the first line is "plain", or "secure" where no password may be in
+	// clear. After STARTTLS goes on in TLS what was begun without.
+	Sessions [][]string
 	// Chunks has the mails of Dialog sent by BDAT. The lines are those of DATA.
 	Chunks bool
 }
@@ -60,8 +64,22 @@ func (g *Group) Accounts() []string {
 // Options is the site for the group, in shared mode, so that a real Cyrus
 // can serve it. mailHost is where mail goes out to.
 func (g *Group) Options(mailHost string) server.Options {
-	return server.Options{Shared: true, Bare: true, Users: append([]string{"cyrus"}, g.Accounts()...),
+	o := server.Options{Shared: true, Bare: true, Users: append([]string{"cyrus"}, g.Accounts()...),
 		Config: append([]string{"smtp_backend: host", "smtp_host: " + mailHost + "/noauth", "postuser: bb"}, g.Config...)}
+	if g.Sessions != nil {
+		o.Services = untrusting
+	}
+	return o
+}
+
+// NewSite is a site for the group, not started.
+func (g *Group) NewSite(tb testing.TB, mailHost string) *server.Site {
+	tb.Helper()
+	s := server.New(tb, g.Options(mailHost))
+	if g.Sessions != nil {
+		giveCertificate(tb, s)
+	}
+	return s
 }
 
 // runner is one run of a group.
@@ -79,8 +97,11 @@ func (g *Group) Run(tb testing.TB, s *server.Site, sink *Sink) Outcome {
 	tb.Helper()
 	r := &runner{tb: tb, s: s, g: g, sink: sink, out: Outcome{Texts: map[string]string{}}}
 	r.prepare()
+	for _, lines := range g.Sessions {
+		r.session(lines)
+	}
 	r.lmtp = dial(tb, s.LMTP)
-	r.dialog()
+	r.dialog(g.Dialog)
 	for _, m := range g.Mails {
 		for _, sc := range g.Script {
 			r.deliver(m, "<"+sc.User+">")
@@ -164,9 +185,9 @@ func (r *runner) add(format string, args ...any) {
 	r.out.Lines = append(r.out.Lines, Mask(fmt.Sprintf(format, args...)))
 }
 
-// dialog sends what the group says in so many words.
-func (r *runner) dialog() {
-	if len(r.g.Dialog) == 0 {
+// dialog sends lines as they are, and mails.
+func (r *runner) dialog(lines []string) {
+	if len(lines) == 0 {
 		return
 	}
 	mails := map[string]Mail{}
@@ -174,7 +195,7 @@ func (r *runner) dialog() {
 		mails[m.Name] = m
 	}
 	accepted, going := 0, false
-	for _, line := range r.g.Dialog {
+	for _, line := range lines {
 		name, isMail := strings.CutPrefix(line, "@")
 		if !isMail && line == "DATA" && r.g.Chunks && accepted > 0 {
 			going = true
@@ -194,6 +215,9 @@ func (r *runner) dialog() {
 				going = strings.HasPrefix(reply, "354")
 			}
 			r.add("%s -> %s", line, reply)
+			if line == "STARTTLS" && strings.HasPrefix(reply, "220") {
+				r.lmtp.startTLS()
+			}
 			continue
 		}
 		m, ok := mails[name]

@@ -4,8 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"gocyrus/test/server"
 )
 
 // TestDelivery does each group here, and compares with what a real Cyrus did
@@ -30,7 +28,7 @@ func TestDelivery(t *testing.T) {
 				t.Fatal(err)
 			}
 			sink := NewSink(t)
-			s := server.New(t, g.Options(sink.Addr))
+			s := g.NewSite(t, sink.Addr)
 			s.Run()
 			got := g.Run(t, s, sink)
 			if diff := got.Differences(strings.Split(strings.TrimSuffix(string(want), "\n"), "\n"), nil); diff != "" {

@@ -167,6 +167,7 @@ func Groups() []Group {
 		addressed("addresses"),
 		fuzzy(),
 		domains(),
+		untrusted(),
 		{Name: "duplicates", Users: folderUsers, Look: folderUsers, Setup: append(slices.Clone(folders),
 			`cyrus SETACL user/plain/open cyrus lrswipkxtea`, `cyrus SETMETADATA user/plain/open (/shared/vendor/cmu/cyrus-imapd/duplicatedeliver "true")`),
 			Dialog: join(transaction(sender, "plain", "<plain>", "<plain>", "<plain+open>", "<plain+open>", "<other>"),

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gocyrus/test/corpus"
-	"gocyrus/test/server"
 )
 
 // recordLMTP writes test/corpus/testdata.
@@ -24,7 +23,7 @@ func TestLMTPCorpus(t *testing.T) {
 	for i, g := range append(corpus.Groups(), corpus.More()...) {
 		t.Run(g.Name, func(t *testing.T) {
 			sink := corpus.NewSink(t)
-			s := server.New(t, g.Options(sink.Addr))
+			s := g.NewSite(t, sink.Addr)
 			secrets(t, s, append([]string{"cyrus"}, g.Accounts()...)...)
 			asCyrus(t, s)
 			var want corpus.Outcome
@@ -41,7 +40,7 @@ func TestLMTPCorpus(t *testing.T) {
 			} else if recorded, err := os.ReadFile(name); err != nil || string(recorded) != all {
 				t.Errorf("%s is not what Cyrus does: record it again (%v)", name, err)
 			}
-			ours := server.New(t, g.Options(sink.Addr))
+			ours := g.NewSite(t, sink.Addr)
 			ours.Run()
 			got := g.Run(t, ours, sink)
 			ours.Stop(20 * time.Second)
