@@ -5,10 +5,13 @@ package corpus
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,9 +27,10 @@ import (
 // A Group is mail for one site.
 type Group struct {
 	Name   string
-	Config []string // lines of imapd.conf
-	Users  []string // besides those that Scripts names
-	Setup  []string // "USER COMMAND" of IMAP
+	Config []string          // lines of imapd.conf
+	Files  map[string]string // in the folder that Config calls $ETC
+	Users  []string          // besides those that Scripts names
+	Setup  []string          // "USER COMMAND" of IMAP
 	Script []Script
 	Dialog []string // what an LMTP client sends; a line "@NAME" is that mail of Mails
 	// Mails is delivered to each user of Script, and then to all of To in one
@@ -37,6 +41,8 @@ type Group struct {
 	Look []string
 	// LookIn is more mailboxes that are looked at: "USER MAILBOX".
 	LookIn []string
+	// Ask is commands of IMAP whose answers are looked at in the end: "USER COMMAND".
+	Ask []string
 	// Sessions is what clients send that are not trusted, each on a connection of
 	// its own: the first line is "plain", or "secure" where no password may be in
 	// clear. After STARTTLS goes on in TLS what was begun without.
@@ -79,7 +85,26 @@ func (g *Group) NewSite(tb testing.TB, mailHost string) *server.Site {
 	if g.Sessions != nil {
 		giveCertificate(tb, s)
 	}
+	g.place(tb, s)
 	return s
+}
+
+// place writes the files of the group, and what "$ETC" in imapd.conf means.
+func (g *Group) place(tb testing.TB, s *server.Site) {
+	tb.Helper()
+	etc := filepath.Dir(s.Conf())
+	for name, text := range g.Files {
+		if err := os.WriteFile(filepath.Join(etc, name), []byte(text), 0o644); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	conf, err := os.ReadFile(s.Conf())
+	if err == nil {
+		err = os.WriteFile(s.Conf(), bytes.ReplaceAll(conf, []byte("$ETC"), []byte(etc)), 0o644)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // runner is one run of a group.
@@ -124,8 +149,20 @@ func (g *Group) Run(tb testing.TB, s *server.Site, sink *Sink) Outcome {
 		r.lookIn(c, user, box)
 		c.Close()
 	}
+	for _, line := range g.Ask {
+		user, command, _ := strings.Cut(line, " ")
+		c := s.Login(user)
+		for _, answer := range c.Must(command) {
+			r.add("%s: %s", user, strings.TrimRight(used.ReplaceAllString(answer, "$1 $$n"), "\r\n"))
+		}
+		c.Close()
+	}
 	return r.out
 }
+
+// used is what a quota root has in use: ours counts a new user's script, which
+// Cyrus has beside his mailboxes until he logs in to change it.
+var used = regexp.MustCompile(`(STORAGE|MESSAGE) \d+`)
 
 // prepare makes mailboxes and scripts.
 func (r *runner) prepare() {

@@ -168,6 +168,7 @@ func Groups() []Group {
 		fuzzy(),
 		domains(),
 		untrusted(),
+		newUsers(),
 		{Name: "duplicates", Users: folderUsers, Look: folderUsers, Setup: append(slices.Clone(folders),
 			`cyrus SETACL user/plain/open cyrus lrswipkxtea`, `cyrus SETMETADATA user/plain/open (/shared/vendor/cmu/cyrus-imapd/duplicatedeliver "true")`),
 			Dialog: join(transaction(sender, "plain", "<plain>", "<plain>", "<plain+open>", "<plain+open>", "<other>"),
@@ -241,6 +242,23 @@ func bytesOf(name string, config ...string) Group {
 	for _, m := range Mails() {
 		g.Dialog = append(g.Dialog, transaction(m.From, m.Name, "<plain>")...)
 	}
+	return g
+}
+
+// newUsers get mail before they have a mailbox.
+func newUsers() Group {
+	g := Group{Name: "new", Users: []string{"plain", "one", "two", "three", "not"}, Look: []string{"one", "two", "three"},
+		Files: map[string]string{"new.sieve": `require "fileinto"; if header :contains "subject" "folded" { fileinto "INBOX/made"; } elsif header :contains "subject" "spam" { fileinto "INBOX/unmade"; }`},
+		Config: []string{"autocreate_post: yes", "autocreate_quota: 1000", "autocreate_quota_messages: 50", "autocreate_users: one two three full", "autocreate_inbox_folders: Sent|Junk|two words|a/b",
+			"autocreate_subscribe_folders: Sent|missing", "autocreate_subscribe_sharedfolders: shared|none", "autocreate_sieve_folders: made|Sent", "autocreate_sieve_script: $ETC/new.sieve",
+			`xlist-Junk: Junk`},
+		Setup: []string{"cyrus CREATE user/plain", "cyrus CREATE shared", "cyrus SETACL shared anyone lrs"},
+		Dialog: join(each("plain", "<one>", "<one+Junk>", "<two+Sent>", "<not>", "<not+Sent>", "<nobody>", "<plain>", "<THREE>"),
+			transaction(sender, "folded", "<one>", "<two>", "<plain>"), transaction(sender, "spam", "<one>", "<three+a/b>"))}
+	for _, u := range []string{"one", "two", "three"} {
+		g.Ask = append(g.Ask, u+` LSUB "" "*"`, u+` LIST "" "*" RETURN (SPECIAL-USE)`, u+" GETQUOTAROOT INBOX", u+" GETACL INBOX/Sent")
+	}
+	g.Ask = append(g.Ask, `cyrus LIST "" "user/%"`)
 	return g
 }
 

@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 
 // utf8Site is a site with folders and domains whose names are not ASCII.
 func utf8Site(t *testing.T, sink *Sink) *server.Site {
-	g := Group{Config: []string{"virtdomains: userid", "defaultdomain: xn--bcher-kva.example", "munge8bit: yes"},
+	g := Group{Config: []string{"virtdomains: userid", "defaultdomain: xn--bcher-kva.example", "munge8bit: yes", "srs_domain: fwd.example", "srs_secrets: secret"},
 		Users: []string{"plain", "red", "vac", "rej"}}
 	s := server.New(t, g.Options(sink.Addr))
 	s.Run()
@@ -87,6 +88,9 @@ func TestSMTPUTF8(t *testing.T) {
 	sentOn(t, s, l, sink)
 }
 
+// rewritten is the return path of mail that is passed on (SRS).
+var rewritten = regexp.MustCompile(`^MAIL FROM:<SRS0=[A-Za-z0-9+/]{4}=[A-Z2-7]{2}=example\.org=j\x{f6}rg@fwd\.example> `)
+
 // sentOn has scripts send mails of UTF-8, to a transport that takes none and
 // to one that does.
 func sentOn(t *testing.T, s *server.Site, l *client, sink *Sink) {
@@ -107,7 +111,7 @@ func sentOn(t *testing.T, s *server.Site, l *client, sink *Sink) {
 			if offered != "" {
 				inInbox = map[string]int{"red": 1, "vac": 2, "rej": 1}[user] // vacation keeps it
 				for _, part := range map[string][]string{
-					"red": {"MAIL FROM:<j\u00f6rg@example.org> BODY=8BITMIME SMTPUTF8 RCPT TO:<x@example.net>", "Subject: \u00fc\r\n"},
+					"red": {"=example.org=j\u00f6rg@fwd.example> BODY=8BITMIME SMTPUTF8 RCPT TO:<x@example.net>", "Subject: \u00fc\r\n"},
 					"vac": {"MAIL FROM:<> BODY=8BITMIME SMTPUTF8 RCPT TO:<j\u00f6rg@example.org>", "To: <j\u00f6rg@example.org>", "nicht da: "},
 					"rej": {"MAIL FROM:<> BODY=8BITMIME SMTPUTF8 RCPT TO:<j\u00f6rg@example.org>", "geh w\u00e4g", "Content-Type: message/global\r\n", "Final-Recipient: utf-8; rej\r\n"},
 				}[user] {
@@ -117,6 +121,9 @@ func sentOn(t *testing.T, s *server.Site, l *client, sink *Sink) {
 				}
 			} else if sent != "" {
 				t.Errorf("%s sent to a transport without SMTPUTF8:\n%s", user, sent)
+			}
+			if user == "red" && offered != "" && !rewritten.MatchString(sent) {
+				t.Errorf("the return path is not rewritten: %s", sent)
 			}
 			c := s.Login(user)
 			if got := strings.Join(c.Must("STATUS INBOX (MESSAGES)"), ""); !strings.Contains(got, fmt.Sprintf("(MESSAGES %d)", inInbox)) {

@@ -71,7 +71,8 @@ func listing(c *server.IMAP, box string) string {
 
 const eventMail = "Return-Path: <a@example.org>\r\nFrom: a@example.org\r\nTo: user1@example.org\r\nSubject: go away\r\n\r\nbody\r\n"
 
-// TestIMAPSieve has scripts run on APPEND, COPY, MOVE and STORE (RFC 6785).
+// TestIMAPSieve has scripts run on APPEND, REPLACE, COPY, MOVE and STORE (RFC
+// 6785).
 func TestIMAPSieve(t *testing.T) {
 	eachMode(t, func(t *testing.T, shared bool) {
 		sink := sieverun.NewSink(t)
@@ -92,6 +93,7 @@ func TestIMAPSieve(t *testing.T) {
 			{"COPY flags", "flags", "1 appended here mine, 2 here mine copied", ""},
 			{"MOVE flags", "flags", "1 appended here mine, 2 here mine copied, 3 here mine copied", ""},
 			{"FLAG flags", "flags", `1 \Flagged appended here mine flagging, 2 here mine copied, 3 here mine copied`, ""},
+			{"REPLACE flags 2", "flags", `1 \Flagged appended here mine flagging, 3 here mine copied, 4 appended here mine`, ""},
 			{"APPEND file", "file", `1 \Deleted`, "1 filed"},
 			{"COPY copy", "copy", "1", "1 filed, 2"},
 			{"APPEND discard", "discard", `1 \Deleted`, "1 filed, 2"},
@@ -102,9 +104,12 @@ func TestIMAPSieve(t *testing.T) {
 			{"APPEND loop", "Ring", "1", "1 filed, 2"}, // what scripts do is no event
 			{"APPEND send", "send", `1 \Deleted`, "1 filed, 2"},
 		} {
-			do, box, _ := strings.Cut(step.do, " ")
-			box = "INBOX/" + box
+			words := strings.Fields(step.do)
+			do, box := words[0], "INBOX/"+words[1]
 			switch do {
+			case "REPLACE": // a new message, as APPEND
+				c.Must("SELECT " + box)
+				c.Must(fmt.Sprintf("UID REPLACE %s %s {%d+}\r\n%s", words[2], box, len(eventMail), eventMail))
 			case "APPEND":
 				c.Append(box, eventMail)
 			case "COPY", "MOVE":
