@@ -37,7 +37,7 @@ func (s *session) login(r *imapwire.Reader) (string, error) {
 		s.notice("badlogin: " + s.peer.Client + " plaintext (" + printable(name) + ") invalid user")
 		return "", refusal("Invalid user")
 	}
-	if id != auth.Anonymous && !s.sasl.PlaintextAllowed(&s.peer) {
+	if !s.sasl.Allowed(&s.peer) || id != auth.Anonymous && !s.sasl.PlaintextAllowed(&s.peer) {
 		s.notice("plaintext login refused from " + s.peer.Client + ": " + printable(id))
 		return "", errNoLayer
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/config"
@@ -185,39 +186,52 @@ func resourceNamed(in *imapwire.Reader, word string) (quota.Resource, bool) {
 	return 0, false
 }
 
-// warnQuota warns a client that selects a mailbox whose quota is nearly used
-// up.
+// quotaAlertEvery is how often a session is warned of the same quota root.
+const quotaAlertEvery = 10 * time.Minute
+
+// warnQuota warns a client that selects a mailbox whose quota root is nearly
+// used up.
 //
 // Source: warn_about_quota in Cyrus imap/imapd.c.
-func (s *session) warnQuota(n mboxname.Name) {
-	root, err := s.quotaRoot(s.ctx, n)
+func (s *session) warnQuota(name mboxname.Name) {
+	if name == s.warnedOf && time.Since(s.warnedAt) < quotaAlertEvery {
+		return
+	}
+	s.warnedOf, s.warnedAt = name, time.Now()
+	root, err := s.quotaRoot(s.ctx, name)
 	if err != nil || root == nil {
 		return // not worth failing for
 	}
-	for r := quota.Storage; r <= quota.Message; r++ {
-		if r == quota.Storage && root.Limit[r] >= 0 && root.Used[r]/r.Unit() > root.Limit[r] {
-			s.w.Line("* NO [ALERT] Mailbox is over STORAGE quota")
-			continue
-		}
-		if text := s.warning(r, root.Used[r], root.Limit[r]*r.Unit()); text != "" {
-			s.w.Line("* NO [ALERT] Mailbox is ", text, " of ", r.String(), " quota")
+	for r := quota.Storage; r < quota.Resources; r++ {
+		if text := s.warning(r, root.Used[r], root.Limit[r]); text != "" {
+			s.w.Line("* NO [ALERT] Mailbox is ", text, r.String(), " quota")
 		}
 	}
 }
 
-// warning says how much of a limit is used, or "" if there is nothing to
-// say. Cyrus says nothing where all is used.
+// warning says how much of a limit is used, or "" if there is nothing to say:
+// quotawarn is the percentage from which on there is, quotawarnkb and
+// quotawarnmsg what may be left at most, if the limit is larger than that.
 func (s *session) warning(r quota.Resource, used, limit int64) string {
-	if limit < 0 || used >= limit {
-		return ""
-	}
-	few := int64(config.Quotawarnkb.In(s.conf)) * 1024
-	if r == quota.Message {
+	few := int64(0)
+	switch r {
+	case quota.Storage, quota.AnnotStorage:
+		few = int64(config.Quotawarnkb.In(s.conf))
+	case quota.Message:
 		few = int64(config.Quotawarnmsg.In(s.conf))
 	}
-	percent := used * 100 / limit
-	if percent < int64(config.Quotawarn.In(s.conf)) || limit-used >= few {
+	if limit < 0 || few > 0 && few < limit && used <= (limit-few)*r.Unit() {
 		return ""
 	}
-	return fmt.Sprintf("at %d%%", percent)
+	if used > limit*r.Unit() {
+		return "over "
+	}
+	if limit == 0 {
+		return ""
+	}
+	percent := used * 100 / (limit * r.Unit())
+	if percent <= int64(config.Quotawarn.In(s.conf)) {
+		return ""
+	}
+	return fmt.Sprintf("at %d%% of ", percent)
 }

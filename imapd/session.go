@@ -46,6 +46,9 @@ type session struct {
 	done       bool      // no further command is read
 	bad        int       // commands in a row that made no sense
 	told       time.Time // when the client was told last that its command goes on
+
+	warnedOf mboxname.Name // the quota root that the client was warned of last
+	warnedAt time.Time
 }
 
 // Serve talks to one client.

@@ -92,11 +92,12 @@ func (p *Peer) secure() bool { return p.TLS || p.SSF > 1 }
 // of IMAP, USER and PASS of POP, and the mechanisms that do the same.
 // While it may not, IMAP shows LOGINDISABLED.
 func (s *Server) PlaintextAllowed(p *Peer) bool {
-	return s.allowed(p) && (p.secure() || config.Allowplaintext.In(s.conf))
+	return s.Allowed(p) && (p.secure() || config.Allowplaintext.In(s.conf))
 }
 
-// allowed reports whether anybody may authenticate in any way.
-func (s *Server) allowed(p *Peer) bool { return p.TLS || !config.TlsRequired.In(s.conf) }
+// Allowed reports whether anybody may authenticate in any way: with
+// tls_required only those who have TLS.
+func (s *Server) Allowed(p *Peer) bool { return p.TLS || !config.TlsRequired.In(s.conf) }
 
 // Mechanisms returns the names of what may be used now, in the order of
 // sasl_mech_list, for AUTH= and the like. It may be empty.
@@ -115,7 +116,7 @@ func (s *Server) permitted(m *mechanism, p *Peer) *auth.Error {
 	switch {
 	case m.kind == challenge && !s.site.HasSecrets():
 		return &auth.Error{Code: auth.NoMech, Detail: "Couldn't find mech " + m.name}
-	case !s.allowed(p), m.kind == plaintext && !s.PlaintextAllowed(p):
+	case !s.Allowed(p), m.kind == plaintext && !s.PlaintextAllowed(p):
 		return &auth.Error{Code: auth.Encrypt, Detail: "mech " + m.name + " needs TLS"}
 	case config.SaslMinimumLayer.In(s.conf) > p.SSF:
 		return &auth.Error{Code: auth.TooWeak, Detail: "mech " + m.name + " is too weak"}

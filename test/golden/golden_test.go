@@ -108,7 +108,7 @@ func mechanisms(config []string) []string {
 // withoutMailboxes reports whether the recorded server could not make the
 // users' mailboxes because of its options.
 func withoutMailboxes(config []string) bool {
-	return slices.Contains(config, "readonly: yes") || slices.Contains(config, "unixhierarchysep: no") || slices.Contains(config, "allowplaintext: no")
+	return slices.Contains(config, "readonly: yes") || slices.Contains(config, "unixhierarchysep: no") || slices.Contains(config, "allowplaintext: no") || slices.Contains(config, "tls_required: yes")
 }
 
 func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
@@ -116,7 +116,8 @@ func replay(t *testing.T, name string, shared bool, mask *transcript.Masker) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Place(t.TempDir()); err != nil {
+	files := t.TempDir()
+	if err := d.Place(files); err != nil {
 		t.Fatal(err)
 	}
 	events, err := d.Listen()

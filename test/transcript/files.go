@@ -8,6 +8,17 @@ import (
 	"strings"
 )
 
+// write makes the file; a name that ends in a slash is a folder.
+func (f File) write(path string) error {
+	if !strings.HasSuffix(f.Name, "/") {
+		return os.WriteFile(path, []byte(f.Text), 0o644)
+	}
+	if err := os.Mkdir(path, 0o777); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o777) // whatever the umask says
+}
+
 // A File is what "# file:" asks for: something that an option names.
 type File struct {
 	Name string // below the folder $FILES
@@ -32,7 +43,7 @@ func (t *Transcript) Place(dir string) error {
 		return err
 	}
 	for _, f := range t.Files {
-		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o644); err != nil {
+		if err := f.write(filepath.Join(dir, f.Name)); err != nil {
 			return err
 		}
 	}
