@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"path"
 	"strings"
 	"testing"
@@ -194,6 +196,71 @@ func TestSieveFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSieveScriptDeleted has a script deleted while it runs, as its mail goes
+// out: that run does all that the script says; the next mail has no script.
+func TestSieveScriptDeleted(t *testing.T) {
+	t.Parallel()
+	s, err := testServer(t, sieveUser(t, `require ["fileinto", "copy"]; redirect :copy "b@example.net"; fileinto "INBOX/x";`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	deleted := make(chan error, 1)
+	c, err := config.Parse("/imapd.conf", strings.Replace(testConf, "127.0.0.1:1", transport(t, func() {
+		u, err := scripts.Open(t.Context(), s.site, "a")
+		if err == nil {
+			err = errors.Join(u.Activate(t.Context(), ""), u.Delete(t.Context(), "main"))
+		}
+		deleted <- err
+	}), 1), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.outgoing = outgoing.NewSender(c, s.log)
+	for i, want := range []string{"user.a.x=1", "user.a=1 user.a.x=1"} {
+		if err := deliverTo(t, s); err != nil {
+			t.Fatal(err)
+		}
+		if got := filed(t, s); got != want {
+			t.Errorf("after mail %d: %q, want %q", i+1, got, want)
+		}
+	}
+	if err := <-deleted; err != nil {
+		t.Error(err)
+	}
+}
+
+// transport takes one mail, for which it calls fn, and returns where it
+// listens.
+func transport(t *testing.T, fn func()) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "220 hello\r\n")
+		for r := bufio.NewScanner(c); r.Scan(); {
+			switch line := r.Text(); {
+			case line == "DATA":
+				fmt.Fprint(c, "354 go\r\n")
+			case line == ".":
+				fn()
+				fmt.Fprint(c, "250 taken\r\n")
+			case line == "QUIT" || strings.HasPrefix(line, "EHLO") || strings.HasPrefix(line, "MAIL") || strings.HasPrefix(line, "RCPT"):
+				fmt.Fprint(c, "250 ok\r\n")
+			}
+		}
+	}()
+	return l.Addr().String()
 }
 
 // TestSieveFaults lets each operation on the disk fail in turn while a script
