@@ -15,8 +15,7 @@ type storeArgs struct {
 	annotations []annot.Set // instead of flags
 }
 
-// storeOperations is the data items of STORE. Cyrus 3.6 does not keep quiet
-// after .SILENT; neither do we.
+// storeOperations is the data items of STORE.
 var storeOperations = map[string]view.Operation{
 	"FLAGS": view.Replace, "FLAGS.SILENT": view.Replace,
 	"+FLAGS": view.Add, "+FLAGS.SILENT": view.Add,
@@ -47,6 +46,7 @@ func parseStore(r *imapwire.Reader) (a storeArgs, err error) {
 	if a.change.Operation, ok = storeOperations[word]; !ok && word != "ANNOTATION" {
 		return a, orWrong(r, nil, imapwire.SyntaxError("Invalid "+r.Command+" attribute"))
 	}
+	a.change.Silent = strings.HasSuffix(word, ".SILENT")
 	if !r.Space() {
 		return a, r.Missing()
 	}

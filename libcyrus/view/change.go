@@ -33,6 +33,10 @@ type FlagChange struct {
 	// 7162 section 3.1.3), if Conditional.
 	UnchangedSince uint64
 	Conditional    bool
+	// Silent says that the client knows what it does (.SILENT): one that has
+	// enabled IMAP4rev2 is not told then, unless of modseqs (RFC 9051 section
+	// 6.4.6, RFC 7162 section 3.1.3). Cyrus 3.6 tells all clients.
+	Silent bool
 }
 
 // allowed reports whether the user has the right to every flag named.
@@ -139,7 +143,7 @@ func (e *editor) step(ctx context.Context, first bool, targets func() Targets) (
 	if e.nowSeen != nil {
 		v.seen = e.seenUIDs()
 	}
-	v.addChanges(e.changed)
+	v.addChanges(e.told())
 	h := m.Header()
 	v.note(m, &h)
 	return rest, nil
@@ -225,6 +229,20 @@ func (e *editor) record(seq uint32, r *mailbox.Record) bool {
 	}
 	e.changed = append(e.changed, change{r.UID, flags, user, r.Modseq})
 	return true
+}
+
+// told is the changes of which the client is told: with Silent only those of
+// messages that somebody else has changed, too.
+func (e *editor) told() []change {
+	o := e.v.o.Client
+	if !e.c.Silent || !o.Rev2 || o.Condstore {
+		return e.changed
+	}
+	return slices.DeleteFunc(e.changed, func(c change) bool {
+		e.v.touch(c.uid)
+		_, pending := slices.BinarySearchFunc(e.v.changed, c.uid, func(c change, uid uint32) int { return cmp.Compare(c.uid, uid) })
+		return !pending
+	})
 }
 
 // apply returns the flags that a message has after the change. A Replace
