@@ -103,15 +103,24 @@ func (s *session) uidFetch(a fetchArgs) (string, error) {
 	return s.send(&a, true)
 }
 
+// conversed is the items that are not there without conversations.
+var conversed = []struct {
+	item imapwire.FetchItem
+	name string
+}{
+	{imapwire.FetchCID, "CID"}, {imapwire.FetchBaseCID, "BASECID"},
+	{imapwire.FetchMailboxes, "MAILBOXES"}, {imapwire.FetchMailboxIDs, "MAILBOXIDS"},
+}
+
 // send answers a FETCH.
 //
 // Source: cmd_fetch in Cyrus imap/imapd.c.
 func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 	start := time.Now()
 	if s.site.Conversations == nil {
-		for item, name := range map[imapwire.FetchItem]string{imapwire.FetchCID: "CID", imapwire.FetchBaseCID: "BASECID"} {
-			if a.items.Items&item != 0 {
-				return "", imapwire.SyntaxError("Invalid Fetch attribute " + name)
+		for _, x := range conversed {
+			if a.items.Items&x.item != 0 {
+				return "", imapwire.SyntaxError("Invalid " + s.r.Command + " attribute " + x.name)
 			}
 		}
 	}

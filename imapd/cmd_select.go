@@ -143,8 +143,8 @@ func (s *session) open(a *selectArgs, examine bool) (string, error) {
 	}
 	v.Allow(s.site.List.Rights(s.who, e))
 	s.view = v
-	if sel.QuotaRoot != "" {
-		s.warnQuota(n)
+	if sel.QuotaRoot != "" && !v.Examined() && v.Rights().Has(acl.Expunge) {
+		s.warnQuota(sel.QuotaRoot)
 	}
 	s.describe(sel)
 	if s.client.Rev2 {
@@ -186,6 +186,7 @@ func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 		Memory:         s.sorting,
 		Log:            s.log,
 		Progress:       s.progress,
+		Places:         s.openPlaces,
 	}
 }
 

@@ -31,6 +31,8 @@ const (
 	FetchBaseCID
 	FetchFolder
 	FetchUIDValidity
+	FetchMailboxes
+	FetchMailboxIDs // RFC 8474
 	FetchEnvelope
 	FetchBodyStructure
 	FetchBody
@@ -70,6 +72,8 @@ var fetchWords = map[string]FetchItem{
 	"CREATEDMODSEQ":    FetchCreatedModseq,
 	"FOLDER":           FetchFolder,
 	"UIDVALIDITY":      FetchUIDValidity,
+	"MAILBOXES":        FetchMailboxes,
+	"MAILBOXIDS":       FetchMailboxIDs,
 	"ENVELOPE":         FetchEnvelope,
 	"BODYSTRUCTURE":    FetchBodyStructure,
 	"BODY":             FetchBody,

@@ -173,6 +173,7 @@ func (o *out) own(v *View, p *plan, d *data) {
 	if p.Items&imapwire.FetchUIDValidity != 0 {
 		o.b = append(imapwire.AppendUint(append(o.b, "UIDVALIDITY "...), v.validity), ' ')
 	}
+	o.places(v, p, d)
 }
 
 // maxPreview is how much of a preview Cyrus sends.

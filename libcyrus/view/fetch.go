@@ -33,7 +33,7 @@ const (
 	cacheItems = imapwire.FetchEnvelope | imapwire.FetchBodyStructure | imapwire.FetchBody
 	idItems    = imapwire.FetchEmailID | imapwire.FetchCID | imapwire.FetchThreadID | imapwire.FetchSaveDate
 	fileItems  = imapwire.FetchRFC822 | imapwire.FetchRFC822Header | imapwire.FetchRFC822Text
-	ownItems   = imapwire.FetchCreatedModseq | imapwire.FetchBaseCID | imapwire.FetchFolder | imapwire.FetchUIDValidity
+	ownItems   = imapwire.FetchCreatedModseq | imapwire.FetchBaseCID | imapwire.FetchFolder | imapwire.FetchUIDValidity | placeItems
 	sumItems   = imapwire.FetchFileSize | imapwire.FetchSHA1
 )
 
@@ -51,6 +51,7 @@ type plan struct {
 	cache  bool                      // the cache record is needed
 	file   func(version uint16) bool // the message file is needed, for cache records of this version
 	annots annot.Query
+	places Places // nil: not asked for
 }
 
 // Fetch sends what was asked for of the messages in a set of sequence
@@ -72,6 +73,12 @@ func (v *View) Fetch(ctx context.Context, w *imapwire.Writer, set imapwire.SeqSe
 	}
 	p.cache, p.file = needs(f)
 	p.annots = annot.Query{Entries: f.Annotations.Entries, Attrs: annot.ParseAttrs(f.Annotations.Attributes)}
+	if p.places, err = v.openPlaces(ctx, f); err != nil {
+		return false, err
+	}
+	if p.places != nil {
+		defer p.places.Close()
+	}
 	for first := true; (first || len(p.t) > 0) && w.Err() == nil; first = false {
 		if err := ctx.Err(); err != nil {
 			return p.found, err
@@ -251,6 +258,11 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 		}
 		d.base = mailbox.SplitFrom(r, as)
 	}
+	if b.p.places != nil {
+		if d.places, b.err = b.p.places.Find(context.Background(), r.GUID); b.err != nil {
+			return false
+		}
+	}
 	if b.p.cache {
 		d.cache, b.err = b.m.Cache(r, &b.v.cache)
 		if b.err != nil {
@@ -311,6 +323,7 @@ type data struct {
 	failed  bool      // the last BINARY could not be decoded
 	preview string    // "" is none
 	annots  []annot.Answer
+	places  []Place
 	base    uint64 // the conversation from which that of the message was split; 0 is none
 }
 

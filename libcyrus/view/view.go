@@ -48,6 +48,9 @@ type Options struct {
 	// a method has dealt with, and how many there are. An error ends the
 	// method.
 	Progress func(done, total int) error
+	// Places, if not nil, opens what finds the copies of messages: for the
+	// items MAILBOXES and MAILBOXIDS of FETCH.
+	Places func(ctx context.Context) (Places, error)
 }
 
 // View is a selected mailbox. It belongs to one goroutine.
