@@ -296,11 +296,11 @@ func TestStartOutput(t *testing.T) {
 	m.runStart(command{"recover", []string{"/bin/sh", "-c", "true"}}) // prints nothing
 	script := t.TempDir() + "/script"
 	long := strings.Repeat("x", maxOutputLine+10)
-	if err := os.WriteFile(script, []byte("echo one; echo; echo two >&2; echo "+long+"; sleep 9 & printf three"), 0o644); err != nil {
+	if err := os.WriteFile(script, []byte("echo one; echo; echo two >&2; echo "+long+"; sleep 60 & printf three"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	m.runStart(command{"recover", []string{"/bin/sh", script}})
-	if d := time.Since(began); d > 5*time.Second {
+	if d := time.Since(began); d > 30*time.Second {
 		t.Errorf("waited %v for what the command left behind", d)
 	}
 	var want strings.Builder

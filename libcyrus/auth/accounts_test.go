@@ -42,7 +42,7 @@ func TestAccounts(t *testing.T) {
 	for range 100 {
 		check("alice", "one", 0)
 	}
-	if d := time.Since(start); d > time.Second {
+	if d := time.Since(start); d > 5*time.Second { // to check a password anew takes a tenth of a second
 		t.Errorf("100 checks of a known password took %v", d)
 	}
 	must(t, a.Set("alice", "new"))

@@ -546,7 +546,7 @@ func TestWatch(t *testing.T) {
 				for _, c := range []<-chan struct{}{changed, second} {
 					select {
 					case <-c:
-					case <-time.After(5 * time.Second):
+					case <-time.After(time.Minute):
 						t.Fatalf("nothing was heard of %s", what)
 					}
 				}
@@ -577,7 +577,7 @@ func TestWatch(t *testing.T) {
 			second = changed
 			select {
 			case <-changed:
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("nothing was heard of an append after a repack")
 			}
 		})

@@ -105,7 +105,7 @@ func TestPanic(t *testing.T) {
 			if told != 1 {
 				t.Errorf("%s %d (open %v): told %d times", op, n, opened, told)
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			m, err := e.s.Open(ctx, inbox, Exclusive)
 			if err != nil {
 				t.Fatalf("%s %d: %v", op, n, err)

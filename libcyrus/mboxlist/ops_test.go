@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/disk"
@@ -493,8 +492,7 @@ func TestFaults(t *testing.T) {
 }
 
 func testFaults(t *testing.T, change func(s *site.Site) error) {
-	deadline := time.Now().Add(20 * time.Second)
-	for i := 0; time.Now().Before(deadline); i++ {
+	for i := range 2000 {
 		m := newDisk(t)
 		if err := m.SyncDir("/"); err != nil {
 			t.Fatal(err)
@@ -525,7 +523,7 @@ func testFaults(t *testing.T, change func(s *site.Site) error) {
 			t.Logf("fault %d: %v", i, err) // hidden by something that says its own
 		}
 	}
-	t.Error("too slow")
+	t.Error("no end")
 }
 
 // consistentOrGone is consistent, but the header may be behind the list.

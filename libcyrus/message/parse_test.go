@@ -149,7 +149,7 @@ func TestHostileSizes(t *testing.T) {
 		}
 		m.CacheRecord()
 		runtime.ReadMemStats(&after)
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > time.Minute { // a hundredth of it, where nothing else runs
 			t.Errorf("%s: %v", name, d)
 		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > 30*size {

@@ -24,7 +24,7 @@ func TestPanicReleasesLocks(t *testing.T) {
 		p := plan{Fetch: &imapwire.Fetch{}, set: set("1"), file: func(uint16) bool { panic("test") }}
 		_ = a.fetchBatch(ctx, a.w, &p, true)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	m, err := e.store.Open(ctx, inbox, mailbox.Exclusive)
 	if err != nil {
