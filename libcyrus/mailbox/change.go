@@ -168,24 +168,23 @@ func (m *Mailbox) RewriteSilent(r *Record) error {
 func (m *Mailbox) rewrite(read, r *Record, touch bool) (old Flags, err error) {
 	m.begin()
 	c := &m.changes
-	var rw rewrite
+	on := read // as it is on disk
 	if have := c.records.get(r.Recno); have != nil {
-		rw = *have
-	} else if read != nil && read.Recno == r.Recno {
-		rw = rewrite{*read, *read}
-	} else {
-		if err := m.readAhead(&rw.old, r.Recno, windowSize); err != nil { // its neighbours come next
+		on = &have.old
+	} else if read == nil || read.Recno != r.Recno {
+		on = &Record{}
+		if err := m.readAhead(on, r.Recno, windowSize); err != nil { // its neighbours come next
 			return 0, err
 		}
-		rw.new = rw.old
 	}
-	if rw.old.UID != r.UID {
-		return 0, errs.New(errs.NoSuchMessage, "mailbox.Rewrite", string(m.ref.Name), fmt.Errorf("record %d is uid %d, not %d", r.Recno, rw.old.UID, r.UID))
+	if on.UID != r.UID {
+		return 0, errs.New(errs.NoSuchMessage, "mailbox.Rewrite", string(m.ref.Name), fmt.Errorf("record %d is uid %d, not %d", r.Recno, on.UID, r.UID))
 	}
+	rw := c.records.add(on)
 	was := rw.new
-	rw.new.Flags, rw.new.User = r.Flags|was.Flags&Expunged, r.User
+	flags := r.Flags | was.Flags&Expunged
 	var annots []Annotation
-	if was.Live() && !rw.new.Live() {
+	if was.Live() && flags&Expunged != 0 {
 		if annots, err = m.annotsOf(context.Background(), r.UID); err != nil {
 			return 0, err
 		}
@@ -193,6 +192,7 @@ func (m *Mailbox) rewrite(read, r *Record, touch bool) (old Flags, err error) {
 			m.hdr.FirstExpunged = c.time
 		}
 	}
+	rw.new.Flags, rw.new.User = flags, r.User
 	live := was.Live() && rw.new.Live()
 	if live {
 		m.countFlags(&was, -1)
@@ -208,11 +208,13 @@ func (m *Mailbox) rewrite(read, r *Record, touch bool) (old Flags, err error) {
 		m.hdr.SyncCRC ^= c.crcs.change(m.crcs, &was, &rw.new)
 	}
 	if m.store.o.Conversations != nil && m.noConversations == 0 && m.hasConversations() {
-		if err := m.updateConversations(&was, &rw.new); err != nil {
+		changed := rw.new
+		if err := m.updateConversations(&was, &changed); err != nil {
 			return 0, err
 		}
+		rw = c.records.add(on)
+		rw.new = changed
 	}
-	c.records.put(&rw)
 	*r = rw.new
 	return was.Flags, nil
 }

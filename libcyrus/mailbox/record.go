@@ -129,7 +129,7 @@ func (l *layout) decode(r *Record, b []byte) bool {
 	if l.guid != 0 {
 		copy(r.GUID[:], b[l.guid:])
 	}
-	return l.crc == 0 || crc32.ChecksumIEEE(b[:l.crc]) == be.Uint32(b[l.crc:])
+	return l.crc == 0 || recordCRC(b[:l.crc]) == be.Uint32(b[l.crc:])
 }
 
 // encode writes r with its checksum to b, which has room for one record.
@@ -165,7 +165,7 @@ func (l *layout) encode(b []byte, r *Record) {
 		copy(b[l.guid:], r.GUID[:])
 	}
 	if l.crc != 0 {
-		be.PutUint32(b[l.crc:], crc32.ChecksumIEEE(b[:l.crc]))
+		be.PutUint32(b[l.crc:], recordCRC(b[:l.crc]))
 	}
 }
 
@@ -194,6 +194,22 @@ func putField64(b []byte, off int, v uint64) {
 	if off != 0 {
 		be.PutUint64(b[off:], v)
 	}
+}
+
+// recordCRC is the checksum of the octets of a record before it. The library
+// is fast on multiples of 16, and of the last 12 it takes one after the other:
+// half of the time of the whole.
+func recordCRC(b []byte) uint32 {
+	whole := len(b) &^ 15
+	crc := ^crc32.ChecksumIEEE(b[:whole])
+	b = b[whole:]
+	if len(b) >= 4 {
+		s := skipOf(4)
+		for ; len(b) >= 4; b = b[4:] {
+			crc = s.of(crc ^ binary.LittleEndian.Uint32(b))
+		}
+	}
+	return ^register(crc, b)
 }
 
 // checksum is the CRC that all files of a mailbox use.

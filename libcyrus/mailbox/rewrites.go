@@ -47,12 +47,16 @@ func (w rewrites) get(recno uint32) *rewrite {
 	return nil
 }
 
-// put adds or replaces a record.
-func (w *rewrites) put(rw *rewrite) {
-	i, ok := w.find(rw.new.Recno)
-	if ok {
-		(*w)[i] = *rw
-		return
+// add returns the place of a record, which is made of the record as it is on
+// disk if there is none yet. It is valid until the next add.
+func (w *rewrites) add(old *Record) *rewrite {
+	i, ok := w.find(old.Recno)
+	switch {
+	case ok:
+	case i == len(*w):
+		*w = append(*w, rewrite{*old, *old})
+	default:
+		*w = slices.Insert(*w, i, rewrite{*old, *old})
 	}
-	*w = slices.Insert(*w, i, *rw)
+	return &(*w)[i]
 }

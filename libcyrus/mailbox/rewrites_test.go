@@ -10,7 +10,7 @@ func TestRewrites(t *testing.T) {
 	w := newRewrites()
 	defer w.free()
 	for i, recno := range []uint32{5, 9, 2, 5, 7, 2} {
-		w.put(&rewrite{new: Record{Recno: recno, UID: uint32(i)}})
+		w.add(&Record{Recno: recno}).new.UID = uint32(i)
 	}
 	var got []uint32
 	for _, r := range w {

@@ -215,10 +215,16 @@ func (v *View) freeNames() bool {
 // reportFlags sends FETCH for messages whose flags have changed, also of
 // expunged ones that the client still has numbers for.
 func (v *View) reportFlags(w *imapwire.Writer, uid bool) {
+	next := 0 // behind the last one; mostly the one that is looked for
 	for i := range v.changed {
 		c := &v.changed[i]
-		if n, ok := slices.BinarySearch(v.uids, c.uid); ok {
-			w.SetBuffer(v.appendChange(w.Buffer(), uint32(n)+1, c, uid))
+		n, ok := next, next < len(v.uids) && v.uids[next] == c.uid
+		if !ok {
+			n, ok = slices.BinarySearch(v.uids, c.uid)
+		}
+		if ok {
+			next = n + 1
+			w.SetBuffer(v.appendChange(w.Buffer(), uint32(next), c, uid))
 		}
 	}
 	v.changed = v.changed[:0]
