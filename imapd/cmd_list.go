@@ -38,6 +38,7 @@ const (
 	recursiveMatch
 	onlySpecial
 	metadataMode // options for what is returned
+	servicesToo  // calendars, Sieve scripts and the like
 )
 
 var selections = map[string]listSelection{
@@ -46,6 +47,7 @@ var selections = map[string]listSelection{
 	"recursivematch": recursiveMatch,
 	"special-use":    onlySpecial,
 	"metadata":       metadataMode,
+	"vendor.cmu-dav": servicesToo,
 }
 
 // listReturn is a set of return options.
@@ -203,6 +205,9 @@ func parseReturns(r *imapwire.Reader, a *listArgs) error {
 		}
 		a.returned |= o
 		if o == withStatus {
+			if c, ok := r.Peek(); ok && c != ' ' {
+				return orWrong(r, nil, "Bad status string")
+			}
 			items, err := parseStatusItems(r)
 			if err != nil {
 				return err
@@ -252,6 +257,7 @@ func (s *session) list(a listArgs) (string, error) {
 		Subscribed:     a.lsub || a.selected&onlySubscribed != 0,
 		WantSubscribed: a.returned&withSubscribed != 0,
 		RecursiveMatch: a.lsub || a.selected&recursiveMatch != 0,
+		Services:       a.selected&servicesToo != 0,
 	}
 	n, longest := 0, 0
 	special := config.Specialusealways.In(s.conf) || s.client.Rev2 || a.returned&withSpecial != 0 || a.selected&onlySpecial != 0

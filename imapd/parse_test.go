@@ -85,6 +85,7 @@ func TestParse(t *testing.T) {
 		{"List", ` (SUBSCRIBED`, "Missing close parenthesis for List selection options"},
 		{"List", ` (FOO) "" *`, `Invalid List selection option "foo"`},
 		{"List", ` (RECURSIVEMATCH) "" *`, "Invalid combination of selection options"},
+		{"List", ` "" * RETURN (STATUS)`, "Bad status string"},
 		{"List", ` "" ()`, "Invalid syntax in List command"},
 		{"List", ` "" * RETURN`, "Missing return argument list"},
 		{"List", ` "" * RETURN (CHILDREN`, "Missing close parenthesis for List return options"},
