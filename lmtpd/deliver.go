@@ -42,6 +42,13 @@ type filing struct {
 	flags    mailbox.Flags
 	keywords []string
 	rights   acl.Rights // of whom an annotator sets flags for
+	also     *noted     // remembered in the same transaction as the delivery, if not nil
+}
+
+// noted is a mark, and whether it has been stored.
+type noted struct {
+	key  duplicate.Key
+	done bool
 }
 
 // deliverLocal puts the message into a recipient's mailbox: the folder that
@@ -93,7 +100,7 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 		}
 	}
 	if config.Duplicatesuppression.In(s.conf) && m.id != "" {
-		o.Once = s.once(m, e)
+		o.Once = s.once(m, e, f.also)
 	}
 	msg := mailbox.AppendMessage{Staged: f.staged, Flags: f.flags, Keywords: f.keywords, InternalDate: m.internal}
 	s.annotator.Annotate(ctx, &msg, annotator.Subject{User: r.user, Rights: f.rights, Owner: r.user != ""})
@@ -123,10 +130,11 @@ func (s *session) appendTo(ctx context.Context, m *incoming, r *recipient, e *mb
 }
 
 // once makes the delivery one that is done once for each mailbox: what has
-// its id and date, in the same mailbox, is the same message.
+// its id and date, in the same mailbox, is the same message. also is marked
+// with it, if not nil.
 //
 // Source: deliver_mailbox in Cyrus imap/lmtpd.c.
-func (s *session) once(m *incoming, e *mboxlist.Entry) *mailbox.Once {
+func (s *session) once(m *incoming, e *mboxlist.Entry, also *noted) *mailbox.Once {
 	key := deliveryKey(m, e)
 	return &mailbox.Once{
 		Key: key.ID + "\x00" + key.Date,
@@ -135,7 +143,13 @@ func (s *session) once(m *incoming, e *mboxlist.Entry) *mailbox.Once {
 			return mark.UID, ok, err
 		},
 		Mark: func(ctx context.Context, uid uint32) error {
-			return s.site.Duplicate.Mark(ctx, key, duplicate.Mark{Time: m.now, UID: uid})
+			delivery := duplicate.Mark{Time: m.now, UID: uid}
+			if also == nil {
+				return s.site.Duplicate.Mark(ctx, key, delivery)
+			}
+			err := s.site.Duplicate.MarkAll(ctx, []duplicate.Key{key, also.key}, []duplicate.Mark{delivery, {Time: m.now}})
+			also.done = err == nil
+			return err
 		},
 	}
 }

@@ -111,6 +111,9 @@ func (h *scriptHost) file(e *mboxlist.Entry, a *sieve.Action, rights acl.Rights)
 		return err
 	}
 	f := filing{staged: st, rights: rights}
+	if h.only {
+		f.also = &h.ran
+	}
 	f.flags, f.keywords = scripts.Flags(a.Mailbox.Flags, rights, h.r.user != "")
 	ctx, cancel := context.WithTimeout(h.ctx, lockWait)
 	defer cancel()

@@ -37,6 +37,8 @@ type scriptHost struct {
 	r    *recipient
 	err  error   // what the client is told in place of success
 	edit *edited // the message with the header that it was last given
+	ran  noted   // that the script has run
+	only bool    // all that it wants is to store the message once
 }
 
 // runScript runs the recipient's script and does what it wants. ran is false
@@ -66,11 +68,28 @@ func (s *session) runScript(ctx context.Context, m *incoming, r *recipient) (ran
 		msg.Auth = &s.mail.authUser
 	}
 	res := script.Run(ctx, msg, key, sieve.Env{Host: h, Options: s.sieveOptions()})
+	h.ran.key = duplicate.Key{ID: m.id, To: h.sieveTo(), Date: m.date}
+	h.only = m.id != "" && storesOnce(res)
 	if res.Perform(h) != nil {
 		return true, true, nil
 	}
-	h.mark(duplicate.Key{ID: m.id, To: h.sieveTo(), Date: m.date}, time.Now())
+	if !h.ran.done {
+		h.mark(h.ran.key, time.Now())
+	}
 	return true, false, h.err
+}
+
+// storesOnce reports whether a script wants nothing but one message stored.
+// Then the mark that it has run needs no transaction of its own.
+func storesOnce(res *sieve.Result) bool {
+	if res.Err != nil || len(res.Notes) > 0 || len(res.Tracked) > 0 {
+		return false
+	}
+	if len(res.Actions) == 0 {
+		return res.ImplicitKeep()
+	}
+	kind := res.Actions[0].Kind
+	return len(res.Actions) == 1 && !res.ImplicitKeep() && (kind == sieve.Keep || kind == sieve.FileInto)
 }
 
 // sieveOptions is what ihave finds, and what this server cannot do.

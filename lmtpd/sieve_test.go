@@ -14,6 +14,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/duplicate"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -229,6 +230,36 @@ func TestSieveScriptDeleted(t *testing.T) {
 	}
 	if err := <-deleted; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSieveMarks: that a script has run is remembered once, with the delivery
+// where there is but one.
+func TestSieveMarks(t *testing.T) {
+	t.Parallel()
+	for script, deliveries := range map[string]int{
+		`keep;`: 1, ``: 1, `discard;`: 0, `require "fileinto"; fileinto "INBOX/x";`: 1, faultScripts["two"].text: 2,
+	} {
+		s, err := testServer(t, sieveUser(t, script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := deliverTo(t, s); err != nil {
+			t.Fatal(err)
+		}
+		kinds := map[bool]int{}
+		err = s.site.Duplicate.Each(t.Context(), func(k duplicate.Key, m duplicate.Mark) error {
+			ran := k == duplicate.Key{ID: "<1@x>", To: duplicate.SieveTo("a@internal"), Date: "Mon, 23 Nov 2026 10:00:00 +0000"}
+			if ran == (m.UID != 0) {
+				t.Errorf("%s: %+v is %+v", script, k, m)
+			}
+			kinds[ran]++
+			return nil
+		})
+		if err != nil || kinds[true] != 1 || kinds[false] != deliveries {
+			t.Errorf("%s: %d marks of the script, %d of deliveries, %v", script, kinds[true], kinds[false], err)
+		}
 	}
 }
 
