@@ -178,7 +178,7 @@ func Groups() []Group {
 				transaction(sender, "resent", "<other>", "<plain>"), transaction(sender, "resent-same", "<other>", "<plain>"),
 				transaction(sender, "two-ids", "<other>"), transaction(sender, "two-ids", "<other>"), transaction(sender, "blanks-id", "<other>"), transaction(sender, "blanks-id", "<other>"),
 				transaction(sender, "odd-id", "<other>"), transaction(sender, "odd-id", "<other>"), transaction(sender, "no-id", "<other>"), transaction(sender, "no-id", "<other>"),
-				transaction(sender, "no-date", "<other>"), transaction(sender, "no-date", "<other>"))},
+				transaction(sender, "no-date", "<other>"))}, // again it is another in the next second
 		{Name: "seen", Users: []string{"other"}, Setup: []string{"cyrus CREATE user/other", "cyrus CREATE shared", "cyrus SETACL shared anyone lrs", "cyrus SETACL shared seen-shared lrswip",
 			"other CREATE INBOX/all", "other SETACL INBOX/all seen-other lrswipkxte",
 			"other CREATE INBOX/open", "other SETACL INBOX/open seen-open lrsip", "other CREATE INBOX/one", "other SETACL INBOX/one seen-one lrswip", `other SETMETADATA INBOX/one (/shared/vendor/cmu/cyrus-imapd/sharedseen "true")`},
