@@ -6,11 +6,13 @@ import "gocyrus/libcyrus/errs"
 // that fails the client is told, as that RFC wants and Cyrus does not.
 func (s *session) quit(string) error {
 	s.done = true
+	var err error
 	if s.drop != nil {
-		err := s.update(s.ctx)
-		if err != nil && !errs.Is(err, errs.NotFound) {
-			return err
-		}
+		err = s.update(s.ctx)
+	}
+	s.unlockDrop() // before the answer: the next client may come at once
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
 	}
 	s.w.Line("+OK")
 	return nil

@@ -157,18 +157,24 @@ func (s *testSite) append(user, box, flags, text string) {
 
 // dial connects a client to a session of its own.
 func (s *testSite) dial() (net.Conn, error) {
+	c, _, err := s.connect()
+	return c, err
+}
+
+// connect is dial; ended is closed when the session has ended.
+func (s *testSite) connect() (c net.Conn, ended <-chan struct{}, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
+	c, err = net.Dial("tcp", l.Addr().String())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	theirs, err := l.Accept()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pipe{Conn: theirs, r: bufio.NewReader(theirs), n: count()}
@@ -179,7 +185,7 @@ func (s *testSite) dial() (net.Conn, error) {
 		newSession(s.server, ctx, p).serve()
 	}()
 	s.t.Cleanup(func() { cancel(); c.Close(); theirs.Close(); <-done })
-	return c, nil
+	return c, done, nil
 }
 
 var counter struct {

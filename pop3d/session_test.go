@@ -24,11 +24,11 @@ import (
 // after the greeting.
 func (s *testSite) talk(lines ...string) []string {
 	s.t.Helper()
-	c, err := s.dial()
+	c, ended, err := s.connect()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { c.Close(); <-ended }() // or the next finds the maildrop in use
 	return s.talkOn(c, bufio.NewReader(c), lines...)
 }
 
