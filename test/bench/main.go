@@ -33,6 +33,7 @@ type settings struct {
 	clients int           // of loads with several
 	size    int           // octets of a message
 	mailbox int           // messages in the mailbox that is read
+	folders int           // mailboxes that are listed
 	idle    int           // idle connections
 	only    []string
 	bin     string              // directory of our programs
@@ -49,6 +50,7 @@ func main() {
 	flag.IntVar(&set.clients, "clients", 8, "clients at a time")
 	flag.IntVar(&set.size, "size", 4096, "octets of a message")
 	flag.IntVar(&set.mailbox, "mailbox", 5000, "messages in the mailbox that is read")
+	flag.IntVar(&set.folders, "folders", 500, "mailboxes that are listed")
 	flag.IntVar(&set.idle, "idle", 300, "idle connections")
 	flag.StringVar(&set.bin, "bin", "bin", "directory of gocyrus's programs")
 	flag.IntVar(&set.port, "port", 23000, "lowest port that servers may get")

@@ -18,6 +18,7 @@ const users = 40
 type target struct {
 	name, dir  string
 	imap, lmtp string // addresses
+	pop3       string
 	sieve      string
 	pid        int // of its first process
 }
@@ -38,6 +39,7 @@ func start(name string, set *settings) (*target, error) {
 	}
 	t := &target{name: name, dir: filepath.Join(dir, "site")}
 	t.imap, t.lmtp = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", port+2)
+	t.pop3 = fmt.Sprintf("127.0.0.1:%d", port+1)
 	t.sieve = fmt.Sprintf("127.0.0.1:%d", port+3)
 	kind, env := name, os.Environ()
 	env = append(env, fmt.Sprintf("USERS=%d", users))
