@@ -35,6 +35,9 @@ func (s *session) authenticate(r *imapwire.Reader) (string, error) {
 		s.w.Line(s.tag, " BAD Already authenticated")
 		return "", errAnswered
 	}
+	if !s.sasl.Allowed(&s.peer) {
+		return "", refusal("Authenticate only available under a layer")
+	}
 	x, fail := s.sasl.Start(s.ctx, &s.peer, mech)
 	if fail != nil {
 		s.sasl.Failed(s.ctx, &s.peer, mech, fail)

@@ -280,7 +280,7 @@ func (s *Store) Move(ctx context.Context, from, to Ref, root mboxname.Name, vali
 	defer m.Close()
 	m.session = sessionID
 	m.begin()
-	if from.Name != to.Name || from.Partition != to.Partition {
+	if from.Name != to.Name {
 		m.SetName(to.Name)
 	}
 	m.changes.renamed, m.changes.from = from.Name != to.Name, from.Name

@@ -8,8 +8,7 @@ import (
 )
 
 // TestConversationsPartition moves a mailbox, with and without messages, to
-// another partition and back: its folder in the conversations has the modseq
-// that this takes.
+// another partition and back: its folder in the conversations stays right.
 func TestConversationsPartition(t *testing.T) {
 	t.Parallel()
 	e := conversedEnv(t, disk.NewMem())
