@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -268,7 +269,25 @@ func (s *session) do(tag, name string) (string, error) {
 	case ok:
 		return "", imapwire.SyntaxError("Please select a mailbox first")
 	}
-	return "", imapwire.SyntaxError("Unrecognized command")
+	return "", located(s.r, imapwire.SyntaxError("Unrecognized command"))
+}
+
+// located says where in a command a syntax error is, behind Cyrus's text.
+func located(r *imapwire.Reader, err error) error {
+	var syntax imapwire.SyntaxError
+	if !errors.As(err, &syntax) {
+		return err
+	}
+	octet, token, ok := r.Where()
+	if !ok {
+		return err
+	}
+	if token == "" {
+		token = "end of line"
+	} else {
+		token = `"` + token + `"`
+	}
+	return imapwire.SyntaxError(fmt.Sprintf("%s (octet %d: %s)", syntax, octet, token))
 }
 
 // run runs a command.
@@ -284,6 +303,7 @@ func (s *session) run(c command) (string, error) {
 		return "", errAnswered
 	}
 	text, err := c.run(s, s.r)
+	err = located(s.r, err)
 	if c.check && err == nil {
 		err = s.after(s.refresh(false, false))
 	}

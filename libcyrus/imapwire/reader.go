@@ -6,6 +6,7 @@ package imapwire
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -82,8 +83,10 @@ type Reader struct {
 	pos    int
 	end    int
 	taken  int64 // octets consumed since Start, without streamed literals
-	ended  bool  // the line of the command has been taken to its end
-	err    error
+	// The last token: from and to where of taken.
+	tokenStart, tokenEnd int64
+	ended                bool // the line of the command has been taken to its end
+	err                  error
 }
 
 // NewReader returns a Reader of src.
@@ -119,6 +122,7 @@ func (r *Reader) Release() {
 // Start begins a new command: counting for Limits.Args starts again.
 func (r *Reader) Start(command string) {
 	r.Command, r.taken, r.ended = command, 0, false
+	r.tokenStart, r.tokenEnd = 0, 0
 }
 
 // fill reads more; it returns false at the end or on an error.
@@ -218,7 +222,6 @@ func (r *Reader) skipToLineEnd() (size int64, literal bool) {
 			return 0, false
 		}
 		r.skip()
-		r.taken++
 		if r.checkArgs(); r.err != nil {
 			return 0, false
 		}
@@ -249,7 +252,50 @@ func literalTail(s string) (int64, bool) {
 //
 // Source: getword in Cyrus imap/imapparse.c.
 func (r *Reader) Word() string {
-	return string(r.word(wordEnd, make([]byte, 0, maxWordQuick)))
+	r.tokenStart = r.taken
+	w := string(r.word(wordEnd, make([]byte, 0, maxWordQuick)))
+	r.tokenEnd = r.taken
+	return w
+}
+
+// maxShown is how much of a token an error shows.
+const maxShown = 40
+
+// Where returns where a command is wrong, if it is: the last token if nothing
+// was taken behind it, and else what comes next. octet counts from 1 at the
+// start of the command's tag, literals too; token is what stands there, at most
+// maxShown octets of it, "?" for what is not printable, and "" at the end of a
+// line. ok is false if the command has been taken to its end: it is not its
+// syntax that is wrong.
+func (r *Reader) Where() (octet int64, token string, ok bool) {
+	if r.ended || r.err != nil || r.buf == nil {
+		return 0, "", false
+	}
+	n := 0 // octets of the token before pos
+	if r.tokenEnd == r.taken && r.tokenStart < r.taken {
+		n = int(min(r.taken-r.tokenStart, int64(r.pos)))
+	}
+	start := r.pos - n
+	end := r.pos
+	if n == 0 {
+		if end < r.end && (*r.buf)[end] == ' ' {
+			start, end = start+1, end+1
+		}
+		for end < r.end && !wordEnd[(*r.buf)[end]] {
+			end++
+		}
+		if c := end; c == start && c < r.end && (*r.buf)[c] != '\r' && (*r.buf)[c] != '\n' {
+			end++
+		}
+	}
+	text := (*r.buf)[start:end]
+	text = slices.Clone(text[:min(len(text), maxShown)])
+	for i, c := range text {
+		if c < ' ' || c > '~' {
+			text[i] = '?'
+		}
+	}
+	return r.taken + int64(start-r.pos) + 1, string(text), true
 }
 
 // word appends bytes to b until stop holds.
@@ -317,11 +363,13 @@ func (r *Reader) fail(text string) {
 
 // Missing is the error of a command that ended too early.
 func (r *Reader) Missing() error {
+	r.tokenEnd = -1 // what comes next is wrong
 	return SyntaxError("Missing required argument to " + r.Command)
 }
 
 // Extra is the error of a command that should have ended here.
 func (r *Reader) Extra() error {
+	r.tokenEnd = -1
 	return SyntaxError("Unexpected extra arguments to " + r.Command)
 }
 

@@ -75,6 +75,8 @@ func (r *Reader) NAString() (*string, error) {
 
 // quoted takes a quoted string. A backslash makes any byte count as itself.
 func (r *Reader) quoted() (string, error) {
+	r.tokenStart = r.taken
+	defer func() { r.tokenEnd = r.taken }()
 	r.skip()
 	b := make([]byte, 0, maxWordQuick)
 	for {
