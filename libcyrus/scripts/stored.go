@@ -115,7 +115,7 @@ func (s *Stored) Run(ctx context.Context, script *sieve.Script, key string, uid 
 		return nil, err
 	}
 	msg := &sieve.Message{Header: p.header, Size: info.Size(), From: returnPath(p.header), To: s.User, Content: f}
-	res := script.Run(ctx, msg, key, sieve.Env{Host: storedHost{s}, Options: s.Options, Limits: s.Limits, Flags: p.Have, Trace: s.Trace})
+	res := script.Run(ctx, msg, key, sieve.Env{Host: storedHost{s}, Options: s.Options, Limits: s.Limits, Flags: p.Have, ItemVariables: true, Trace: s.Trace})
 	p.fill(res, s.Mailbox.Name)
 	return p, nil
 }

@@ -49,6 +49,10 @@ type Env struct {
 	// Flags are those that the message has already: what the internal
 	// variable of imap4flags begins with.
 	Flags []string
+	// ItemVariables lets the test environment set match variables, as RFC 5229
+	// section 3.2 wants and scripts on IMAP events use (RFC 6785 has an example);
+	// in Cyrus it does not set them.
+	ItemVariables bool
 	// Trace is told of each test and command that is run, if it is not nil.
 	Trace func(line string)
 }

@@ -312,7 +312,7 @@ func (r *run) itemTest(t *test) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	k.set = false
+	k.set = k.set && t.op == testEnvironment && r.env.ItemVariables
 	e := &expander{r: r}
 	name, item := e.optional(t.name), e.text(t.item)
 	if e.err != nil {
@@ -333,7 +333,7 @@ func (r *run) itemTest(t *test) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return r.anyKey(k.match, value, t.keys, false)
+	return r.anyKey(k.match, value, t.keys, k.set)
 }
 
 func (r *run) metadataExists(t *test) (bool, error) {

@@ -14,13 +14,14 @@ import (
 
 // eventScripts are scripts for IMAP events, by name.
 var eventScripts = map[string]string{
-	"flags": `require ["imapsieve", "imap4flags", "environment"];
+	"flags": `require ["imapsieve", "imap4flags", "environment", "variables"];
 		if environment :is "imap.cause" "APPEND" { addflag "appended"; }
 		elsif environment :is "imap.cause" "COPY" { addflag "copied"; }
 		elsif environment :contains "imap.changedflags" "\\Flagged" { addflag "flagging"; }
 		if allof (environment :is "imap.user" "user1", environment :is "imap.mailbox" "INBOX/flags",
 			environment :is "phase" "post", environment :is "location" "MS") { addflag "here"; }
-		if environment :matches "imap.email" "user1@*" { addflag "mine"; }`,
+		if environment :matches "imap.email" "user1@*" { addflag "mine"; }
+		if environment :matches "imap.mailbox" "*/*" { addflag "in-${2}"; }`,
 	"file":    `require ["fileinto", "imap4flags"]; if header :contains "subject" "away" { fileinto :flags "filed" "INBOX/Work"; }`,
 	"copy":    `require ["fileinto", "copy"]; fileinto :copy "INBOX/Work";`,
 	"discard": `discard;`,
@@ -89,11 +90,11 @@ func TestIMAPSieve(t *testing.T) {
 		c.Must("CREATE INBOX/Ring")
 		c.Must(`SETMETADATA INBOX/Ring (/shared/imapsieve/script "loop")`)
 		for _, step := range []struct{ do, box, want, work string }{
-			{"APPEND flags", "flags", "1 appended here mine", ""},
-			{"COPY flags", "flags", "1 appended here mine, 2 here mine copied", ""},
-			{"MOVE flags", "flags", "1 appended here mine, 2 here mine copied, 3 here mine copied", ""},
-			{"FLAG flags", "flags", `1 \Flagged appended here mine flagging, 2 here mine copied, 3 here mine copied`, ""},
-			{"REPLACE flags 2", "flags", `1 \Flagged appended here mine flagging, 3 here mine copied, 4 appended here mine`, ""},
+			{"APPEND flags", "flags", "1 appended here mine in-flags", ""},
+			{"COPY flags", "flags", "1 appended here mine in-flags, 2 here mine in-flags copied", ""},
+			{"MOVE flags", "flags", "1 appended here mine in-flags, 2 here mine in-flags copied, 3 here mine in-flags copied", ""},
+			{"FLAG flags", "flags", `1 \Flagged appended here mine in-flags flagging, 2 here mine in-flags copied, 3 here mine in-flags copied`, ""},
+			{"REPLACE flags 2", "flags", `1 \Flagged appended here mine in-flags flagging, 3 here mine in-flags copied, 4 appended here mine in-flags`, ""},
 			{"APPEND file", "file", `1 \Deleted`, "1 filed"},
 			{"COPY copy", "copy", "1", "1 filed, 2"},
 			{"APPEND discard", "discard", `1 \Deleted`, "1 filed, 2"},
