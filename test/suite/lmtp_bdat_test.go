@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -64,6 +65,17 @@ func TestLMTPChunks(t *testing.T) {
 		}
 		c1.Close()
 	}
+	// Without a place for the message its octets are read nevertheless.
+	stage := s.Dir + "/spool/stage."
+	if err := errors.Join(os.Rename(stage, stage+"away"), os.WriteFile(stage, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	checkReplies(t, "no stage directory", s.LMTP, begin+"RCPT TO:<user2>\r\n"+chunk("QUIT\r\n", "")+chunk("QUIT\r\n", " LAST")+
+		begin+"RCPT TO:<user2>\r\n"+chunk("QUIT\r\n", " LAST")+"NOOP\r\n", strings.Split(begun+"250|451 4.3|503 5.5.1|"+begun+"250|451 4.3|451 4.3|250 2.0.0 ok", "|"))
+	if err := errors.Join(os.Remove(stage), os.Rename(stage+"away", stage)); err != nil {
+		t.Fatal(err)
+	}
+	checkReplies(t, "with it again", s.LMTP, begin+chunk(head("again"), " LAST"), strings.Split(begun+"250 2.1.5", "|"))
 	left, err := os.ReadDir(s.Dir + "/spool/stage.")
 	if err != nil || len(left) > 0 {
 		t.Errorf("in the stage directory are %v (%v)", left, err)
