@@ -29,12 +29,11 @@ var Allowanonymouslogin = newSwitch(Row{Name: "allowanonymouslogin", Default: "n
 })
 
 var Allowapop = newSwitch(Row{Name: "allowapop", Default: "yes", Since: "2.3.17", Group: "auth",
-	Doc: `Offer APOP to POP3 clients, if the passwords are stored so that it can work.`,
+	Doc: `No effect: APOP is not offered.`,
 })
 
 var Allowdeleted = newSwitch(Row{Name: "allowdeleted", Default: "no", Since: "3.1.8", Group: "mailbox",
-	Doc: `Let admins see and open deleted mailboxes that are kept because of
-delete_mode: delayed.`,
+	Doc: `No effect: clients cannot ask for VENDOR.CMU-INCLUDE-DELETED and the like.`,
 })
 
 var Allownewnews = newSwitch(Row{Name: "allownewnews", Default: "no", Since: "2.3.17", Group: "nntp"})

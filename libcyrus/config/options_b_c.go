@@ -78,12 +78,11 @@ var ClientBind = newSwitch(Row{Name: "client_bind", Default: "no", Since: "3.0.0
 var ClientBindName = newString(Row{Name: "client_bind_name", Since: "3.0.0", Group: "imap"})
 
 var ClientTimeout = newDuration(Row{Name: "client_timeout", Default: "10s", Since: "3.1.8", Unit: "s", Group: "imap",
-	Doc: `Longest time to connect to another server.`,
+	Doc: `No effect: there are no other servers of a murder.`,
 })
 
 var Commandmintimer = newString(Row{Name: "commandmintimer", Since: "2.4.0", Group: "logging",
-	Doc: `Log commands that take at least this many seconds; a decimal fraction is
-allowed. Unset: none.`,
+	Doc: `No effect: commands that take 5 seconds are in the log.`,
 })
 
 var Configdirectory = newString(Row{Name: "configdirectory", Since: "2.3.17", Group: "mailbox",

@@ -54,5 +54,5 @@ var Jmapsubmissionfolder = newString(Row{Name: "jmapsubmissionfolder", Default: 
 var Jmappushsubscriptionfolder = newString(Row{Name: "jmappushsubscriptionfolder", Default: "#jmappushsubscription", Since: "3.1.8", Group: "jmap"})
 
 var Iolog = newSwitch(Row{Name: "iolog", Default: "no", Since: "2.5.0", Group: "logging",
-	Doc: `Log read and written bytes of each command.`,
+	Doc: `No effect.`,
 })

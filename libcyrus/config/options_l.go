@@ -136,7 +136,7 @@ var LmtpOverQuotaPermFailure = newSwitch(Row{Name: "lmtp_over_quota_perm_failure
 })
 
 var LmtpPreparse = newSwitch(Row{Name: "lmtp_preparse", Default: "no", Since: "3.3.1", Group: "lmtp",
-	Doc: `Parse the structure of a message before the mailbox is locked.`,
+	Doc: `No effect: messages are always parsed before the mailbox is locked.`,
 })
 
 var LmtpStrictQuota = newSwitch(Row{Name: "lmtp_strict_quota", Default: "no", Since: "2.3.17", Group: "lmtp",
@@ -153,11 +153,11 @@ var Lmtpsocket = newString(Row{Name: "lmtpsocket", Default: "{configdirectory}/s
 })
 
 var LmtptxnTimeout = newDuration(Row{Name: "lmtptxn_timeout", Default: "5m", Since: "3.1.8", Unit: "s", Group: "lmtp",
-	Doc: `Longest time to wait for the rest of a delivery from another server.`,
+	Doc: `No effect: no mail is handed on to other servers of a murder.`,
 })
 
 var LockDebugtime = newString(Row{Name: "lock_debugtime", Since: "3.1.4", Group: "logging",
-	Doc: `Log locks that take at least this many seconds; a decimal fraction is allowed.`,
+	Doc: `No effect: locks that time out are in the log.`,
 })
 
 var Loginrealms = newString(Row{Name: "loginrealms", Since: "2.3.17", Group: "auth",

@@ -7,7 +7,7 @@ var MailboxDefaultOptions = newInt(Row{Name: "mailbox_default_options", Default:
 })
 
 var MailboxInitialFlags = newString(Row{Name: "mailbox_initial_flags", Since: "2.5.0", Group: "mailbox",
-	Doc: `User flags, separated by blanks, that each new mailbox has.`,
+	Doc: `No effect, as in Cyrus 3.6.`,
 })
 
 var MailboxLegacyDirs = newSwitch(Row{Name: "mailbox_legacy_dirs", Default: "no", Since: "3.6.0", Group: "mailbox",
@@ -96,8 +96,7 @@ var MupdateAuthname = newString(Row{Name: "mupdate_authname", Since: "2.3.17", G
 
 var MupdateConfig = newEnum(Row{Name: "mupdate_config", Default: "standard", Since: "2.3.17", Group: "murder",
 	Values: []string{"standard", "unified", "replicated"},
-	Doc: `Kind of murder: "standard" has frontends and backends, "unified" servers that
-are both, "replicated" servers that share one store.`,
+	Doc:    `No effect: a murder is not in this version.`,
 })
 
 var Munge8bit = newSwitch(Row{Name: "munge8bit", Default: "yes", Since: "2.3.17", Group: "lmtp",

@@ -3,7 +3,7 @@ package config
 // Options with s.
 
 var SaslMaximumLayer = newInt(Row{Name: "sasl_maximum_layer", Default: "256", Since: "2.3.17", Group: "auth",
-	Doc: `Greatest strength of a SASL security layer, in bits.`,
+	Doc: `No effect: SASL has no security layers here.`,
 })
 
 var SaslMinimumLayer = newInt(Row{Name: "sasl_minimum_layer", Default: "0", Since: "2.3.17", Group: "auth",
@@ -201,7 +201,7 @@ var SmtpAuthPassword = newString(Row{Name: "smtp_auth_password", Since: "3.1.4",
 })
 
 var SmtpAuthRealm = newString(Row{Name: "smtp_auth_realm", Since: "3.1.4", Group: "sieve",
-	Doc: `Realm for smtp_host.`,
+	Doc: `No effect: the mechanisms for smtp_auth_authname have no realms.`,
 })
 
 var SoftNoauth = newSwitch(Row{Name: "soft_noauth", Default: "yes", Since: "2.3.17", Group: "lmtp",
@@ -287,7 +287,7 @@ index; the file is kept correct for other programs.`,
 
 var StatuscacheDb = newList(Row{Name: "statuscache_db", Default: "twoskip", Since: "3.1.6", Group: "statuscache",
 	Values: []string{"skiplist", "sql", "twoskip", "zeroskip"},
-	Doc:    `Kind of database of that cache.`,
+	Doc:    `No effect, as statuscache.`,
 })
 
 var StatuscacheDbPath = newString(Row{Name: "statuscache_db_path", Since: "2.5.0", Group: "statuscache",
@@ -307,13 +307,13 @@ var SyncCacheDbPath = newString(Row{Name: "sync_cache_db_path", Since: "3.3.1", 
 var SyncHost = newString(Row{Name: "sync_host", Since: "2.5.0", Group: "replication"})
 
 var SyncLog = newSwitch(Row{Name: "sync_log", Default: "no", Since: "2.3.17", Group: "replication",
-	Doc: `Write down what has changed for sync_client.`,
+	Doc: `No effect: replication is not in this version.`,
 })
 
 var SyncLogChain = newSwitch(Row{Name: "sync_log_chain", Default: "no", Since: "2.4.0", Group: "replication"})
 
 var SyncLogChannels = newString(Row{Name: "sync_log_channels", Since: "2.5.0", Group: "replication",
-	Doc: `Channels of those logs, separated by blanks; the empty one is written as "".`,
+	Doc: `No effect: replication is not in this version.`,
 })
 
 var SyncLogUnsuppressableChannels = newString(Row{Name: "sync_log_unsuppressable_channels", Default: "squatter", Since: "2.5.0", Group: "replication"})

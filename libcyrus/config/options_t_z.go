@@ -19,7 +19,7 @@ var TcpKeepaliveIntvl = newDuration(Row{Name: "tcp_keepalive_intvl", Default: "0
 })
 
 var TempPath = newString(Row{Name: "temp_path", Default: "/tmp", Since: "3.3.0", Group: "mailbox",
-	Doc: `Directory of files that nobody misses after a restart.`,
+	Doc: `No effect: temporary files lie beside those that they become.`,
 })
 
 var TelemetryBysessionid = newSwitch(Row{Name: "telemetry_bysessionid", Default: "no", Since: "3.0.0", Group: "logging",
@@ -65,7 +65,7 @@ var TlsClientCaFile = newString(Row{Name: "tls_client_ca_file", Since: "2.5.0", 
 })
 
 var TlsClientCert = newString(Row{Name: "tls_client_cert", Since: "2.5.0", Group: "tls",
-	Doc: `Certificate to show to other servers; unset: the server's own.`,
+	Doc: `No effect: no certificate is shown to other servers.`,
 })
 
 var TlsClientCerts = newEnum(Row{Name: "tls_client_certs", Default: "optional", Since: "2.5.0", Group: "tls",
@@ -74,7 +74,7 @@ var TlsClientCerts = newEnum(Row{Name: "tls_client_certs", Default: "optional", 
 })
 
 var TlsClientKey = newString(Row{Name: "tls_client_key", Since: "2.5.0", Group: "tls",
-	Doc: `Key of tls_client_cert.`,
+	Doc: `No effect, as tls_client_cert.`,
 })
 
 var TlsEccurve = newString(Row{Name: "tls_eccurve", Default: "prime256v1", Since: "2.5.0", Group: "tls",
@@ -88,12 +88,11 @@ var TlsRequired = newSwitch(Row{Name: "tls_required", Default: "no", Since: "3.0
 })
 
 var TlsPreferServerCiphers = newSwitch(Row{Name: "tls_prefer_server_ciphers", Default: "no", Since: "2.5.0", Group: "tls",
-	Doc: `Choose the cipher by the server's preference.`,
+	Doc: `No effect: the cipher is always chosen by the server's preference.`,
 })
 
 var TlsServerCaDir = newString(Row{Name: "tls_server_ca_dir", Since: "2.5.0", Group: "tls",
-	Doc: `Directory with certificates of the authorities above our own, and of those that
-other servers' certificates may come from.`,
+	Doc: `No effect: see tls_server_ca_file.`,
 })
 
 var TlsServerCaFile = newString(Row{Name: "tls_server_ca_file", Since: "2.5.0", Group: "tls",
@@ -106,8 +105,7 @@ comma: one for each kind of key. "disabled" turns TLS off.`,
 })
 
 var TlsServerDhparam = newString(Row{Name: "tls_server_dhparam", Since: "3.1.4", Group: "tls",
-	Doc: `File with Diffie-Hellman parameters. Accepted; key exchange here is by
-elliptic curves only.`,
+	Doc: `No effect: key exchange here is by elliptic curves only.`,
 })
 
 var TlsServerKey = newString(Row{Name: "tls_server_key", Since: "3.1.8", Group: "tls",
@@ -140,7 +138,7 @@ all mail again: "cyrus" is uidvalidity.uid.`,
 })
 
 var Umask = newString(Row{Name: "umask", Default: "077", Since: "2.3.17", Group: "mailbox",
-	Doc: `File mode bits, in octal, that new files do not get.`,
+	Doc: `No effect: only the Cyrus user may read new files, as with 077.`,
 })
 
 var UserdenyDb = newList(Row{Name: "userdeny_db", Default: "pebble", Since: "3.1.6", Group: "userdeny",
@@ -195,7 +193,7 @@ var ZoneinfoDb = newList(Row{Name: "zoneinfo_db", Default: "twoskip", Since: "3.
 var ZoneinfoDbPath = newString(Row{Name: "zoneinfo_db_path", Since: "2.5.0", Group: "tzdist"})
 
 var ZoneinfoDir = newString(Row{Name: "zoneinfo_dir", Since: "3.2.0", Group: "tzdist",
-	Doc: `Directory of time zones.`,
+	Doc: `No effect: calendars are not in this version.`,
 })
 
 var ObjectStorageEnabled = newSwitch(Row{Name: "object_storage_enabled", Default: "no", Since: "3.0.0", Group: "objectstore"})

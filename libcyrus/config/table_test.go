@@ -102,11 +102,13 @@ func TestNames(t *testing.T) {
 }
 
 // TestDocumented fails when code of this module reads an option that
-// imapd.conf(5) does not explain.
+// imapd.conf(5) does not explain, and when imapd.conf(5) says what an option
+// does that no code reads.
 func TestDocumented(t *testing.T) {
 	vars := variables(t)
-	use := regexp.MustCompile(`\bconfig\.(\w+)\.(?:In|Given|Row)\(`)
+	use := regexp.MustCompile(`\bconfig\.(\w+)\b(\.(?:In|Given|Row)\()?`)
 	var missing []string
+	read := map[string]bool{}
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
 			return err
@@ -116,7 +118,12 @@ func TestDocumented(t *testing.T) {
 			return nil // another test's file
 		}
 		for _, m := range use.FindAllStringSubmatch(string(text), -1) {
-			if r := ByName(vars[m[1]]); r != nil && r.Doc == "" && !slices.Contains(missing, r.Name) {
+			r := ByName(vars[m[1]])
+			if r == nil {
+				continue
+			}
+			read[r.Name] = true
+			if m[2] != "" && r.Doc == "" && !slices.Contains(missing, r.Name) {
 				missing = append(missing, r.Name)
 			}
 		}
@@ -128,6 +135,15 @@ func TestDocumented(t *testing.T) {
 	slices.Sort(missing)
 	if len(missing) > 0 {
 		t.Errorf("options that are read but have no Doc: %s", strings.Join(missing, " "))
+	}
+	for _, r := range table {
+		none := strings.HasPrefix(r.Doc, "No effect")
+		switch {
+		case none && read[r.Name]:
+			t.Errorf("%s is read, though its Doc says that it has no effect", r.Name)
+		case r.Doc != "" && r.Replacement == "" && !none && !read[r.Name]:
+			t.Errorf("nothing reads %s: its Doc has to begin with \"No effect\"", r.Name)
+		}
 	}
 }
 
