@@ -17,12 +17,12 @@ const (
 	eventSubscription
 	eventMetadata
 	eventServerMetadata
+	eventAnnotations
 
-	messageEvents = eventNew | eventExpunge | eventFlags
+	messageEvents = eventNew | eventExpunge | eventFlags | eventAnnotations
 )
 
-// notifyEvents is the events by name, as BADEVENT lists them. AnnotationChange
-// is not among them: the index does not tell which annotation has changed.
+// notifyEvents is the events by name, as BADEVENT lists them.
 var notifyEvents = []struct {
 	name  string
 	event notifyEvent
@@ -30,6 +30,7 @@ var notifyEvents = []struct {
 	{"MessageNew", eventNew},
 	{"MessageExpunge", eventExpunge},
 	{"FlagChange", eventFlags},
+	{"AnnotationChange", eventAnnotations},
 	{"MailboxName", eventName},
 	{"SubscriptionChange", eventSubscription},
 	{"MailboxMetadataChange", eventMetadata},
@@ -241,6 +242,8 @@ func (g *notifyGroup) check() error {
 		return imapwire.SyntaxError("Notify wants MessageNew and MessageExpunge together")
 	case g.events&eventFlags != 0 && some == 0:
 		return imapwire.SyntaxError("Notify wants MessageNew and MessageExpunge with FlagChange")
+	case g.events&eventAnnotations != 0 && some == 0:
+		return imapwire.SyntaxError("Notify wants MessageNew and MessageExpunge with AnnotationChange")
 	case g.filter <= filterDelayed && g.events&^messageEvents != 0:
 		return imapwire.SyntaxError("Notify takes only message events for the selected mailbox")
 	}
@@ -263,6 +266,11 @@ func (s *session) notify(a notifyArgs) (string, error) {
 	s.notifier = n
 	if a.none {
 		return "", nil
+	}
+	if s.view != nil && n.wantsAnnotations() {
+		if err := s.tellMessageAnnotations(n); err != nil {
+			return "", err
+		}
 	}
 	return "", s.refresh(true, s.client.Rev2)
 }

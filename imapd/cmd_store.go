@@ -147,6 +147,7 @@ func (s *session) changeFlags(a *storeArgs, uid bool) (string, error) {
 		modified, err = s.view.StoreAnnotations(s.ctx, a.set, uid, view.AnnotationChange{
 			Sets: a.annotations, UnchangedSince: a.change.UnchangedSince, Conditional: a.change.Conditional,
 		})
+		s.annotatedMyself(a.annotations)
 	} else {
 		changed := s.watchFlags(a.set, uid)
 		if modified, err = s.view.Store(s.ctx, a.set, uid, a.change); err == nil {

@@ -11,6 +11,7 @@ import (
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
 )
@@ -97,6 +98,9 @@ func (s *session) tellSelected(n *notifier, idle bool) error {
 	}
 	if g.events&eventFlags != 0 {
 		s.view.ReportFlags(s.w)
+	}
+	if n.wantsAnnotations() {
+		return s.tellMessageAnnotations(n)
 	}
 	return nil
 }
@@ -235,13 +239,12 @@ func (s *session) tellBoxes(n *notifier, dirty map[string]bool) error {
 		if b.known.Exists != old.Exists || b.known.LastUID != old.LastUID {
 			items = append(items, statusMessages, statusUIDNext)
 		}
-		if b.events&eventFlags != 0 && b.known.HighestModseq != old.HighestModseq {
-			if b.unseen != unseen {
-				items = append(items, statusUnseen)
-			}
-			if s.client.Condstore {
-				items = append(items, statusUIDValidity)
-			}
+		flags := b.events&eventFlags != 0 && b.known.HighestModseq != old.HighestModseq
+		if flags && b.unseen != unseen {
+			items = append(items, statusUnseen)
+		}
+		if (flags || b.annotated(&old)) && s.client.Condstore && !slices.Contains(items, statusUIDValidity) {
+			items = append(items, statusUIDValidity)
 		}
 		if len(items) == 0 {
 			continue
@@ -252,6 +255,13 @@ func (s *session) tellBoxes(n *notifier, dirty map[string]bool) error {
 		s.tellStatus(name, items)
 	}
 	return nil
+}
+
+// annotated reports whether annotations of messages have changed since, of which
+// the client wants to know.
+func (b *notifyBox) annotated(old *mailbox.IndexHeader) bool {
+	was := annotationNews{head: *old}
+	return b.events&eventAnnotations != 0 && was.stale(&b.known)
 }
 
 // tellStatus sends the STATUS of a mailbox that the user may still read.

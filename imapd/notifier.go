@@ -53,6 +53,8 @@ type notifier struct {
 	// them, which follow, are not told.
 	moved map[mboxname.Name]mboxname.Name
 
+	annotations *annotationNews // of the selected mailbox; nil: not looked at yet
+
 	watched   string // unique id of the selected mailbox that is watched
 	unwatch   func()
 	nextRound time.Time // when the list may be gone through again
@@ -81,6 +83,12 @@ func newNotifier(groups []notifyGroup) *notifier {
 		}
 	}
 	return n
+}
+
+// wantsAnnotations reports whether the client wants to know of annotations in the
+// selected mailbox.
+func (n *notifier) wantsAnnotations() bool {
+	return n.selected != nil && n.selected.events&eventAnnotations != 0
 }
 
 // stop ends all watching.
@@ -194,7 +202,7 @@ func (s *session) follows(n *notifier, status bool) error {
 			continue
 		}
 		items := []statusItem{statusMessages, statusUIDNext, statusUIDValidity}
-		if b.events&eventFlags != 0 {
+		if b.events&(eventFlags|eventAnnotations) != 0 {
 			items = append(items, statusHighestModseq)
 		}
 		s.tellStatus(name, items)
