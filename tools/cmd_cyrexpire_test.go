@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -41,7 +42,12 @@ type store struct {
 func newStore(t *testing.T, lines string) *store {
 	t.Helper()
 	path, dir := conf(t, shared+"unixhierarchysep: yes\nadmins: cyrus\ndefaultpartition: default\n"+lines)
-	if err := os.MkdirAll(filepath.Join(dir, "spool"), 0o700); err != nil {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString("sievedir: " + dir + "/sieve\n") // by default it is one for all of the machine
+		err = errors.Join(err, f.Close(), os.MkdirAll(filepath.Join(dir, "spool"), 0o700))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return storeAt(t, path)
