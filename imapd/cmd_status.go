@@ -169,24 +169,34 @@ func (s *session) sendStatus(external string, e *mboxlist.Entry, items []statusI
 // counts looks into a mailbox: the header answers for its owner; for other
 // readers the records are counted.
 func (s *session) counts(e *mboxlist.Entry, want statusItem) (map[statusItem]uint64, error) {
+	if h, _, ok := s.site.Store.Unchanged(e.Ref()); ok && h.RecentUID >= h.LastUID && s.site.Store.OwnsSeen(e.Ref(), &h, s.who.User) &&
+		(want&statusDeletedStorage == 0 || h.Deleted == 0) {
+		return s.statusOf(e, &h, 0, h.Unseen, 0), nil
+	}
 	m, err := s.site.Store.Open(s.ctx, e.Ref(), mailbox.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
+	m.Remember()
 	h := m.Header()
 	recent, unseen, err := s.unseen(m, &h, e)
 	if err != nil {
 		return nil, err
-	}
-	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
-		recent = s.view.Recent()
 	}
 	storage := uint64(0)
 	if want&statusDeletedStorage != 0 && h.Deleted > 0 {
 		if storage, err = deletedStorage(m); err != nil {
 			return nil, err
 		}
+	}
+	return s.statusOf(e, &h, recent, unseen, storage), nil
+}
+
+// statusOf is what a mailbox has to say.
+func (s *session) statusOf(e *mboxlist.Entry, h *mailbox.IndexHeader, recent, unseen uint32, storage uint64) map[statusItem]uint64 {
+	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
+		recent = s.view.Recent()
 	}
 	return map[statusItem]uint64{
 		statusMessages:      uint64(h.Exists),
@@ -200,7 +210,7 @@ func (s *session) counts(e *mboxlist.Entry, want statusItem) (map[statusItem]uin
 
 		statusDeleted:        uint64(h.Deleted),
 		statusDeletedStorage: storage,
-	}, nil
+	}
 }
 
 // deletedStorage is how many octets the messages have that are \Deleted.

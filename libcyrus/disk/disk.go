@@ -162,6 +162,15 @@ func Links(fi fs.FileInfo) int {
 	return 1
 }
 
+// Changed is when contents or attributes of the file were changed last, as the
+// system notes it; unlike the time of modification nobody can set it.
+func Changed(fi fs.FileInfo) time.Time {
+	if s, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(s.Ctim.Unix())
+	}
+	return fi.ModTime()
+}
+
 // Full reports whether err says that there is no room: on the disk, in the
 // disk quota, or within the largest size of a file that the process may write.
 func Full(err error) bool {

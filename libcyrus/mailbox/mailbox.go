@@ -31,8 +31,9 @@ type Mailbox struct {
 	namespaces []*lock.Held // in the order they are taken
 	names      []*lock.Held
 	index      *lock.Held
-	since      time.Time // when index was locked
-	file       *openFile // cyrus.index
+	since      time.Time   // when index was locked
+	info       fs.FileInfo // of index, once it was locked
+	file       *openFile   // cyrus.index
 
 	hdr  IndexHeader // with the changes so far
 	head *header     // shared until headerChanged
@@ -153,7 +154,7 @@ func (m *Mailbox) lockIndex(ctx context.Context) error {
 		}
 		fi, err := m.store.o.FS.Stat(m.box.paths.index)
 		if err == nil && disk.Inode(fi) == f.ino {
-			m.file, m.index, m.since = f, held, time.Now()
+			m.file, m.index, m.since, m.info = f, held, time.Now(), fi
 			m.noteAge(fi)
 			return nil
 		}
@@ -308,16 +309,18 @@ func (m *Mailbox) owner() string {
 // seen database has it, as everybody's has for indexes before version 12.
 //
 // Source: mailbox_internal_seen in Cyrus imap/mailbox.c.
-func (m *Mailbox) OwnsSeen(user string) bool {
+func (m *Mailbox) OwnsSeen(user string) bool { return m.hdr.ownsSeen(user, m.owner) }
+
+func (h *IndexHeader) ownsSeen(user string, owner func() string) bool {
 	switch {
 	case user == "":
 		return true
-	case m.hdr.Version < 12:
+	case h.Version < 12:
 		return false
-	case m.hdr.Options&OptSharedSeen != 0:
+	case h.Options&OptSharedSeen != 0:
 		return true
 	}
-	return m.owner() == user
+	return owner() == user
 }
 
 // SeenUser is whose seen database has what a user has seen, if OwnsSeen

@@ -135,9 +135,11 @@ type Store struct {
 
 	copyAtOnce int // messages of a copy that are in memory
 
-	mu      sync.Mutex
-	boxes   map[string]*box        // by Ref.key
-	idle    list.List              // boxes that nobody uses, the longest unused first
+	mu        sync.Mutex
+	boxes     map[string]*box // by Ref.key
+	idle      list.List       // boxes that nobody uses, the longest unused first
+	unchanged unchanged
+
 	counted map[mboxname.Name]bool // quota roots that were counted after an unclean boot
 }
 
@@ -156,6 +158,7 @@ func New(o Options) (*Store, error) {
 		o.LockWait = defaultLockWait
 	}
 	s := &Store{o: o, copyAtOnce: copyAtOnce, boxes: map[string]*box{}, counted: map[mboxname.Name]bool{}}
+	s.unchanged.step = fileTimeStep
 	s.watch.start(s)
 	return s, nil
 }

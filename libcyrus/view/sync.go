@@ -12,6 +12,9 @@ import (
 // Refresh looks what has changed in the mailbox. The client is told by
 // Report.
 func (v *View) Refresh(ctx context.Context) error {
+	if v.stillSame() {
+		return nil
+	}
 	m, err := v.opened(ctx, mailbox.Read)
 	if v.deleted {
 		v.drop()
@@ -30,7 +33,20 @@ func (v *View) Refresh(ctx context.Context) error {
 	if err := v.sync(ctx, m); err != nil {
 		return err
 	}
+	m.Remember()
 	return v.claim(ctx, m)
+}
+
+// stillSame reports whether it is certain, without a lock, that nothing has
+// changed since the last look.
+func (v *View) stillSame() bool {
+	if !v.ownSeen || v.deleted {
+		return false
+	}
+	h, inode, ok := v.o.Store.Unchanged(v.ref)
+	return ok && h.HighestModseq == v.known && h.LastUID == v.lastUID && h.NumRecords == v.numRecords &&
+		h.Generation == v.generation && inode == v.inode && h.UIDValidity == v.validity &&
+		h.HeaderCRC == v.headerCRC && v.o.Store.OwnsSeen(v.ref, &h, v.o.User) && !v.mustClaim(&h)
 }
 
 // mustClaim reports whether there are messages of which this session is the

@@ -87,6 +87,7 @@ type View struct {
 	lastUID    uint32
 	numRecords uint32
 	generation uint32
+	headerCRC  uint32
 	inode      uint64
 
 	// What the client has not been told yet.
@@ -151,6 +152,9 @@ func Open(ctx context.Context, ref mailbox.Ref, o Options) (*View, *Selected, er
 // open opens the mailbox for reading, or for writing if there are messages
 // whose \Recent this session will take.
 func (v *View) open(ctx context.Context) (*mailbox.Mailbox, error) {
+	if m, ok := v.unchanged(); ok {
+		return m, nil
+	}
 	m, err := v.o.Store.Open(ctx, v.ref, mailbox.Read)
 	if err != nil {
 		return nil, err
@@ -163,6 +167,7 @@ func (v *View) open(ctx context.Context) (*mailbox.Mailbox, error) {
 		return nil, err
 	}
 	if v.o.Examine || !v.ownSeen || v.recentUID >= h.LastUID {
+		m.Remember()
 		return m, nil
 	}
 	m.Close()
@@ -171,6 +176,23 @@ func (v *View) open(ctx context.Context) (*mailbox.Mailbox, error) {
 	}
 	h = m.Header()
 	return m, v.loadSeen(ctx, &h)
+}
+
+// unchanged is open for a mailbox of which all is known that a SELECT tells. The
+// six calls for locks were more than all others.
+func (v *View) unchanged() (*mailbox.Mailbox, bool) {
+	m, ok := v.o.Store.OpenUnchanged(v.ref)
+	if !ok {
+		return nil, false
+	}
+	h := m.Header()
+	if !m.OwnsSeen(v.o.User) || !v.o.Examine && h.RecentUID < h.LastUID {
+		m.Close()
+		return nil, false
+	}
+	v.ownSeen, v.seenUser, v.recentUID = true, m.SeenUser(v.o.User), h.RecentUID
+	v.access(m)
+	return m, true
 }
 
 // Allow sets what the user may do from now on, whatever the ACL in the
@@ -232,7 +254,7 @@ func (v *View) load(m *mailbox.Mailbox, h *mailbox.IndexHeader) (firstUnseen uin
 // note remembers what the index was.
 func (v *View) note(m *mailbox.Mailbox, h *mailbox.IndexHeader) {
 	v.known, v.lastUID, v.numRecords = h.HighestModseq, h.LastUID, h.NumRecords
-	v.generation, v.inode = h.Generation, m.Inode()
+	v.generation, v.headerCRC, v.inode = h.Generation, h.HeaderCRC, m.Inode()
 	if !slices.Equal(v.names, m.Flags()) {
 		v.names = slices.Clone(m.Flags())
 		v.newNames = true
