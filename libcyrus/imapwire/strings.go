@@ -256,6 +256,8 @@ func (r *Reader) Number() (uint32, error) {
 // digits takes the digits that come next, also none. Of very many it keeps
 // 20, which no number that is taken has.
 func (r *Reader) digits() (string, error) {
+	r.tokenStart = r.taken
+	defer func() { r.tokenEnd = r.taken }()
 	b := make([]byte, 0, 20)
 	for {
 		c, ok := r.Peek()

@@ -27,6 +27,8 @@ func TestWhere(t *testing.T) {
 			r.AString()
 			r.EOL()
 		}, `14 "\"p\"" true`},
+		{"a1 X 99999999999 1\r\n", func(r *Reader) { words(r, 2); r.Space(); r.Number() }, `6 "99999999999" true`},
+		{"a1 X y\r\n", func(r *Reader) { words(r, 2); r.Space(); r.Number() }, `6 "y" true`},
 		{"a1 NOOP \r\n", func(r *Reader) { words(r, 2); r.Space() }, `9 "" true`},
 		{"a1 X \"b\\\"c\" d\r\n", func(r *Reader) { words(r, 2); r.Space(); r.AString() }, `6 "\"b\\\"c\"" true`},
 		{"a1 X \"b\r\n", func(r *Reader) { words(r, 2); r.Space(); r.AString() }, `6 "\"b" true`},
