@@ -57,13 +57,26 @@ func tagged(text string, err error) string {
 	case err == nil:
 		return "OK " + text
 	case errors.As(err, &syntax):
-		return "BAD " + string(syntax)
+		return "BAD " + withoutControls(string(syntax))
 	case errors.As(err, &limit):
 		return "NO " + limit.Text
 	case errors.As(err, &no):
 		return "NO " + string(no)
 	}
 	return "NO " + failure(err)
+}
+
+// withoutControls is a text that may have something of the client's in it, as it
+// may be sent: control characters are question marks. Other octets are as the
+// client has sent them, as with Cyrus.
+func withoutControls(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if c < ' ' || c == 0x7f {
+			b[i] = '?'
+		}
+	}
+	return string(b)
 }
 
 // failure words an error of the store.

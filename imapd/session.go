@@ -217,11 +217,7 @@ func (s *session) next() {
 	}
 	var ending *worker.Ending
 	if err != errAnswered && !errors.As(err, &ending) { // then BYE follows
-		text = tagged(text, err)
-		if err != nil {
-			text = withoutControls(text)
-		}
-		s.w.Line(tag, " ", text)
+		s.w.Line(tag, " ", tagged(text, err))
 	}
 	var syntax imapwire.SyntaxError
 	if errors.As(err, &syntax) {
@@ -274,19 +270,6 @@ func (s *session) do(tag, name string) (string, error) {
 		return "", imapwire.SyntaxError("Please select a mailbox first")
 	}
 	return "", located(s.r, imapwire.SyntaxError("Unrecognized command"))
-}
-
-// withoutControls is a text that may have something of the client's in it, as it
-// may be sent: control characters are question marks. Other octets are as the
-// client has sent them, as with Cyrus.
-func withoutControls(text string) string {
-	b := []byte(text)
-	for i, c := range b {
-		if c < ' ' || c == 0x7f {
-			b[i] = '?'
-		}
-	}
-	return string(b)
 }
 
 // located says where in a command a syntax error is, behind Cyrus's text.
