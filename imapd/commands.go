@@ -93,6 +93,7 @@ var commands = map[string]command{
 	"reconstruct": cmd(loggedIn, parseReconstruct, (*session).reconstruct),
 	"dump":        cmd(loggedIn, parseDump, (*session).dump),
 	"undump":      {states: loggedIn, run: (*session).undump},
+	"xmeid":       cmd(loggedIn, parseMailbox, (*session).xmeid),
 
 	"genurlauth": cmd(loggedIn, parseGenURLAuth, (*session).genURLAuth),
 	"urlfetch":   {states: loggedIn, run: (*session).urlFetch},

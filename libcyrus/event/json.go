@@ -220,7 +220,7 @@ func (n *Notifier) rest(o *object, e *Event, t Type, content bool) {
 		o.text("bodyStructure", m.BodyStructure)
 	}
 	if n.extra["vnd.fastmail.clientId"] {
-		o.text("vnd.fastmail.clientId", "")
+		o.text("vnd.fastmail.clientId", n.clients.of(e.Session))
 	}
 	if n.extra["vnd.fastmail.sessionId"] {
 		o.text("vnd.fastmail.sessionId", e.Session)

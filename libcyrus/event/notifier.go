@@ -31,6 +31,7 @@ type Notifier struct {
 	names     *mboxname.Namespace
 	mode      string // event_content_inclusion_mode
 	size      int64  // event_content_size; 0 = no limit
+	clients   clients
 
 	// Uses tells the special uses of a mailbox. It may be nil, and must be set
 	// before anything is sent.
