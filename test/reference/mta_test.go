@@ -310,8 +310,20 @@ func TestPostfixDeliver(t *testing.T) {
 // TestExim has a real Exim deliver over our unix socket.
 func TestExim(t *testing.T) {
 	s := mtaSite(t)
-	m := startExim(t, s)
+	m := startExim(t, s, "driver = lmtp\n  socket = "+s.Sock+"\n  batch_max = 20")
 	m.through(t, s, mtaMails(t)/10)
+}
+
+// TestEximChunks has it deliver over TCP, where it sends its mails by BDAT (RFC
+// 3030).
+func TestEximChunks(t *testing.T) {
+	s := mtaSite(t)
+	host, port, _ := net.SplitHostPort(s.LMTP)
+	m := startExim(t, s, "driver = smtp\n  protocol = lmtp\n  hosts = "+host+"\n  hosts_override\n  allow_localhost\n  port = "+port+"\n  max_rcpt = 20\n  hosts_try_fastopen = ")
+	m.through(t, s, mtaMails(t)/10)
+	if n := strings.Count(m.log(), " K C=\"250"); n == 0 {
+		t.Errorf("no mail went by BDAT\n%s", tail(m.log()))
+	}
 }
 
 // freePort is an address on which nobody listens.
@@ -479,8 +491,9 @@ cyrus unix - n n - 10 pipe
 `, port, deliver, s.Conf())
 }
 
-// startExim starts an Exim of its own in a temporary folder.
-func startExim(t *testing.T, s *server.Site) *mta {
+// startExim starts an Exim of its own in a temporary folder; transport is the
+// lines that say how it delivers.
+func startExim(t *testing.T, s *server.Site, transport string) *mta {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "exim")
 	if err != nil {
@@ -519,14 +532,12 @@ site:
   transport = cyrus
 begin transports
 cyrus:
-  driver = lmtp
-  socket = %[3]s
-  batch_max = 20
+  %[3]s
   rcpt_include_affixes
   user = Debian-exim
 begin retry
 * * F,1d,2s
-`, dir, port, s.Sock)
+`, dir, port, transport)
 	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
