@@ -75,7 +75,7 @@ func TestServe(t *testing.T) {
 // TestMetrics compares the file with what Cyrus writes.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, classic+"prometheus_enabled: yes\nprometheus_update_freq: 1s\n", `SERVICES {
+	s := newSite(t, classic+"prometheus_enabled: yes\nprometheus_update_freq: 1s\nprometheus_stats_dir: {configdirectory}/figures\n", `SERVICES {
   imap cmd="WORKER serve" listen="127.0.0.1:PORT0" prefork=1 maxclients=1 maxchild=7 maxforkrate=3
   pop3 cmd="WORKER serve" listen="127.0.0.1:PORT1"
 }
@@ -88,7 +88,7 @@ DAEMON {
 	s.dial(0)
 	var got string
 	s.eventually("two forks are reported", func() bool {
-		b, _ := os.ReadFile(s.dir + "/stats/master.txt")
+		b, _ := os.ReadFile(s.dir + "/figures/master.txt")
 		got = regexp.MustCompile(`(?m) \d+$`).ReplaceAllString(string(b), "")
 		return strings.Contains(got, "cyrus_master_forks_total{service=\"imap\",family=\"ipv4\"} 2\n")
 	})
@@ -106,7 +106,7 @@ DAEMON {
 			t.Errorf("lacks\n%s\nhas\n%s", want, got)
 		}
 	}
-	if st, err := os.Stat(s.dir + "/stats/master.txt"); err != nil || st.Mode().Perm() != 0o600 {
+	if st, err := os.Stat(s.dir + "/figures/master.txt"); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
 }

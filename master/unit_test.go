@@ -123,6 +123,11 @@ func TestTrafficClass(t *testing.T) {
 			t.Errorf("trafficClass(%q) = %#x, want %#x", s, got, want)
 		}
 	}
+	for _, s := range config.ByName("qosmarking").Values {
+		if s != "cs0" && trafficClass(s) == 0 {
+			t.Errorf("%s marks nothing", s)
+		}
+	}
 }
 
 func TestAddresses(t *testing.T) {

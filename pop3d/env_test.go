@@ -272,3 +272,13 @@ func TestDialogs(t *testing.T) {
 		})
 	}
 }
+
+// TestTimeout: poptimeout has minutes, 10 at least (RFC 1939 section 3).
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]time.Duration{"poptimeout: 45": 45 * time.Minute, "poptimeout: 5": 10 * time.Minute} {
+		if s := newSite(t, line); s.timeout != want {
+			t.Errorf("%q: %v", line, s.timeout)
+		}
+	}
+}

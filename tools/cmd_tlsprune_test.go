@@ -15,14 +15,14 @@ import (
 )
 
 func TestTLSPrune(t *testing.T) {
-	path, dir := conf(t, "")
-	file := filepath.Join(dir, "tls_sessions.db")
+	file := filepath.Join(t.TempDir(), "sessions.db")
+	path, _ := conf(t, "tls_sessions_db: skiplist\ntls_sessions_db_path: "+file+"\n")
 	r := call("", "tls_prune", "-C", path)
 	if r.status != 0 || !strings.Contains(r.log, "tls_prune: "+file+" not found, nothing to do") {
 		t.Errorf("without a database: %+v", r)
 	}
 	ctx := context.Background()
-	db, err := cyrusdb.Open(disk.OS(), lock.NewTable(disk.OS(), slog.New(slog.DiscardHandler)), "twoskip", file, cyrusdb.Create)
+	db, err := cyrusdb.Open(disk.OS(), lock.NewTable(disk.OS(), slog.New(slog.DiscardHandler)), "skiplist", file, cyrusdb.Create)
 	if err != nil {
 		t.Fatal(err)
 	}

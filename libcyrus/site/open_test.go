@@ -13,6 +13,7 @@ import (
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
+	"gocyrus/libcyrus/mboxname"
 )
 
 func openText(t *testing.T, fsys disk.FS, text string) (*Site, error) {
@@ -80,6 +81,27 @@ func TestMissingPartition(t *testing.T) {
 	defer s.Close()
 	if !strings.Contains(log.String(), "option=partition-news") {
 		t.Errorf("log: %q", log.String())
+	}
+}
+
+// TestPartitionChoice opens a site without a default partition.
+func TestPartitionChoice(t *testing.T) {
+	m := newMem(t)
+	if err := errors.Join(m.MkdirAll("/a", 0o755), m.MkdirAll("/b", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openText(t, m, "configdirectory: /conf\npartition-default: /spool\npartition-a: /a\npartition-b: /b\nadmins: admin\n"+sharedMode+
+		"partition_select_mode: random\npartition_select_exclude: default,b\npartition_select_usage_reinit: 3\npartition_select_soft_usage_limit: 100\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	who := mboxlist.Actor{}
+	who.User, who.Admin = "admin", true
+	for _, name := range []mboxname.Name{"user.x", "user.y", "user.z"} {
+		if e, err := s.List.Create(t.Context(), who, name, mboxlist.CreateOptions{}); err != nil || e.Partition != "a" {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
 	}
 }
 

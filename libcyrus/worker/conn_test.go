@@ -24,6 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gocyrus/libcyrus/config"
 )
 
@@ -328,7 +330,10 @@ func TestTLSOptions(t *testing.T) {
 	if c, err = load(ca + "tls_client_certs: require\n"); err != nil || c.ClientAuth != tls.RequireAndVerifyClientCert {
 		t.Error(c, err)
 	}
-	for _, bad := range []string{"tls_versions: ssl3\n", "tls_client_certs: require\ntls_client_ca_file: /nonexistent\n", ca + "tls_crl_file: /nonexistent\n"} {
+	if c, err = load("tls_client_ca_dir: " + dir + "\n"); err != nil || c.ClientAuth != tls.VerifyClientCertIfGiven || len(c.ClientCAs.Subjects()) == 0 { //nolint:staticcheck // they are ours
+		t.Error(c, err)
+	}
+	for _, bad := range []string{"tls_server_ca_file: /nonexistent\n", "tls_versions: ssl3\n", "tls_client_certs: require\ntls_client_ca_file: /nonexistent\n", ca + "tls_crl_file: /nonexistent\n"} {
 		if _, err := load(bad); err == nil {
 			t.Errorf("no error for %q", bad)
 		}
@@ -368,6 +373,46 @@ func TestResumption(t *testing.T) {
 	st, err := os.Stat(filepath.Join(config.Configdirectory.In(conf), "tls_ticket_keys"))
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Error(st, err)
+	}
+}
+
+// TestSessionTimeout: tls_session_timeout has minutes, a day at most, and zero
+// turns resumption off.
+func TestSessionTimeout(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]time.Duration{"": 24 * time.Hour, "tls_session_timeout: 5\n": 5 * time.Minute, "tls_session_timeout: 48h\n": 24 * time.Hour, "tls_session_timeout: 0\n": 0} {
+		tk := newTickets(testConfig(t, line), testLog(t))
+		c := &tls.Config{}
+		tk.apply(c)
+		if tk.timeout != want || c.SessionTicketsDisabled != (want == 0) {
+			t.Errorf("%q: %v, off %v", line, tk.timeout, c.SessionTicketsDisabled)
+		}
+	}
+}
+
+// TestKeepAlive: the options of TCP that a client's connection gets.
+func TestKeepAlive(t *testing.T) {
+	t.Parallel()
+	for lines, want := range map[string][4]int{
+		"": {0, 0, 0, 0},
+		"tcp_keepalive: yes\ntcp_keepalive_idle: 77\ntcp_keepalive_intvl: 33\ntcp_keepalive_cnt: 5\n": {1, 77, 33, 5},
+	} {
+		c, _ := pair(t, testProcess(t, lines))
+		var err error
+		var got [4]int
+		check(t, c.wire.raw.Control(func(fd uintptr) {
+			for i, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}} {
+				if got[i], err = unix.GetsockoptInt(int(fd), o[0], o[1]); err != nil {
+					t.Error(err)
+				}
+			}
+		}))
+		if want[0] == 0 {
+			got = [4]int{got[0]} // the system's times
+		}
+		if got != want {
+			t.Errorf("%q: %v", lines, got)
+		}
 	}
 }
 

@@ -108,11 +108,16 @@ func run(s Service, args []string, inherited error) int {
 
 // newLog returns the log of the service.
 func newLog(conf *config.Config, ident string) *slog.Logger {
-	return slog.New(syslog.New(syslog.Options{
+	return slog.New(syslog.New(logOptions(conf, ident)))
+}
+
+// logOptions is what imapd.conf says of the log.
+func logOptions(conf *config.Config, ident string) syslog.Options {
+	return syslog.Options{
 		Ident:    syslog.Ident(config.SyslogPrefix.In(conf), ident),
 		Facility: strings.ToUpper(config.SyslogFacility.In(conf)),
 		Debug:    config.Debug.In(conf),
-	}))
+	}
 }
 
 // maxClients is how many clients master wants this process to take at a

@@ -403,6 +403,25 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
+// TestLogOptions: what imapd.conf says of the log, and of what is run beside it.
+func TestLogOptions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := testProcess(t, "telemetry_bysessionid: yes\nsyslog_prefix: here\nsyslog_facility: local3\ndebug: yes\ndebug_command: echo %s %d %s > "+dir+"/ran\n")
+	c, _ := pair(t, p)
+	if got := c.telemetryName(); got != c.SessionID() {
+		t.Error(got)
+	}
+	if o := logOptions(p.env.Config, "imap"); o.Ident != "here/imap" || o.Facility != "LOCAL3" || !o.Debug {
+		t.Errorf("%+v", o)
+	}
+	runDebugger(p.env.Config, "imap", testLog(t))
+	ran, err := os.ReadFile(dir + "/ran")
+	if want := fmt.Sprintf("%s %d imap\n", os.Args[0], os.Getpid()); err != nil || string(ran) != want {
+		t.Errorf("%q, want %q, %v", ran, want, err)
+	}
+}
+
 // The statuses of a worker that cannot start (real ones: measured).
 func TestBadStart(t *testing.T) {
 	t.Parallel()

@@ -114,7 +114,7 @@ func TestSieveRecipients(t *testing.T) {
 		}
 		slices.Sort(users)
 		s := server.Start(t, server.Options{Users: append([]string{"cyrus"}, users...), Shared: shared, Config: []string{"smtp_backend: host",
-			"smtp_host: " + sink.Addr, "auditlog: yes"}})
+			"smtp_host: " + sink.Addr, "auditlog: yes", "chatty: yes"}})
 		for u, script := range scripts {
 			if script != "" {
 				giveScript(t, s, u, script)
@@ -155,7 +155,7 @@ func TestSieveRecipients(t *testing.T) {
 			!strings.HasPrefix(mails[1], "MAIL FROM:<sender@example.org> SIZE=") || !strings.Contains(mails[1], "RCPT TO:<other@example.net>") {
 			t.Errorf("mails %q", mails)
 		}
-		for _, line := range []string{"sieve redirected: <all@example.org> to: other@example.net", "sieve discarded: <all@example.org>",
+		for _, line := range []string{"command: ", "sieve redirected: <all@example.org> to: other@example.net", "sieve discarded: <all@example.org>",
 			"sieve LMTP rejected: <all@example.org>", "auditlog: discard sessionid=<", "sieve runtime error for broken id <all@example.org>: Fileinto (INBOX/missing): "} {
 			if !strings.Contains(s.Log(), line) {
 				t.Errorf("the log has no %q", line)
