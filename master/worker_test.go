@@ -31,8 +31,9 @@ func TestMain(m *testing.M) {
 
 // fake is a process that master has started.
 type fake struct {
-	note *os.File
-	name string
+	note    *os.File
+	name    string
+	signals chan os.Signal
 }
 
 // fakeProcess plays the part that the arguments say. It does not return.
@@ -41,7 +42,8 @@ func fakeProcess(note string) {
 	if err != nil {
 		os.Exit(2)
 	}
-	f := &fake{file, os.Getenv("CYRUS_SERVICE")}
+	f := &fake{file, os.Getenv("CYRUS_SERVICE"), make(chan os.Signal, 1)}
+	signal.Notify(f.signals, syscall.SIGTERM, syscall.SIGHUP) // before anybody sees that it has started
 	args := os.Args[1:]
 	if filepath.Base(os.Args[0]) == databaseName {
 		f.name = databaseName
@@ -70,7 +72,7 @@ func fakeProcess(note string) {
 		f.tell(9)
 		f.write([]byte{1, 0, 0, 0, 1, 0, 0, 0})
 	case "flood": // the status pipe, for ever
-		for {
+		for len(f.signals) == 0 {
 			f.write(make([]byte, 4096))
 		}
 	case "serve":
@@ -101,9 +103,7 @@ func (f *fake) tell(kind uint32) {
 
 // wait is what a daemon does.
 func (f *fake) wait() {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGHUP)
-	s := <-c
+	s := <-f.signals
 	f.say("signal", s.String())
 	f.leave("75")
 }
@@ -118,9 +118,7 @@ func (f *fake) serve() {
 	}
 	w := &fakeWorker{fake: f, places: places}
 	w.room = sync.NewCond(&w.mu)
-	signals := make(chan os.Signal, 1) // before the first client: who is killed by a signal leaves him alone
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
-	go w.watch(signals)
+	go w.watch(f.signals)
 	go func() {
 		for {
 			p := []unix.PollFd{{Fd: statusFD}}
