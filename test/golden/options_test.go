@@ -11,11 +11,11 @@ import (
 	"gocyrus/test/transcript"
 )
 
-// TestEveryOption looks where each option that matters (testdata/options.txt)
+// TestEveryOption looks where each option that matters (testdata/options.tsv)
 // is checked at another value than Cyrus's default: in a recording, in a test
 // that is named, or by imapd.conf(5) saying that it has no effect.
 func TestEveryOption(t *testing.T) {
-	text, err := os.ReadFile("testdata/options.txt")
+	text, err := os.ReadFile("testdata/options.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +54,6 @@ func recordedOptions(t *testing.T) (lines []setting) {
 		t.Fatalf("no recordings: %v", err)
 	}
 	for _, name := range files {
-		if filepath.Dir(name) == "testdata" {
-			continue
-		}
 		d, err := transcript.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
