@@ -101,7 +101,7 @@ var MupdateConfig = newEnum(Row{Name: "mupdate_config", Default: "standard", Sin
 
 var Munge8bit = newSwitch(Row{Name: "munge8bit", Default: "yes", Since: "2.3.17", Group: "lmtp",
 	Doc: `Replace bytes above 127 in headers by "X" when mail is delivered. With "no"
-they stay.`,
+they stay. UTF-8 in mail that comes with SMTPUTF8 always stays.`,
 })
 
 var MupdateConnectionsMax = newInt(Row{Name: "mupdate_connections_max", Default: "128", Since: "2.3.17", Group: "murder"})

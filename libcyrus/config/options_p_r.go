@@ -163,7 +163,8 @@ var Readonly = newSwitch(Row{Name: "readonly", Default: "no", Since: "3.3.0", Gr
 })
 
 var Reject8bit = newSwitch(Row{Name: "reject8bit", Default: "no", Since: "2.3.17", Group: "lmtp",
-	Doc: `Refuse mail with bytes above 127 in its headers.`,
+	Doc: `Refuse mail with bytes above 127 in its headers, unless it comes with
+SMTPUTF8 and they are UTF-8.`,
 })
 
 var RestoreAuthname = newString(Row{Name: "restore_authname", Since: "3.0.0", Group: "backup"})

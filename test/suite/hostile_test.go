@@ -189,7 +189,8 @@ func bigLiteral(t *testing.T, s *server.Site) func() {
 
 func endlessLMTPLine(t *testing.T, s *server.Site) func() {
 	var all []net.Conn
-	for _, before := range []string{"", "LHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<user1>\r\nDATA\r\n"} {
+	for _, before := range []string{"", "LHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<user1>\r\nDATA\r\n",
+		"LHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<user1>\r\nBDAT 1000000000\r\n"} {
 		c := dial(t, s.LMTP)
 		io.WriteString(c, before)
 		go func() {
