@@ -17,7 +17,6 @@ import (
 type spool struct {
 	file disk.File
 	w    *bufio.Writer
-	off  int64 // where the reader is
 	r    *bufio.Reader
 	n    int // messages in it
 	err  error
