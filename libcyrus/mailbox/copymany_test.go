@@ -17,7 +17,7 @@ var work = Ref{Name: "user.alice.Work", UniqueID: "bb0123456789012345678901", Pa
 
 // TestCopyMany copies in pieces, within a mailbox too, and moves.
 func TestCopyMany(t *testing.T) {
-	for name, e := range map[string]*env{"disk": newEnv(t, disk.OS(), t.TempDir()), "memory": memEnv(t)} {
+	for name, e := range map[string]*env{"disk": newEnv(t, disk.OS(), t.TempDir()), "memory": memEnv(t), "conversations": conversedEnv(t, disk.NewMem())} {
 		t.Run(name, func(t *testing.T) {
 			e.s.copyAtOnce = 3
 			someMail(8)(e)
