@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gocyrus/test/server"
 )
@@ -132,7 +133,11 @@ func sentOn(t *testing.T, s *server.Site, l *client, sink *Sink) {
 			c.Close()
 		}
 	}
-	if got := strings.Count(s.Log(), "5.6.7 SMTPUTF8 is needed"); got < 3 {
+	told := func() int { return strings.Count(s.Log(), "5.6.7 SMTPUTF8 is needed") }
+	for end := time.Now().Add(20 * time.Second); told() < 3 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := told(); got < 3 {
 		t.Errorf("the log tells of it %d times", got)
 	}
 }
