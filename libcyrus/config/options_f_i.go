@@ -174,7 +174,8 @@ is "on"; name and version are told in any case.`,
 })
 
 var Imapmagicplus = newSwitch(Row{Name: "imapmagicplus", Default: "no", Since: "2.3.17", Group: "auth",
-	Doc: `Let user+folder log in: he sees only that folder.`,
+	Doc: `Let users log in with a plus sign behind their names: LIST shows them then what
+they have subscribed to only. More behind the sign has no effect.`,
 })
 
 var Imipnotifier = newString(Row{Name: "imipnotifier", Since: "3.0.0", Group: "events"})
