@@ -44,6 +44,9 @@ type site struct {
 	t    testing.TB
 	dir  string
 	conf *config.Config
+
+	mu      sync.Mutex
+	started []*exec.Cmd // by clients; those that another was faster than may not have ended yet
 }
 
 func newSite(t testing.TB, lines ...string) *site {
@@ -70,7 +73,7 @@ func newSiteIn(t testing.TB, dir string, lines ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t, dir, conf}
+	return &site{t: t, dir: dir, conf: conf}
 }
 
 func (s *site) paths() dbwire.Paths { return dbwire.PathsOf(s.dir + "/conf") }
@@ -111,7 +114,13 @@ func (s *site) run(args ...string) *exec.Cmd {
 // client starts a server if there is none.
 func (s *site) client() *dbd.Client {
 	c := dbd.New(dbd.Options{Paths: s.paths(), Log: quiet, Start: func() error {
-		return dbd.StartCommand(s.command("-t", "10"), s.paths().Socket)
+		cmd := s.command("-t", "10")
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.started = append(s.started, cmd)
+		}()
+		return dbd.StartCommand(cmd, s.paths().Socket)
 	}})
 	s.t.Cleanup(func() {
 		c.Close()
@@ -120,9 +129,23 @@ func (s *site) client() *dbd.Client {
 	return c
 }
 
-// dismiss ends a temporary server, which would stay for 10 seconds, and waits
-// until it has left the site's folder.
+// dismiss ends a temporary server, which would stay for 10 seconds, and all
+// that clients have started, and waits until they have left the site's folder.
 func (s *site) dismiss() {
+	s.handOver()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, cmd := range s.started {
+		if cmd.Process != nil {
+			cmd.Process.Kill()
+			gone(cmd.Process.Pid)
+		}
+	}
+	s.started = nil
+}
+
+// handOver has a temporary server leave.
+func (s *site) handOver() {
 	conn, err := dbwire.Dial(s.paths().Socket, patience)
 	if err != nil {
 		return // nobody there
@@ -137,8 +160,13 @@ func (s *site) dismiss() {
 		return
 	}
 	c.Handover(ctx)
+	gone(int(hello.Pid))
+}
+
+// gone waits for the end of a process.
+func gone(pid int) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", hello.Pid))
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil || len(line) == 0 {
 			return
 		}
@@ -464,7 +492,7 @@ func contents(t *testing.T, db cyrusdb.DB) map[string]string {
 // gives them back, twice.
 func TestConvertAndHandBack(t *testing.T) {
 	s := newSite(t)
-	shared := *s
+	shared := site{t: s.t, dir: s.dir, conf: s.conf}
 	samples := "../libcyrus/cyrusdb/twoskip/testdata/"
 	for _, name := range []string{"mailboxes.db", "annotations.db", "deliver.db"} {
 		b, err := os.ReadFile(samples + name)
