@@ -41,7 +41,7 @@ func TestMbpathUse(t *testing.T) {
 
 // The answers are those of mbpath 3.6.1.
 func TestMbpath(t *testing.T) {
-	s := newStore(t, "sievedir: {configdirectory}/sieve\n")
+	s := newStore(t, "")
 	s.make("user.user1", "shared", "shared.a")
 	dir := s.Layout.ConfigDir
 	spot := func(n mboxname.Name) string {

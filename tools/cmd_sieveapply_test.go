@@ -170,12 +170,7 @@ func TestTranslateSieve(t *testing.T) {
 		"if true { fileinto \"a/b.c\"; fileinto :copy \"Others/bob/x\"; }\n" +
 		"fileinto \"INBOX\";\nfileinto \"Shared/pub/x\"; # INBOX.a.b\n"
 	s := newStore(t, "userprefix: Others\nsharedprefix: Shared\n")
-	top := filepath.Join(filepath.Dir(s.path), "sieve")
-	b, err := os.ReadFile(s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, s.path, string(b)+"sievedir: "+top+"\n")
+	top := filepath.Join(filepath.Dir(s.path), "sieve") // where newStore has it
 	s.Layout.SieveDir = top
 	s.make("user.alice", "user.zoe")
 	u, err := scripts.Open(s.ctx, s.Site, "alice")
