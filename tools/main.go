@@ -94,9 +94,16 @@ var commands = []command{
 func main() {
 	p := &program{
 		args: os.Args, in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		log: slog.New(slog.DiscardHandler), become: osuser.BecomeCyrus, dial: systemLog,
+		log: slog.New(slog.DiscardHandler), become: becomeCyrus, dial: systemLog,
 	}
 	os.Exit(dispatch(p, beside))
+}
+
+// becomeCyrus makes the process that of the Cyrus user, whose new files have
+// the rights that imapd.conf wants.
+func becomeCyrus(c *config.Config) error {
+	osuser.SetUmask(c)
+	return osuser.BecomeCyrus(c)
 }
 
 // program is one run of a command.

@@ -138,7 +138,9 @@ all mail again: "cyrus" is uidvalidity.uid.`,
 })
 
 var Umask = newString(Row{Name: "umask", Default: "077", Since: "2.3.17", Group: "mailbox",
-	Doc: `No effect: only the Cyrus user may read new files, as with 077.`,
+	Doc: `Which rights new files and directories do not have, in octal: with 027 the
+group of the Cyrus user may read mail. What holds passwords and keys, and
+db.pebble, is for the Cyrus user alone, whatever stands here.`,
 })
 
 var UserdenyDb = newList(Row{Name: "userdeny_db", Default: "pebble", Since: "3.1.6", Group: "userdeny",

@@ -78,7 +78,7 @@ func copyLocked(ctx context.Context, fsys disk.FS, locks *lock.Table, path, to s
 	}
 	defer in.Close()
 	defer held.Release()
-	out, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return disk.Error("cyrusdb.CopySite", to, err)
 	}

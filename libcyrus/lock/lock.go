@@ -140,7 +140,7 @@ func (t *Table) File(ctx context.Context, f disk.File, key string, mode Mode) (*
 // The error is that of opening (fs.ErrNotExist) or of File.
 func (t *Table) OpenFile(ctx context.Context, path string, flag int, mode Mode) (disk.File, *Held, error) {
 	for {
-		f, err := t.fs.OpenFile(path, flag, 0o600)
+		f, err := t.fs.OpenFile(path, flag, 0o666)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -243,10 +243,10 @@ func (e *entry) nameFile() (disk.File, error) {
 		return e.file, nil
 	}
 	const flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC
-	f, err := e.t.fs.OpenFile(e.key, flags, 0o600)
+	f, err := e.t.fs.OpenFile(e.key, flags, 0o666)
 	if os.IsNotExist(err) {
 		if err = e.t.fs.MkdirAll(filepath.Dir(e.key), 0o755); err == nil {
-			f, err = e.t.fs.OpenFile(e.key, flags, 0o600)
+			f, err = e.t.fs.OpenFile(e.key, flags, 0o666)
 		}
 	}
 	if err == nil {

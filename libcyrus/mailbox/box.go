@@ -221,9 +221,9 @@ func (b *box) dropIndex(f *openFile) {
 	}
 }
 
-// open opens a file into *slot. b.mu is held.
+// open opens a file into *slot. Only caches are made by it. b.mu is held.
 func (b *box) open(slot **openFile, path string, flag int) (*openFile, error) {
-	f, err := b.store.o.FS.OpenFile(path, flag, fileMode)
+	f, err := b.store.o.FS.OpenFile(path, flag, cacheMode)
 	if err != nil {
 		return nil, err
 	}
@@ -238,10 +238,12 @@ func (b *box) open(slot **openFile, path string, flag int) (*openFile, error) {
 	return of, nil
 }
 
-// fileMode and dirMode are Cyrus's, under its umask 077.
+// fileMode and dirMode are what Cyrus asks for; the umask of imapd.conf takes
+// its part away.
 const (
-	fileMode fs.FileMode = 0o600
-	dirMode  fs.FileMode = 0o700
+	fileMode  fs.FileMode = 0o666
+	cacheMode fs.FileMode = 0o644
+	dirMode   fs.FileMode = 0o755
 )
 
 // fsError classifies a failure on a file of a mailbox. A file that must be

@@ -164,7 +164,7 @@ func (in *install) copy(ctx context.Context) error {
 	m.hdr.HeaderCRC = blank.HeaderCRC
 	in.made = true
 	var err error
-	if in.index, err = createNew(fsys, p.index); err != nil {
+	if in.index, err = createNew(fsys, p.index, fileMode); err != nil {
 		return err
 	}
 	if err := in.index.write(make([]byte, m.hdr.layout().header)); err != nil {
@@ -193,7 +193,7 @@ func (in *install) copy(ctx context.Context) error {
 
 // cache begins a cache file.
 func (in *install) cache(slot int, path string) (err error) {
-	if in.caches[slot], err = createNew(in.to.store.o.FS, path); err != nil {
+	if in.caches[slot], err = createNew(in.to.store.o.FS, path, cacheMode); err != nil {
 		return err
 	}
 	return in.caches[slot].write(be.AppendUint32(nil, in.to.hdr.Generation))

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"hash/crc32"
+	"io/fs"
 	"os"
 
 	"gocyrus/libcyrus/disk"
@@ -17,8 +18,8 @@ type newFile struct {
 	buf  []byte
 }
 
-func createNew(fsys disk.FS, path string) (*newFile, error) {
-	f, err := fsys.OpenFile(path+disk.NewSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC, fileMode)
+func createNew(fsys disk.FS, path string, perm fs.FileMode) (*newFile, error) {
+	f, err := fsys.OpenFile(path+disk.NewSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC, perm)
 	return &newFile{fs: fsys, path: path, f: f}, err
 }
 
@@ -89,7 +90,7 @@ func (m *Mailbox) newRebuild(version uint32, caches bool) (*rebuild, error) {
 	rb.hdr.Options &^= optDirty
 	rb.rec = make([]byte, rb.hdr.layout().record)
 	var err error
-	if rb.index, err = createNew(m.store.o.FS, m.box.paths.index); err != nil {
+	if rb.index, err = createNew(m.store.o.FS, m.box.paths.index, fileMode); err != nil {
 		return nil, rb.fail(err)
 	}
 	if err := rb.index.write(make([]byte, rb.hdr.layout().header)); err != nil {
@@ -104,7 +105,7 @@ func (m *Mailbox) newRebuild(version uint32, caches bool) (*rebuild, error) {
 }
 
 func (rb *rebuild) newCache(path string) (*newFile, error) {
-	n, err := createNew(rb.m.store.o.FS, path)
+	n, err := createNew(rb.m.store.o.FS, path, cacheMode)
 	if err != nil {
 		return nil, err
 	}

@@ -343,7 +343,7 @@ func (u *undump) oldCache() error {
 	if _, err := fsys.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return disk.ReplaceSync(fsys, path, be.AppendUint32(nil, u.m.hdr.Generation), fileMode)
+	return disk.ReplaceSync(fsys, path, be.AppendUint32(nil, u.m.hdr.Generation), cacheMode)
 }
 
 // add adds a record to the new index, and its cache record: what a dump says

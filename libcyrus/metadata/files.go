@@ -45,7 +45,7 @@ func (s *Store) writeMessage(name string, text []byte) error {
 	if err := s.site.FS.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return ioError(name, err)
 	}
-	return ioError(name, disk.ReplaceSync(s.site.FS, name, text, 0o644))
+	return ioError(name, disk.ReplaceSync(s.site.FS, name, text, 0o666))
 }
 
 func ioError(name string, err error) error { return disk.Error("metadata", name, err) }

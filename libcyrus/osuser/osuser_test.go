@@ -122,3 +122,11 @@ func TestCyrus(t *testing.T) {
 		}
 	}
 }
+
+func TestMask(t *testing.T) {
+	for value, want := range map[string]int{"": 0o077, "077": 0o077, "27": 0o027, "0027": 0o027, "0o22": 0o022, "9": 0o077, "000": 0, "7777777": 0o777} {
+		if got := mask(value); got != want {
+			t.Errorf("%q: %03o, want %03o", value, got, want)
+		}
+	}
+}

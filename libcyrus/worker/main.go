@@ -18,6 +18,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/getopt"
+	"gocyrus/libcyrus/osuser"
 	"gocyrus/libcyrus/syslog"
 )
 
@@ -86,6 +87,7 @@ func run(s Service, args []string, inherited error) int {
 		early.Error(err.Error())
 		return exitConfig
 	}
+	osuser.SetUmask(conf)
 	log := newLog(conf, ident)
 	for _, w := range conf.Warnings() {
 		log.Warn(w.String())

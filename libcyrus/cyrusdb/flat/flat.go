@@ -61,10 +61,10 @@ func Open(fsys disk.FS, locks *lock.Table, path string, flags kv.Flags) (*DB, er
 
 func (d *DB) create() error {
 	const flag = os.O_RDWR | os.O_CREATE
-	f, err := d.fs.OpenFile(d.path, flag, 0o600)
+	f, err := d.fs.OpenFile(d.path, flag, 0o666)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = d.fs.MkdirAll(filepath.Dir(d.path), 0o755); err == nil {
-			f, err = d.fs.OpenFile(d.path, flag, 0o600)
+			f, err = d.fs.OpenFile(d.path, flag, 0o666)
 		}
 	}
 	if err != nil {
@@ -306,7 +306,7 @@ func (d *DB) Commit(ctx context.Context, tx kv.Tx) error {
 	if err != nil || !changed {
 		return err
 	}
-	return disk.Error("flat.Commit", d.path, disk.ReplaceSync(d.fs, d.path, format(records), 0o600))
+	return disk.Error("flat.Commit", d.path, disk.ReplaceSync(d.fs, d.path, format(records), 0o666))
 }
 
 func apply(records []record, set []kv.KV) (out []record, changed bool, err error) {

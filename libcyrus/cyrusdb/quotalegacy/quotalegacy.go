@@ -407,10 +407,10 @@ func (d *DB) store(l *locked) error {
 // names of one file.
 func (d *DB) replace(tmp, path string, data []byte) error {
 	const flag = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	f, err := d.fs.OpenFile(tmp, flag, 0o600)
+	f, err := d.fs.OpenFile(tmp, flag, 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		if err = d.fs.Remove(tmp); err == nil {
-			f, err = d.fs.OpenFile(tmp, flag, 0o600)
+			f, err = d.fs.OpenFile(tmp, flag, 0o666)
 		}
 	}
 	if err != nil {

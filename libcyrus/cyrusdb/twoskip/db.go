@@ -56,7 +56,7 @@ func Open(fsys disk.FS, locks *lock.Table, path string, flags kv.Flags) (*DB, er
 func (d *DB) SetLog(log *slog.Logger) { d.log = log }
 
 func (d *DB) open(flag int) (*handle, error) {
-	f, err := d.fs.OpenFile(d.path, os.O_RDWR|flag, 0o600)
+	f, err := d.fs.OpenFile(d.path, os.O_RDWR|flag, 0o644)
 	if err != nil {
 		return nil, disk.Error("twoskip.open", d.path, err)
 	}

@@ -113,7 +113,7 @@ func write(fsys disk.FS, path string, generation uint64, each func(kv.ScanFunc) 
 	}
 	l.connect()
 	tmp := path + disk.NewSuffix
-	f, err := fsys.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := fsys.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return disk.Error("twoskip.repack", tmp, err)
 	}
