@@ -46,7 +46,11 @@ type Caller struct {
 
 // New returns the caller of a site.
 func New(s *site.Site) *Caller {
-	return &Caller{path: config.AnnotationCallout.In(s.Config), definitions: s.Definitions, log: s.Log}
+	path := config.AnnotationCallout.In(s.Config)
+	if config.AnnotationCalloutDisableAppend.In(s.Config) {
+		path = "" // Source: append_run_annotator in Cyrus imap/append.c
+	}
+	return &Caller{path: path, definitions: s.Definitions, log: s.Log}
 }
 
 // A Subject says for whom a message is stored.

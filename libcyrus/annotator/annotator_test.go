@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/site"
 	"gocyrus/test/server"
 )
 
@@ -110,4 +112,20 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("%q gives %v and %v", b, a.flags, a.sets)
 		}
 	})
+}
+
+func TestDisabled(t *testing.T) {
+	for _, c := range []struct{ conf, path string }{
+		{"", ""},
+		{"annotation_callout: /run/annotator\n", "/run/annotator"},
+		{"annotation_callout: /run/annotator\nannotation_callout_disable_append: yes\n", ""},
+	} {
+		conf, err := config.Parse("imapd.conf", "configdirectory: /x\n"+c.conf, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := New(&site.Site{Config: conf}).path; got != c.path {
+			t.Errorf("%q: %q is asked", c.conf, got)
+		}
+	}
 }

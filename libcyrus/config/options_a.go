@@ -96,7 +96,9 @@ APPEND): it is told the message's file, structure, flags and annotations, and ma
 change flags and set annotations. Cyrus::Annotator::Daemon is such a service.`,
 })
 
-var AnnotationCalloutDisableAppend = newSwitch(Row{Name: "annotation_callout_disable_append", Default: "no", Since: "3.1.2", Group: "annotation"})
+var AnnotationCalloutDisableAppend = newSwitch(Row{Name: "annotation_callout_disable_append", Default: "no", Since: "3.1.2", Group: "annotation",
+	Doc: `annotation_callout is not asked about messages that are delivered or appended.`,
+})
 
 var AnnotationEnableLegacyCommands = newSwitch(Row{Name: "annotation_enable_legacy_commands", Default: "no", Since: "3.1.6", Group: "annotation",
 	Doc: `Offer GETANNOTATION and SETANNOTATION of the ANNOTATEMORE drafts.`,
