@@ -78,7 +78,8 @@ func sum(b []byte) string { return fmt.Sprintf("%x", sha1.Sum(b)) }
 func TestClients(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		t.Run(map[bool]string{true: "shared", false: "own"}[shared], func(t *testing.T) {
-			s := server.Start(t, server.Options{Shared: shared})
+			// Each is delivered twice, some with the same Date.
+			s := server.Start(t, server.Options{Shared: shared, Config: []string{"duplicatesuppression: no"}})
 			files := delivered(t, s)
 			t.Run("curl", func(t *testing.T) { withCurl(t, s, files) })
 			t.Run("imaplib", func(t *testing.T) { withImaplib(t, s, files) })

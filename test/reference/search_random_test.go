@@ -60,6 +60,7 @@ func TestRandomSearches(t *testing.T) {
 	for i, user := range []string{"user1", "user2"} {
 		wrong := 0
 		for k, ours := range foundBy(t, s, user, programs) {
+			ours = octet.ReplaceAllString(ours, "")
 			if ours != real[i][k] {
 				if wrong++; wrong <= 40 {
 					t.Errorf("%s (seed %d): %q\nCyrus: %.400s\nours:  %.400s", user, seed, programs[k], real[i][k], ours)
