@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -11,9 +12,10 @@ import (
 	"gocyrus/libcyrus/disk"
 )
 
-// settle is how long changes are collected before watchers are told: a
+// settle is how long changes are collected before watchers are told of them: a
 // commit writes the index several times within less than a millisecond, syncs
-// apart.
+// apart. The write of a header that is new and has no mark ends a commit: of it
+// they are told at once, if they have been left alone for that long.
 const settle = 2 * time.Millisecond
 
 // watchers is who wants to know of changes of one mailbox.
@@ -23,6 +25,8 @@ type watchers struct {
 	pending bool // notify will run soon
 	wd      int  // inotify's number of the file, -1 = it is polled
 	last    fileID
+	told    time.Time       // when notify ran last
+	header  [maxHeader]byte // of the index, when notifyOfWrite looked last
 }
 
 // watching is one who wants to know.
@@ -33,10 +37,52 @@ func (b *box) notify() {
 	w := &b.watchers
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.tell()
+}
+
+// tell is notify for who holds w.mu.
+func (w *watchers) tell() {
 	w.pending = false
+	w.told = time.Now()
 	for c := range w.all {
 		c.changed()
 	}
+}
+
+// notifyOfWrite tells the watchers of a write to the index: at once if it has
+// ended a commit, else as notifySoon.
+func (b *box) notifyOfWrite(fsys disk.FS) {
+	if !b.committed(fsys) {
+		b.notifySoon()
+	}
+}
+
+// committed tells the watchers if a commit has just ended, and whether it did.
+func (b *box) committed(fsys disk.FS) bool {
+	f, err := fsys.Open(b.paths.index)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var raw [maxHeader]byte
+	n, err := f.ReadAt(raw[:], 0)
+	if err != nil && err != io.EOF {
+		return false
+	}
+	h, err := decodeIndexHeader(raw[:n])
+	if err != nil || h.damagedCRC || h.dirty() {
+		return false
+	}
+	clear(raw[h.layout().header:]) // records do not count
+	w := &b.watchers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if raw == w.header || time.Since(w.told) < settle {
+		return false
+	}
+	w.header = raw
+	w.tell()
+	return true
 }
 
 // notifySoon is notify after more changes have had time to happen.
@@ -46,7 +92,13 @@ func (b *box) notifySoon() {
 	defer w.mu.Unlock()
 	if !w.pending && len(w.all) > 0 {
 		w.pending = true
-		time.AfterFunc(settle, b.notify)
+		time.AfterFunc(settle, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.pending { // else they were told meanwhile
+				w.tell()
+			}
+		})
 	}
 }
 
@@ -276,7 +328,11 @@ func (w *watcher) event(wd int, mask uint32) {
 		w.addPath(b)
 	}
 	w.mu.Unlock()
-	if b != nil {
+	switch {
+	case b == nil:
+	case mask == unix.IN_MODIFY:
+		b.notifyOfWrite(w.store.o.FS)
+	default:
 		b.notifySoon()
 	}
 }
