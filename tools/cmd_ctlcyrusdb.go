@@ -82,7 +82,22 @@ func (p *program) recoverAll(c *config.Config, cleanUp bool) error {
 		return err
 	}
 	defer s.Close()
+	p.cleanStage(s)
 	return p.removeReserved(context.Background(), s.List)
+}
+
+// cleanStage removes the files that killed programs have left while they
+// received messages, of all partitions. Nothing needs them: errors are logged.
+func (p *program) cleanStage(s *site.Site) {
+	for partition := range s.Layout.Partitions {
+		n, err := s.Store.CleanStage(partition)
+		if n > 0 {
+			p.notice("removed %d stale stage files of partition %s", n, partition)
+		}
+		if err != nil {
+			p.log.Error("stage files are left", "partition", partition, "error", err)
+		}
+	}
 }
 
 // takeOver converts what a Cyrus before 3.6 has left, and brings databases

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
@@ -97,5 +99,38 @@ func TestRemoveReserved(t *testing.T) {
 	}
 	if fi, err := os.Stat(filepath.Join(s.Layout.ConfigDir, "db/skipstamp")); err != nil || fi.Size() != 4 {
 		t.Errorf("skipstamp: %v", err)
+	}
+}
+
+// TestCleanStage: what killed programs have left of messages that they
+// received is removed when it is a day old, at the start and each night.
+func TestCleanStage(t *testing.T) {
+	s := newStore(t, "")
+	s.make("user.a")
+	dir, err := s.Layout.StageDir("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fresh := filepath.Join(dir, fmt.Sprintf("12-%d-3", time.Now().Unix()))
+	for _, args := range []string{"ctl_cyrusdb -r", "cyr_expire -E 3"} {
+		old := filepath.Join(dir, "12-1700000000-3")
+		for _, name := range []string{old, fresh} {
+			if err := os.WriteFile(name, []byte("Subject: half\r\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		words := strings.Fields(args)
+		if r := call("", append([]string{words[0], "-C", s.path}, words[1:]...)...); r.status != 0 || !strings.Contains(r.log, "removed 1 stale stage files") {
+			t.Errorf("%s: %+v", args, r)
+		}
+		if _, err := os.Stat(old); err == nil {
+			t.Errorf("%s: the old file is left", args)
+		}
+		if _, err := os.Stat(fresh); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
 	}
 }

@@ -142,6 +142,9 @@ func (e *expiry) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if !e.args.look && e.args.prefix == "" && e.args.user == "" {
+		e.cleanStage(e.site)
+	}
 	if e.args.look {
 		e.printPlan()
 	} else if e.plan.archived.Messages > 0 {
