@@ -339,7 +339,7 @@ func (r *runner) deliver(m Mail, to ...string) {
 
 // sent adds what was mailed since.
 func (r *runner) sent() {
-	mails := r.sink.take()
+	mails := r.sink.Take()
 	for i := range mails {
 		mails[i] = Mask(mails[i])
 	}

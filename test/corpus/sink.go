@@ -87,8 +87,8 @@ func (s *Sink) offer(lines string) {
 	s.more = lines
 }
 
-// take returns the mails since the last call.
-func (s *Sink) take() []string {
+// Take returns the mails since the last call, each as MAIL, RCPT and the text.
+func (s *Sink) Take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.mails

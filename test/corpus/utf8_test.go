@@ -107,7 +107,7 @@ func sentOn(t *testing.T, s *server.Site, l *client, sink *Sink) {
 			if got := l.reply(); !strings.HasPrefix(got, "250") {
 				t.Errorf("%s: %s", user, got)
 			}
-			sent := strings.Join(sink.take(), "\n")
+			sent := strings.Join(sink.Take(), "\n")
 			inInbox := 1 // kept, with a flag: what was to be sent could not be
 			if offered != "" {
 				inInbox = map[string]int{"red": 1, "vac": 2, "rej": 1}[user] // vacation keeps it
