@@ -176,25 +176,14 @@ func (s *session) viewOptions(e *mboxlist.Entry, examine bool) view.Options {
 		Admin:             s.who.Admin,
 		Annotations:       s.site.Definitions,
 		Client:            &s.client,
-		Folding: message.Folding{
-			Whitespace:     whitespace[config.SearchWhitespace.In(s.conf)],
-			KeepDiacritics: !config.SearchSkipdiacrit.In(s.conf),
-			SkipHTML:       config.SearchSkiphtml.In(s.conf),
-		},
-		SessionID:      s.conn.SessionID(),
-		MaxHeaderLines: config.Maxheaderlines.In(s.conf),
-		Memory:         s.sorting,
-		Log:            s.log,
-		Progress:       s.progress,
-		Places:         s.openPlaces,
+		Folding:           message.FoldingFrom(s.conf),
+		SessionID:         s.conn.SessionID(),
+		MaxHeaderLines:    message.OptionsFrom(s.conf).MaxHeaderLines,
+		Memory:            s.sorting,
+		Log:               s.log,
+		Progress:          s.progress,
+		Places:            s.openPlaces,
 	}
-}
-
-// whitespace is the values of search_whitespace.
-var whitespace = map[string]message.Whitespace{
-	"merge": message.MergeWhitespace,
-	"skip":  message.SkipWhitespace,
-	"keep":  message.KeepWhitespace,
 }
 
 // rightsOn returns what tells the user's rights from the ACL of a mailbox.

@@ -264,7 +264,7 @@ func (s *Site) storeOptions() mailbox.Options {
 		Repaired:           s.repaired,
 		Panicked:           s.panicked,
 		UncleanBoot:        mailbox.BootTime(),
-		Message:            message.Options{MaxHeaderLines: config.Maxheaderlines.In(c), BoundaryLimit: config.BoundaryLimit.In(c), RFC2046Strict: config.Rfc2046Strict.In(c), RFC2047UTF8: config.Rfc2047Utf8.In(c)},
+		Message:            message.OptionsFrom(c),
 		ImmediateExpunge:   config.ExpungeMode.In(c) == "immediate",
 		SemidelayedExpunge: config.ExpungeMode.In(c) == "semidelayed",
 		AuditLog:           config.Auditlog.In(c),
