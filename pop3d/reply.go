@@ -40,7 +40,7 @@ func ofServer(err error) bool {
 		return false
 	}
 	switch errs.KindOf(err) {
-	case errs.Internal, errs.IO, errs.BadFormat, errs.DiskFull, errs.Locked:
+	case errs.Internal, errs.IO, errs.BadFormat, errs.DiskFull, errs.Locked, errs.Unavailable:
 		return true
 	}
 	return false

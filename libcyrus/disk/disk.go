@@ -177,9 +177,16 @@ func Full(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
 }
 
+// Exhausted reports whether err says that the process or the system has no
+// more of something that comes back: open files, memory. It says nothing of
+// the file.
+func Exhausted(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.EAGAIN)
+}
+
 // Error classifies a failure of this package's for a client: errs.DiskFull
-// if there is no room, otherwise errs.IO. It returns nil for nil, and an
-// error that has a kind already unchanged.
+// if there is no room, errs.Unavailable if it is Exhausted, otherwise errs.IO.
+// It returns nil for nil, and an error that has a kind already unchanged.
 func Error(op, name string, err error) error {
 	var known *errs.Error
 	switch {
@@ -189,6 +196,8 @@ func Error(op, name string, err error) error {
 		return err
 	case Full(err):
 		return errs.New(errs.DiskFull, op, name, err)
+	case Exhausted(err):
+		return errs.New(errs.Unavailable, op, name, err)
 	}
 	return errs.New(errs.IO, op, name, err)
 }

@@ -428,9 +428,15 @@ func (m *Mailbox) salvage() (out []salvaged, n salvageCount, err error) {
 		}
 		good := l.decode(&r.Record, b)
 		plausible := r.UID > last && r.UID <= m.hdr.LastUID
+		agrees := good
+		if plausible && !good {
+			if agrees, err = m.agrees(&r.Record); err != nil {
+				return nil, n, err
+			}
+		}
 		switch {
 		case plausible && good:
-		case plausible && m.agrees(&r.Record):
+		case plausible && agrees:
 			n.mended++
 			r.mended = true
 			m.touchSalvaged(&r.Record)
@@ -460,16 +466,22 @@ func (m *Mailbox) touchSalvaged(r *Record) {
 }
 
 // agrees reports whether a record with a wrong checksum fits the file of
-// its UID.
-func (m *Mailbox) agrees(r *Record) bool {
+// its UID. There is an error only if that cannot be known now.
+func (m *Mailbox) agrees(r *Record) (bool, error) {
 	f, err := m.OpenMessage(r)
+	if disk.Exhausted(err) {
+		return false, err
+	}
 	if err != nil {
-		return false
+		return false, nil
 	}
 	defer f.Close()
 	sum := sha1.New()
 	size, err := io.Copy(sum, f)
-	return err == nil && size == int64(r.Size) && GUID(sum.Sum(nil)) == r.GUID
+	if disk.Exhausted(err) {
+		return false, disk.Error("mailbox.repair", f.Name(), err)
+	}
+	return err == nil && size == int64(r.Size) && GUID(sum.Sum(nil)) == r.GUID, nil
 }
 
 // remake makes up to n records from message files with a UID between two
@@ -502,6 +514,9 @@ func (m *Mailbox) remake(after, before uint32, n int) ([]salvaged, error) {
 	for _, uid := range uids[:min(n, len(uids))] {
 		at := Record{UID: uid, Flags: where[uid]}
 		r, err := m.remakeFrom(m.messagePath(&at), uid)
+		if disk.Exhausted(err) {
+			return nil, err // nothing may be dropped for it
+		}
 		if err != nil {
 			m.store.o.Log.Error("cannot read a message", "mailbox", m.ref.Name, "uid", uid, "error", err)
 			continue

@@ -4,13 +4,17 @@ import (
 	"context"
 	"crypto/sha1"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/mboxname"
 )
 
@@ -126,6 +130,48 @@ func TestRepair(t *testing.T) {
 }
 
 // upTo returns the numbers from a to b.
+// busyFS opens no message while it has an error.
+type busyFS struct {
+	disk.FS
+	err error
+}
+
+func (b *busyFS) Open(name string) (disk.File, error) {
+	if b.err != nil && strings.HasSuffix(name, ".") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: b.err}
+	}
+	return b.FS.Open(name)
+}
+
+// TestRepairWaits: a repair that cannot read messages because too many files
+// are open drops none of them; it is done when it can be.
+func TestRepairWaits(t *testing.T) {
+	for name, damage := range map[string]func(e *env, index string){
+		"checksum": func(e *env, index string) { e.poke(index, 160+2*112+32, []byte{0, 0, 0, byte(Seen)}) },
+		"zeros":    func(e *env, index string) { e.poke(index, 160+2*112, make([]byte, 112)) },
+	} {
+		e := memEnv(t)
+		someMail(5)(e)
+		e.setDirty(inbox)
+		damage(e, e.dir(inbox)+"/cyrus.index")
+		busy := &busyFS{FS: e.fs}
+		e = e.reopen(busy, func(*Options) {})
+		for _, busy.err = range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+			if m, err := e.s.Open(ctx, inbox, Read); !errs.Is(err, errs.Unavailable) {
+				t.Errorf("%s, %v: opened with %v", name, busy.err, err)
+				if m != nil {
+					m.Close()
+				}
+			}
+		}
+		busy.err = nil
+		e.open(inbox, Read).Close()
+		if got := len(e.check(inbox).Live()); got != 5 {
+			t.Errorf("%s: %d messages of 5", name, got)
+		}
+	}
+}
+
 func upTo(a, b int) (out []int) {
 	for ; a <= b; a++ {
 		out = append(out, a)

@@ -3,9 +3,14 @@ package view
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 )
@@ -139,6 +144,38 @@ func TestFetchLostMessage(t *testing.T) {
 	a := e.open("alice", true)
 	want := "* 1 FETCH (BODY[TEXT] {8}|body 1|)|* OK Message 2 no longer exists|* 3 FETCH (BODY[TEXT] {8}|body 3|)"
 	if got := a.fetch("1:3", "BODY.PEEK[TEXT]"); got != want {
+		t.Error(got)
+	}
+}
+
+// busyFS opens no message while it has an error.
+type busyFS struct {
+	disk.FS
+	err error
+}
+
+func (b *busyFS) Open(name string) (disk.File, error) {
+	if b.err != nil && strings.HasSuffix(name, ".") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: b.err}
+	}
+	return b.FS.Open(name)
+}
+
+// TestTooManyFiles: what cannot be read only now is not lost, and a search
+// that cannot look at it does not say that it does not fit.
+func TestTooManyFiles(t *testing.T) {
+	busy := &busyFS{FS: disk.NewMem()}
+	e := newEnvOn(t, busy)
+	e.fill(3)
+	a := e.open("alice", true)
+	if busy.err = unix.EMFILE; !errs.Is(a.tryFetch("1:3", "BODY.PEEK[TEXT]"), errs.Unavailable) {
+		t.Errorf("fetched %q", a.out.String())
+	}
+	if got, err := a.trySearch(`BODY "body 2"`); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("found %v, %v", got, err)
+	}
+	busy.err = nil
+	if got := a.fetch("2", "BODY.PEEK[TEXT]"); got != "* 2 FETCH (BODY[TEXT] {8}|body 2|)" {
 		t.Error(got)
 	}
 }

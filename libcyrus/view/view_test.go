@@ -33,7 +33,12 @@ type env struct {
 
 func newEnv(t testing.TB) *env {
 	t.Helper()
-	fsys := disk.NewMem()
+	return newEnvOn(t, disk.NewMem())
+}
+
+// newEnvOn is newEnv on a file system.
+func newEnvOn(t testing.TB, fsys disk.FS) *env {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(testWriter{t}, nil))
 	locks := lock.NewTable(fsys, log)
 	layout := &mboxname.Layout{ConfigDir: "/conf", Partitions: map[string]string{"default": "/spool"}}
@@ -164,16 +169,23 @@ func set(text string) imapwire.SeqSet {
 // fetch is what FETCH answers.
 func (s *session) fetch(messages, items string) string {
 	s.t.Helper()
+	if err := s.tryFetch(messages, items); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.sent()
+}
+
+// tryFetch is FETCH, which may fail.
+func (s *session) tryFetch(messages, items string) error {
+	s.t.Helper()
 	r := imapwire.NewReader(strings.NewReader(items+"\r\n"), imapwire.Limits{})
 	r.Start("Fetch")
 	f, err := r.Fetch()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.Fetch(ctx, s.w, set(messages), &f, false); err != nil {
-		s.t.Fatal(err)
-	}
-	return s.sent()
+	_, err = s.Fetch(ctx, s.w, set(messages), &f, false)
+	return err
 }
 
 // store is what STORE answers.
@@ -189,16 +201,24 @@ func (s *session) store(messages string, c FlagChange) string {
 // search is the sequence numbers that SEARCH finds.
 func (s *session) search(query string) string {
 	s.t.Helper()
+	found, err := s.trySearch(query)
+	if err != nil {
+		s.t.Fatalf("%s: %v", query, err)
+	}
+	return found
+}
+
+// trySearch is SEARCH, which may fail.
+func (s *session) trySearch(query string) (string, error) {
+	s.t.Helper()
 	r := imapwire.NewReader(strings.NewReader(query+"\r\n"), imapwire.Limits{})
 	q, err := r.Search(time.UTC)
 	if err != nil {
 		s.t.Fatalf("%s: %v", query, err)
 	}
 	var found imapwire.SeqSet
-	if err := s.Search(ctx, &q, func(f Found) { found = found.Add(f.Seq) }); err != nil {
-		s.t.Fatalf("%s: %v", query, err)
-	}
-	return found.String()
+	err = s.Search(ctx, &q, func(f Found) { found = found.Add(f.Seq) })
+	return found.String(), err
 }
 
 func TestSelect(t *testing.T) {
