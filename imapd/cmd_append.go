@@ -360,6 +360,9 @@ func (s *session) addSeen(ctx context.Context, e *mboxlist.Entry, uids []uint32)
 	})
 }
 
+// maxDate is the longest date that APPEND takes: " 1-Jan-2024 12:00:00 +0000".
+const maxDate = 26
+
 // parseAppend reads flags, date and the head of the literal.
 func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 	if r.Accept('(') {
@@ -376,7 +379,7 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 		if err != nil {
 			return o, orWrong(r, err, bad)
 		}
-		if o.date, ok = imapwire.ParseDateTime(text); !ok {
+		if o.date, ok = message.ParseDate(text); !ok || len(text) > maxDate {
 			return o, bad
 		}
 		if !r.Space() {

@@ -90,41 +90,6 @@ func ParseDate(s string, loc *time.Location) (start, end time.Time, ok bool) {
 	return time.Date(year, month, day, 0, 0, 0, 0, loc), time.Date(year, month, day+1, 0, 0, 0, 0, loc), true
 }
 
-// ParseDateTime reads " 1-Feb-1994 10:00:00 +0100" (RFC 3501 section 9,
-// date-time, without the quotes). The day may have one digit.
-func ParseDateTime(s string) (time.Time, bool) {
-	c := cursor{s, true}
-	c.accept(' ')
-	day := c.digits(1, 2)
-	c.expect('-')
-	month := c.month()
-	c.expect('-')
-	year := c.year()
-	c.expect(' ')
-	hour := c.digits(2, 2)
-	c.expect(':')
-	minute := c.digits(2, 2)
-	c.expect(':')
-	second := c.digits(2, 2)
-	c.expect(' ')
-	zone := c.zone()
-	if !c.ok || c.s != "" || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 {
-		return time.Time{}, false
-	}
-	return time.Date(year, month, day, hour, minute, second, 0, zone), true
-}
-
-// zone reads "+0100".
-func (c *cursor) zone() *time.Location {
-	sign := 1
-	if !c.accept('+') {
-		c.expect('-')
-		sign = -1
-	}
-	h, m := c.digits(2, 2), c.digits(2, 2)
-	return time.FixedZone("", sign*(h*3600+m*60))
-}
-
 // AppendDateTime prints t in its zone, in quotes: `"23-Nov-2026 15:55:49
 // +0000"`. A day below ten has a leading blank.
 func AppendDateTime(b []byte, t time.Time) []byte {

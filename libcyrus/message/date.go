@@ -3,17 +3,13 @@ package message
 import (
 	"strings"
 	"time"
-
-	"gocyrus/libcyrus/errs"
 )
 
-const (
-	monthNames = "JanFebMarAprMayJunJulAugSepOctNovDec"
-)
+const monthNames = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
-// ParseDate reads the date of a Date field (RFC 5322 section 3.3) as
-// leniently as Cyrus does; ok is false for what it cannot use, and for times
-// before 1970. Days, hours and minutes beyond their range go over to the next
+// ParseDate reads the date of a Date field (RFC 5322 section 3.3), or one of
+// APPEND (RFC 3501 section 9, date-time), as leniently as Cyrus does; ok is
+// false for what it cannot use, and for times before 1970. Days, hours and minutes beyond their range go over to the next
 // month, day and hour. The result is in UTC.
 //
 // Source: time_from_rfc5322 in Cyrus lib/times.c.
@@ -52,8 +48,6 @@ type day struct {
 	month time.Month
 	day   int
 }
-
-func daysIn(year int, m time.Month) int { return time.Date(year, m+1, 0, 0, 0, 0, 0, time.UTC).Day() }
 
 type dateParser struct {
 	s string
@@ -244,84 +238,3 @@ func militaryZone(c, up byte) time.Duration {
 
 // FormatDate is t in the form of RFC 5322 with t's zone, as Cyrus writes it.
 func FormatDate(t time.Time) string { return t.Format("Mon, 02 Jan 2006 15:04:05 -0700") }
-
-// FormatInternalDate is the INTERNALDATE form of t (RFC 3501 date-time,
-// without the quotes), in t's zone.
-func FormatInternalDate(t time.Time) string { return t.Format("_2-Jan-2006 15:04:05 -0700") }
-
-// ParseInternalDate reads a date-time of RFC 3501 (without the quotes), and
-// the older form with two digits of the year and a named zone. The error is
-// of kind errs.BadArgument. The result has the zone that was given.
-//
-// Source: time_from_rfc3501 in Cyrus lib/times.c.
-func ParseInternalDate(s string) (time.Time, error) {
-	bad := errs.New(errs.BadArgument, "message.ParseInternalDate", "", nil)
-	p := dateParser{s: s}
-	if p.cur() == ' ' {
-		p.i++
-	}
-	d, old, ok := p.internalDay()
-	if !ok || p.cur() != ' ' {
-		return time.Time{}, bad
-	}
-	p.i++
-	rest := p.s[p.i:]
-	if len(rest) < 10 || rest[2] != ':' || rest[5] != ':' || rest[8] != ' ' {
-		return time.Time{}, bad
-	}
-	hour, ok1 := decimal(rest[:2])
-	minute, ok2 := decimal(rest[3:5])
-	second, ok3 := decimal(rest[6:8])
-	zone, ok4 := internalZone(rest[9:], old)
-	if !ok1 || !ok2 || !ok3 || !ok4 || hour > 23 || minute > 59 || second > 60 {
-		return time.Time{}, bad
-	}
-	loc := time.FixedZone("", int(zone/time.Second))
-	return time.Date(d.year, d.month, d.day, hour, minute, second, 0, loc), nil
-}
-
-// internalDay reads dd-Mmm-yyyy, or old dd-Mmm-yy.
-func (p *dateParser) internalDay() (d day, old, ok bool) {
-	f := strings.SplitN(p.s[p.i:], "-", 3)
-	if len(f) != 3 || len(f[0]) < 1 || len(f[0]) > 2 {
-		return d, false, false
-	}
-	if d.day, ok = decimal(f[0]); !ok {
-		return d, false, false
-	}
-	if d.month, ok = monthOf(f[1]); !ok {
-		return d, false, false
-	}
-	p.i += len(f[0]) + len(f[1]) + 2
-	y := p.token()
-	d.year, ok = decimal(y)
-	switch {
-	case !ok || len(y) != 2 && len(y) != 4 || len(y) == 4 && d.year < 1900:
-		return d, false, false
-	case len(y) == 2:
-		old = true
-		d.year += 1900
-	}
-	return d, old, d.day >= 1 && d.day <= daysIn(d.year, d.month)
-}
-
-// internalZone reads +hhmm, or for old forms a zone's name.
-func internalZone(s string, old bool) (off time.Duration, ok bool) {
-	if !old {
-		if len(s) != 5 || s[0] != '+' && s[0] != '-' {
-			return 0, false
-		}
-		_, ok = decimal(s[1:])
-		return zoneOffset(s[1:], s[0]), ok
-	}
-	up := strings.ToUpper(s)
-	switch len(up) {
-	case 1:
-		ok = 'A' <= up[0] && up[0] <= 'Z' && up[0] != 'J'
-	case 2:
-		ok = up == "UT"
-	case 3:
-		ok = up[2] == 'T' && strings.IndexByte("AECMPYHB", up[0]) >= 0 && (up[1] == 'S' || up[1] == 'D')
-	}
-	return zoneOffset(up, 0), ok
-}

@@ -3,8 +3,6 @@ package message
 import (
 	"testing"
 	"time"
-
-	"gocyrus/libcyrus/errs"
 )
 
 // The dates of Date fields are compared with a real Cyrus in TestOddMessages.
@@ -53,38 +51,8 @@ func TestSentDate(t *testing.T) {
 	}
 }
 
-func TestInternalDate(t *testing.T) {
-	for s, want := range map[string]int64{
-		"01-Jan-2024 12:34:56 +0130":  1704107096 - 0,
-		" 1-Jan-2024 12:34:56 +0130":  1704107096,
-		"1-JAN-2024 12:34:56 -0130":   1704117896,
-		" 1-Jan-70 00:00:00 GMT":      -1,
-		"01-Jan-94 00:00:00 EST":      757400400,
-		"01-Jan-94 00:00:00 z":        757382400,
-		"01-Jan-94 00:00:00 UT":       757382400,
-		"01-Jan-2024 12:34:56":        -1,
-		"01-Jan-2024 24:00:00 +0000":  -1,
-		"32-Jan-2024 12:00:00 +0000":  -1,
-		"30-Feb-2024 12:00:00 +0000":  -1,
-		"01-Foo-2024 12:00:00 +0000":  -1,
-		"01-Jan-2024 12:00:00 +00000": -1,
-		"01-Jan-2024 1:00:00 +0000":   -1,
-		"01-Jan-1824 12:00:00 +0000":  -1,
-		"":                            -1,
-		"01-Jan-94 00:00:00 j":        -1,
-	} {
-		got, err := ParseInternalDate(s)
-		switch {
-		case want == -1 && !errs.Is(err, errs.BadArgument):
-			t.Errorf("ParseInternalDate(%q) = %v, %v", s, got, err)
-		case want != -1 && (err != nil || got.Unix() != want):
-			t.Errorf("ParseInternalDate(%q) = %d, %v; want %d", s, got.Unix(), err, want)
-		}
-	}
+func TestFormatDate(t *testing.T) {
 	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.FixedZone("", -5400))
-	if got := FormatInternalDate(at); got != " 2-Jan-2024 03:04:05 -0130" {
-		t.Errorf("FormatInternalDate = %q", got)
-	}
 	if got := FormatDate(at); got != "Tue, 02 Jan 2024 03:04:05 -0130" {
 		t.Errorf("FormatDate = %q", got)
 	}
@@ -97,13 +65,9 @@ func FuzzDates(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string, unix int64) {
 		ParseDate(s)
 		parseDay(s, time.UTC)
-		ParseInternalDate(s)
 		at := time.Unix(unix&(1<<33-1), 0).UTC()
 		if got, ok := ParseDate(FormatDate(at)); !ok || !got.Equal(at) {
 			t.Errorf("ParseDate(%q) = %v", FormatDate(at), got)
-		}
-		if got, err := ParseInternalDate(FormatInternalDate(at)); err != nil || !got.Equal(at) {
-			t.Errorf("ParseInternalDate(%q) = %v, %v", FormatInternalDate(at), got, err)
 		}
 	})
 }
