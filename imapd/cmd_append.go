@@ -69,7 +69,7 @@ func (s *session) appendTo(r *imapwire.Reader, name string) (string, error) {
 	for {
 		m, err := s.receive(r, e)
 		if m != nil && err == nil {
-			s.annotator.Annotate(s.ctx, m, annotator.Subject{User: s.who.User, Rights: s.site.List.Rights(s.who, e), Owner: e.Name.Owner() == s.who.User})
+			s.annotate(e, m)
 		}
 		if m != nil {
 			msgs = append(msgs, *m)
@@ -91,6 +91,11 @@ func (s *session) appendTo(r *imapwire.Reader, name string) (string, error) {
 		}
 	}
 	return s.appendAll(e, msgs)
+}
+
+// annotate asks the annotator about a new message.
+func (s *session) annotate(e *mboxlist.Entry, m *mailbox.AppendMessage) {
+	s.annotator.Annotate(s.ctx, m, annotator.Subject{User: s.who.User, Rights: s.site.List.Rights(s.who, e), Owner: e.Name.Owner() == s.who.User})
 }
 
 // mayAppend returns the mailbox that the client names if he may put
@@ -284,6 +289,11 @@ func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (st
 		}
 	}
 	s.markOwn(e, seenUIDs)
+	var uids imapwire.SeqSet
+	for _, a := range done {
+		uids = uids.Add(a.UID)
+	}
+	s.madeMyself(e, uids)
 	s.appended(e, done)
 	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
 		if err := s.after(s.refresh(true, false)); err != nil {
@@ -292,10 +302,6 @@ func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (st
 	}
 	if !rights.Has(acl.Read) {
 		return "", nil // he is told nothing of the mailbox
-	}
-	var uids imapwire.SeqSet
-	for _, a := range done {
-		uids = uids.Add(a.UID)
 	}
 	return "[APPENDUID " + uintText(done[0].UIDValidity) + " " + uids.String() + "] Completed", nil
 }

@@ -116,6 +116,11 @@ func (s *session) carry(t view.Targets, dst *mboxlist.Entry, how transfer) (uint
 		}
 	}
 	s.markOwn(dst, seenUIDs)
+	var copies imapwire.SeqSet
+	for _, p := range pairs {
+		copies = copies.Add(p.Copy)
+	}
+	s.madeMyself(dst, copies)
 	s.transferred(dst, pairs)
 	return validity, pairs, nil
 }

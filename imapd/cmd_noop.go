@@ -21,5 +21,5 @@ func (s *session) refresh(expunges, uid bool) error {
 		return err
 	}
 	s.view.Report(s.w, expunges, uid)
-	return s.view.TellUpdates(s.ctx, s.w)
+	return s.tellUpdates()
 }

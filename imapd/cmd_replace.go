@@ -46,6 +46,9 @@ func (s *session) replaceOne(r *imapwire.Reader, byUID bool) (string, error) {
 	if m != nil {
 		defer m.Staged.Remove()
 	}
+	if err == nil {
+		s.annotate(e, m)
+	}
 	if err == nil && !r.EOL() {
 		err = orWrong(r, nil, "junk after literal")
 	}
@@ -112,6 +115,7 @@ func (s *session) putInPlace(uid uint32, byUID bool, e *mboxlist.Entry, m *mailb
 	if saw {
 		s.markOwn(e, []uint32{a.UID})
 	}
+	s.madeMyself(e, imapwire.SeqSet{{First: a.UID, Last: a.UID}})
 	s.appended(e, []mailbox.Appended{a})
 	if rights.Has(acl.Read) { // else he is told nothing of the mailbox
 		s.w.Line("* OK [APPENDUID ", uintText(a.UIDValidity), " ", uintText(a.UID), "] Replacement ready")

@@ -52,7 +52,7 @@ func (s *session) found(a *searchAnswer, keys []imapwire.SortKey, start time.Tim
 	s.writeFound(a)
 	o := a.search.Return
 	if o&imapwire.ReturnUpdate != 0 {
-		u := view.Update{Tag: s.tag, UID: a.uid, Search: a.search, Found: a.set, Keys: keys, Order: a.order}
+		u := view.Update{Tag: s.tag, UID: a.uid, Search: a.search, Found: a.set, Keys: keys, Order: a.order, Mailbox: a.mailbox, Fetch: a.search.Update}
 		if err := s.view.Watch(u); err != nil {
 			s.w.Line(`* NO [NOUPDATE "`, s.tag, `"] Too many contexts`)
 		}

@@ -46,7 +46,11 @@ func annotSets(as []imapwire.Annotation) (sets []annot.Set) {
 // mailbox all or none.
 func (s *session) setMetadata(a setMetadataArgs) (string, error) {
 	if a.mailbox == "" {
-		return "", s.metadata.SetServer(s.ctx, s.who, a.sets)
+		err := s.metadata.SetServer(s.ctx, s.who, a.sets)
+		if err == nil && s.notifier != nil {
+			s.annotatedBox(nil, a.sets)
+		}
+		return "", err
 	}
 	boxes, err := s.matchingMailboxes(a.mailbox)
 	if err != nil {
@@ -55,6 +59,9 @@ func (s *session) setMetadata(a setMetadataArgs) (string, error) {
 	for _, l := range boxes {
 		if err := s.metadata.SetMailbox(s.ctx, s.who, l.Entry, a.sets); err != nil {
 			return "", wrongUse(err)
+		}
+		if s.notifier != nil && s.notifier.boxes[l.Entry.Name] != nil {
+			s.annotatedBox(s.notifier.boxes[l.Entry.Name], a.sets)
 		}
 	}
 	return "", nil

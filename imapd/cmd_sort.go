@@ -39,7 +39,7 @@ func parseSort(r *imapwire.Reader) (a sortArgs, err error) {
 		return a, err
 	}
 	a.search, err = r.SearchProgram(time.Local, message.KnownCharset)
-	a.search.Return, a.search.Partial = returned.Return, returned.Partial
+	a.search.Return, a.search.Partial, a.search.Update = returned.Return, returned.Partial, returned.Update
 	return a, err
 }
 

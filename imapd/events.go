@@ -86,18 +86,13 @@ func (s *session) tellSelected(n *notifier, idle bool) error {
 		s.view.ReportGone(s.w)
 	}
 	if g.events&eventNew != 0 {
-		before := s.view.Count()
 		s.view.ReportNew(s.w)
-		if after := s.view.Count(); g.fetch != nil && after > before {
-			items := *g.fetch
-			set := imapwire.SeqSet{{First: before + 1, Last: after}}
-			if _, err := s.view.Fetch(s.ctx, s.w, set, &items, false); err != nil {
-				return err
-			}
-		}
 	}
 	if g.events&eventFlags != 0 {
 		s.view.ReportFlags(s.w)
+	}
+	if err := s.tellUpdates(); err != nil {
+		return err
 	}
 	if n.wantsAnnotations() {
 		return s.tellMessageAnnotations(n)
@@ -133,7 +128,11 @@ func (s *session) tellNames(n *notifier) error {
 	if len(n.moved) > maxWatched {
 		clear(n.moved)
 	}
+	if len(n.lost) > maxWatched {
+		clear(n.lost)
+	}
 	maps.Copy(n.moved, r.from)
+	r.parents = n.parents(before, now, r)
 	for _, name := range sortedNames(now) {
 		s.tellDifference(n, name, before[name], now[name], r)
 	}
@@ -141,8 +140,8 @@ func (s *session) tellNames(n *notifier) error {
 		b := before[name]
 		if now[name] == nil {
 			b.unwatch()
-			if _, renamed := r.to[name]; !renamed && b.events&eventName != 0 && !n.own[name] {
-				s.tellName(name, "")
+			if _, renamed := r.to[name]; !renamed && !n.own[name] {
+				s.tellLoss(n, name, b)
 			}
 		}
 	}
@@ -150,14 +149,47 @@ func (s *session) tellNames(n *notifier) error {
 	return nil
 }
 
-// renamed is which mailboxes have got other names.
+// tellLoss tells that a name is not there any more for this user: as a name that
+// does not exist if he wants to hear of names, else as one that he has lost the
+// right to (RFC 5465 sections 5.4 and 5.9).
+func (s *session) tellLoss(n *notifier, name mboxname.Name, b *notifyBox) {
+	if b.events&eventName != 0 {
+		s.tellName(name, "")
+		return
+	}
+	if _, err := s.site.List.Lookup(s.ctx, name); err == nil && b.readable {
+		s.tellNameWith(name, "", []string{`\NoAccess`})
+		n.lost[name] = true
+	}
+}
+
+// parents is the mailboxes of which a child has been made or deleted by others:
+// they count as changed themselves (RFC 5465 section 5.4).
+func (n *notifier) parents(before, now map[mboxname.Name]*notifyBox, r renamed) map[mboxname.Name]bool {
+	p := map[mboxname.Name]bool{}
+	for name := range now {
+		if _, renamed := r.from[name]; before[name] == nil && !renamed && !n.own[name] && !n.lost[name] {
+			p[name.Parent()] = true
+		}
+	}
+	for name := range before {
+		if _, renamed := r.to[name]; now[name] == nil && !renamed && !n.own[name] {
+			p[name.Parent()] = true
+		}
+	}
+	return p
+}
+
+// renamed is which mailboxes have got other names, and which have got or lost
+// children.
 type renamed struct {
 	to, from map[mboxname.Name]mboxname.Name
+	parents  map[mboxname.Name]bool
 }
 
 // renames finds mailboxes by their unique ids.
 func renames(before, now map[mboxname.Name]*notifyBox) renamed {
-	r := renamed{map[mboxname.Name]mboxname.Name{}, map[mboxname.Name]mboxname.Name{}}
+	r := renamed{to: map[mboxname.Name]mboxname.Name{}, from: map[mboxname.Name]mboxname.Name{}}
 	byID := map[string]mboxname.Name{}
 	for name, b := range before {
 		byID[b.ref.UniqueID] = name
@@ -177,13 +209,14 @@ func (s *session) tellDifference(n *notifier, name mboxname.Name, was, is *notif
 	case renamed && is.events&eventName != 0 && !n.own[name] && (n.moved[name.Parent()] == "" || n.moved[name.Parent()] != from.Parent()):
 		s.tellName(name, s.ns.ExternalOr(from))
 	case renamed:
-	case was == nil && is.events&eventName != 0 && !n.own[name]:
+	case was == nil && (is.events&eventName != 0 && !n.own[name] || n.lost[name]), was != nil && !was.readable && is.readable:
 		s.tellName(name, "")
 	case was != nil && was.readable && !is.readable:
 		s.tellNameWith(name, "", []string{`\NoAccess`})
-	case was != nil && was.children != is.children && is.events&eventName != 0 && !n.ownBelow(name):
+	case was != nil && is.events&eventName != 0 && (r.parents[name] || was.children != is.children && !n.ownBelow(name)):
 		s.tellName(name, "")
 	}
+	delete(n.lost, name)
 	if was != nil && was.subscribed != is.subscribed && is.events&eventSubscription != 0 && !n.own[name] {
 		var attributes []string
 		if is.subscribed {
@@ -292,6 +325,31 @@ func (s *session) tellAnnotations(n *notifier) {
 		now := s.annotationsNow(b.ref.UniqueID, name.OwnerOf(s.site.Names.DeletedPrefix))
 		s.tellEntries(s.ns.ExternalOr(name), b.metadata, now)
 		b.metadata = now
+	}
+}
+
+// annotatedBox notes that this client has set annotations of a mailbox, or of the
+// server if b is nil, of which it is not told. What others have set meanwhile is
+// told, unless it is of the same entries.
+func (s *session) annotatedBox(b *notifyBox, sets []annot.Set) {
+	n := s.notifier
+	known, id, owner := n.server, "", ""
+	if b != nil {
+		known, id, owner = b.metadata, b.ref.UniqueID, b.ref.Name.OwnerOf(s.site.Names.DeletedPrefix)
+	}
+	if known == nil {
+		return
+	}
+	now := s.annotationsNow(id, owner)
+	for _, set := range sets {
+		for _, prefix := range []string{"/private", "/shared"} {
+			entry := prefix + set.Entry
+			if sum, ok := now[entry]; ok {
+				known[entry] = sum
+			} else {
+				delete(known, entry)
+			}
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ type notifier struct {
 	// moved has the old names of mailboxes that have got others: those below
 	// them, which follow, are not told.
 	moved map[mboxname.Name]mboxname.Name
+	lost  map[mboxname.Name]bool // told as \NoAccess when they could not be looked up any more
 
 	annotations *annotationNews // of the selected mailbox; nil: not looked at yet
 
@@ -74,7 +75,7 @@ type notifyBox struct {
 }
 
 func newNotifier(groups []notifyGroup) *notifier {
-	n := &notifier{groups: groups, wake: make(chan struct{}, 1), dirty: map[string]bool{}, own: map[mboxname.Name]bool{}, moved: map[mboxname.Name]mboxname.Name{}}
+	n := &notifier{groups: groups, wake: make(chan struct{}, 1), dirty: map[string]bool{}, own: map[mboxname.Name]bool{}, moved: map[mboxname.Name]mboxname.Name{}, lost: map[mboxname.Name]bool{}}
 	for i := range groups {
 		if g := &groups[i]; g.filter > filterDelayed {
 			n.events |= g.events

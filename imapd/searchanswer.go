@@ -134,9 +134,7 @@ func (s *session) writeESearch(a *searchAnswer) {
 	o := a.search.Return
 	s.w.Text(`* ESEARCH (TAG "`, s.tag, `"`)
 	if a.mailbox != "" {
-		b := imapwire.AppendAString(append(s.w.Buffer(), " MAILBOX "...), a.mailbox)
-		b = imapwire.AppendUint(append(b, " UIDVALIDITY "...), a.view.UIDValidity())
-		s.w.SetBuffer(b)
+		s.w.SetBuffer(a.view.AppendPlace(s.w.Buffer(), a.mailbox))
 	}
 	s.w.Text(")")
 	if a.uid {

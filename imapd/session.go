@@ -308,7 +308,7 @@ func (s *session) run(c command) (string, error) {
 		err = s.after(s.refresh(false, false))
 	}
 	if s.view != nil && err == nil {
-		err = s.after(s.view.TellUpdates(s.ctx, s.w))
+		err = s.after(s.tellUpdates())
 	}
 	if s.vanished() {
 		return "", errAnswered

@@ -41,9 +41,13 @@ type stamps struct {
 	moving            int // rounds for which the list has been changing
 }
 
-// maxMoving is for how many rounds a list that goes on changing is waited for:
-// a rename of many mailboxes is one change to a client.
-const maxMoving = 5
+// For how many rounds a list that goes on changing is waited for: a rename of
+// many mailboxes is one change to a client. Of our own operations it is known
+// that they go on.
+const (
+	maxMoving = 5
+	maxBusy   = 100
+)
 
 // add begins to tell n of changes.
 func (t *stamps) add(n *notifier) {
@@ -90,13 +94,13 @@ func (t *stamps) round() {
 	defer t.mu.Unlock()
 	list, annotations := t.look(dbd.Mailboxes), t.look(dbd.Annotations)
 	settled := false
-	if list != t.list {
+	if moves := list != t.list; moves || t.moving > 0 {
 		t.moving++
-	} else if settled = t.moving > 0; settled {
-		t.moving = 0
-	}
-	if t.moving == maxMoving {
-		settled, t.moving = true, 1
+		busy := t.moving < maxBusy && t.site.List.Busy()
+		settled = !busy && (!moves || t.moving >= maxMoving)
+		if settled {
+			t.moving = 0
+		}
 	}
 	for _, n := range t.all {
 		if settled {

@@ -2,6 +2,7 @@ package imapwire
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -140,6 +141,28 @@ type Fetch struct {
 	// of it: sequence numbers and their UIDs.
 	Vanished bool
 	Match    [2]SeqSet
+}
+
+// Join adds to f what another one asks for of each message.
+func (f *Fetch) Join(o *Fetch) {
+	f.Items |= o.Items
+	for i := range o.Sections {
+		if !slices.ContainsFunc(f.Sections, func(s Section) bool { return s.Name == o.Sections[i].Name }) {
+			f.Sections = append(f.Sections, o.Sections[i])
+		}
+	}
+	f.Annotations.Entries = withAll(f.Annotations.Entries, o.Annotations.Entries)
+	f.Annotations.Attributes = withAll(f.Annotations.Attributes, o.Annotations.Attributes)
+}
+
+// withAll is a list with what of another one it does not have.
+func withAll(list, more []string) []string {
+	for _, m := range more {
+		if !slices.Contains(list, m) {
+			list = append(slices.Clip(list), m)
+		}
+	}
+	return list
 }
 
 // Fetch takes the items of a FETCH command: one, a macro, or a list. Errors

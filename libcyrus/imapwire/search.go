@@ -95,6 +95,9 @@ type Search struct {
 	Modseq  bool
 	Return  ReturnOption
 	Partial Partial // with ReturnPartial
+	// Update is, with ReturnUpdate, what is sent of new messages that are found
+	// (RFC 5465 section 7); nil is nothing.
+	Update *Fetch
 	// Numbers says that there is a key of sequence numbers, Saved that there
 	// is "$".
 	Numbers, Saved bool

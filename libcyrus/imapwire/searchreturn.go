@@ -62,7 +62,8 @@ func (r *Reader) offersOne(of []string, context string) bool {
 
 // SearchReturn takes the options behind RETURN, with the blank before them.
 // "()" is ALL, as is what asks for no data and does nothing. context is the
-// capability that has CONTEXT and UPDATE for this command.
+// capability that has CONTEXT and UPDATE for this command; behind UPDATE may be
+// items of FETCH (RFC 5465 section 7), with a blank before them or without.
 //
 // Source: get_search_return_opts in Cyrus imap/imapparse.c.
 func (r *Reader) SearchReturn(s *Search, context string) error {
@@ -88,7 +89,16 @@ func (r *Reader) SearchReturn(s *Search, context string) error {
 				return err
 			}
 		}
-		if o |= one.option; !r.Space() {
+		space := r.Space()
+		if c, _ := r.Peek(); one.option == ReturnUpdate && c == '(' && r.offers("NOTIFY") {
+			items, err := r.Fetch()
+			if err != nil {
+				return err
+			}
+			items.Items &^= FetchSetSeen // nobody has read them
+			s.Update, space = &items, r.Space()
+		}
+		if o |= one.option; !space {
 			break
 		}
 	}

@@ -29,7 +29,8 @@ import (
 // are missing:
 //
 //	crash …                        what the next one finds, and does
-//	while the file is written      NAME.NEW: removed
+//	while the file is written      NAME.NEW, or after a power cut NAME without all
+//	                               of its contents: removed
 //	before the first step          nothing was done: all steps
 //	between two steps              each is a change that is whole: the others
 //	within a step                  see the step in unfinished.go
@@ -68,6 +69,8 @@ type step struct {
 	Limits    *quota.Limits `json:",omitempty"`
 	Last      uint32        `json:",omitempty"` // UID
 	Stage     string        `json:",omitempty"` // of an undump: see mailbox.Incoming.Name
+
+	fresh bool // ID was made for this step
 }
 
 // journal is the operations that this process does.
@@ -105,6 +108,13 @@ type written struct {
 	did  int // steps that were taken
 }
 
+// Busy reports whether some process may be in the middle of an operation of
+// several steps, so that the list is about to change again.
+func (l *List) Busy() bool {
+	files, err := l.o.FS.ReadDir(l.journalDir())
+	return err == nil && len(files) > 0
+}
+
 func (l *List) journalDir() string { return filepath.Join(l.o.Layout.ConfigDir, "unfinished") }
 
 // writeDown makes the file of an operation, which lasts.
@@ -137,7 +147,9 @@ func (l *List) writeDown(ctx context.Context, op *operation) (*written, error) {
 const writeTries = 10
 
 // write makes the file under another name, locks it, and gives it its own:
-// nobody finds it without the lock.
+// nobody finds it without the lock. It is synced last: so one commit of the
+// file system's journal has all of it, where a sync before the new name and one
+// after it took two.
 func (e *written) write(ctx context.Context, data []byte) (err error) {
 	fsys := e.l.o.FS
 	name := e.path + newSuffix
@@ -148,10 +160,10 @@ func (e *written) write(ctx context.Context, data []byte) (err error) {
 		_, err = e.file.WriteAt(data, 0)
 	}
 	if err == nil {
-		err = e.file.Sync()
+		err = fsys.Rename(name, e.path)
 	}
 	if err == nil {
-		err = fsys.Rename(name, e.path)
+		err = e.file.Sync()
 	}
 	if err == nil {
 		err = fsys.SyncDir(filepath.Dir(e.path))
@@ -294,6 +306,10 @@ func (l *List) resume(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if !complete(data) {
+		l.o.Log.Warn("an operation that was interrupted before it began is forgotten", "file", path)
+		return l.o.FS.Remove(path)
+	}
 	op, err := parseOperation(data)
 	if err != nil {
 		_ = l.o.FS.Rename(path, path+badSuffix) // else it is complained of again and again
@@ -312,6 +328,10 @@ func ignoreMissing(err error) error {
 	}
 	return err
 }
+
+// complete reports whether a file has all that was written to it: after a power
+// cut octets are missing at its end, or are zero. Then no step was taken.
+func complete(data []byte) bool { return json.Valid(data) }
 
 // parseOperation reads the content of a file. One of a later version is an
 // error, and so is a step without what all need.

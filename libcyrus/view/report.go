@@ -125,12 +125,29 @@ func (v *View) forget() {
 // ReportNew tells the client only of new messages.
 func (v *View) ReportNew(w *imapwire.Writer) { w.SetBuffer(v.appendExists(w.Buffer())) }
 
+// Mine notes messages that this client has put into the mailbox itself, by
+// UID: they are not among those of Fresh.
+func (v *View) Mine(uids imapwire.SeqSet) { v.mine = v.mine.Union(uids) }
+
+// Fresh returns the messages that EXISTS has told since it was called last, by
+// UID, ascending, without the client's own.
+func (v *View) Fresh() []uint32 {
+	f := v.fresh
+	v.fresh = nil
+	return f
+}
+
 // appendExists prints EXISTS and RECENT if there are new messages.
 func (v *View) appendExists(b []byte) []byte {
 	if len(v.uids) == v.told {
 		return b
 	}
-	v.told = len(v.uids)
+	for _, uid := range v.uids[v.told:] {
+		if !v.mine.Contains(uid) {
+			v.fresh = append(v.fresh, uid)
+		}
+	}
+	v.told, v.mine = len(v.uids), nil
 	b = append(b, "* "...)
 	b = imapwire.AppendUint(b, v.told)
 	b = append(b, " EXISTS\r\n"...)

@@ -11,12 +11,14 @@ import (
 
 // Limits of what is kept for updates (RFC 5267 section 4.3.1): contexts of a
 // view, the octets of a search program, ranges of all results together (2
-// MiB), and messages of a sorted result, which is sorted anew at each change.
+// MiB), messages of a sorted result, which is sorted anew at each change, and
+// sections that are sent of a new message.
 const (
 	maxUpdates       = 16
 	maxUpdateProgram = 64 << 10
 	maxUpdateRanges  = 1 << 18
 	maxUpdateSorted  = 20000
+	maxUpdateItems   = 100
 )
 
 // agingPeriod is how often results are looked at that change with time alone.
@@ -30,6 +32,19 @@ type Update struct {
 	Found  Targets            // what was found, of SEARCH
 	Keys   []imapwire.SortKey // of SORT; nil for SEARCH
 	Order  []uint32           // what was found, of SORT: sequence numbers
+	// Mailbox is its name as ESEARCH tells it, with the UIDVALIDITY; "" is for
+	// the other commands, which do not tell it.
+	Mailbox string
+	// Fetch is what is to be sent of new messages that join the result (RFC
+	// 5465 section 7); nil is nothing.
+	Fetch *imapwire.Fetch
+}
+
+// Joined is new messages that have joined a result, and what is to be sent of
+// them.
+type Joined struct {
+	UIDs  []uint32 // ascending
+	Fetch *imapwire.Fetch
 }
 
 // update is an Update with the result as the client knows it.
@@ -69,7 +84,8 @@ func refuse(w *imapwire.Writer, tag string) {
 // or time.
 func (v *View) Watch(u Update) error {
 	size, aging := sizeOf(&u.Search.Key)
-	if len(v.updates) >= maxUpdates || size > maxUpdateProgram || len(u.Order) > maxUpdateSorted {
+	if len(v.updates) >= maxUpdates || size > maxUpdateProgram || len(u.Order) > maxUpdateSorted ||
+		u.Fetch != nil && len(u.Fetch.Sections) > maxUpdateItems {
 		return v.tooMuch()
 	}
 	n := &update{Update: u, search: *u.Search, aging: aging, looked: time.Now()}
@@ -136,13 +152,20 @@ func (v *View) touch(uids ...uint32) {
 	}
 }
 
+// Sends reports whether of some result more is to be sent of new messages than
+// that they have joined it.
+func (v *View) Sends() bool {
+	return slices.ContainsFunc(v.updates, func(u *update) bool { return u.Fetch != nil })
+}
+
 // TellUpdates tells the client how the results that it watches have changed
 // by what it has been told of, and by what was expunged. It may be called
-// whenever something can be sent.
-func (v *View) TellUpdates(ctx context.Context, w *imapwire.Writer) error {
+// whenever something can be sent. It returns which of the fresh messages (by
+// UID, ascending) have joined a result that has a Fetch.
+func (v *View) TellUpdates(ctx context.Context, w *imapwire.Writer, fresh []uint32) (joined []Joined, err error) {
 	if len(v.updates) == 0 {
 		v.touched = nil
-		return nil
+		return nil, nil
 	}
 	t := v.takeTouched()
 	for _, u := range slices.Clone(v.updates) {
@@ -151,8 +174,12 @@ func (v *View) TellUpdates(ctx context.Context, w *imapwire.Writer) error {
 			look = v.All()
 		}
 		if len(look) > 0 {
-			if err := v.lookAgain(ctx, w, u, look); err != nil {
-				return err
+			in, err := v.lookAgain(ctx, w, u, look)
+			if err != nil {
+				return nil, err
+			}
+			if j := (Joined{common(in, fresh), u.Fetch}); u.Fetch != nil && len(j.UIDs) > 0 {
+				joined = append(joined, j)
 			}
 		}
 		if v.updateRanges() > maxUpdateRanges || len(u.order) > maxUpdateSorted {
@@ -161,7 +188,15 @@ func (v *View) TellUpdates(ctx context.Context, w *imapwire.Writer) error {
 		}
 	}
 	v.removeGone(w)
-	return nil
+	return joined, nil
+}
+
+// common returns what is in two ascending lists.
+func common(a, b []uint32) []uint32 {
+	if len(b) == 0 {
+		return nil
+	}
+	return pick(a, b)
 }
 
 // takeTouched returns the messages that were touched and that the client
@@ -184,29 +219,29 @@ func (v *View) takeTouched() (t Targets) {
 }
 
 // lookAgain finds out which of some messages are in a result now, and tells
-// what is different.
-func (v *View) lookAgain(ctx context.Context, w *imapwire.Writer, u *update, t Targets) error {
+// what is different. It returns the UIDs of those that are in it.
+func (v *View) lookAgain(ctx context.Context, w *imapwire.Writer, u *update, t Targets) ([]uint32, error) {
 	if v.deleted {
-		return nil // all are gone
+		return nil, nil // all are gone
 	}
 	var in Targets
 	err := v.eachOf(ctx, t, &u.search, func(c *candidate) { in = in.Add(c.seq) })
 	if err != nil {
-		return err
+		return nil, err
 	}
+	uids := v.UIDs(in)
 	u.looked = time.Now()
 	if u.Keys != nil {
-		return v.lookSorted(ctx, w, u, t, in)
+		return uids, v.lookSorted(ctx, w, u, t, in)
 	}
 	was := v.having(u.set, v.told)
 	out := was.Intersect(t).Minus(in)
 	in = in.Minus(was)
-	if len(in) == 0 && len(out) == 0 {
-		return nil
+	if len(in) > 0 || len(out) > 0 {
+		u.set = v.spans(was.Minus(out).Union(in))
+		v.tell(w, u, out, in)
 	}
-	u.set = v.spans(was.Minus(out).Union(in))
-	v.tell(w, u, out, in)
-	return nil
+	return uids, nil
 }
 
 // tell sends what has left and what has joined a result in the order of the
@@ -228,10 +263,21 @@ func (v *View) tell(w *imapwire.Writer, u *update, out, in Targets) {
 
 // startTell sends the beginning of an answer to a search.
 func (v *View) startTell(w *imapwire.Writer, u *update) {
-	w.Text(`* ESEARCH (TAG "`, u.Tag, `")`)
+	w.Text(`* ESEARCH (TAG "`, u.Tag, `"`)
+	if u.Mailbox != "" {
+		w.SetBuffer(v.AppendPlace(w.Buffer(), u.Mailbox))
+	}
+	w.Text(")")
 	if u.UID {
 		w.Text(" UID")
 	}
+}
+
+// AppendPlace prints the correlators of RFC 7377 section 2.1, with a blank before
+// them: the name of the mailbox and its UIDVALIDITY.
+func (v *View) AppendPlace(b []byte, mailbox string) []byte {
+	b = imapwire.AppendAString(append(b, " MAILBOX "...), mailbox)
+	return imapwire.AppendUint(append(b, " UIDVALIDITY "...), v.validity)
 }
 
 // WriteSet sends messages as a set, of UIDs or sequence numbers.

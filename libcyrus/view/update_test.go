@@ -178,7 +178,8 @@ func updates(t *testing.T, seed uint64, qresync bool) {
 		} else {
 			s.Report(s.w, true, false)
 		}
-		check(t, s.TellUpdates(ctx, s.w))
+		_, err := s.TellUpdates(ctx, s.w, nil)
+		check(t, err)
 		c.see(step)
 		var live []uint32
 		for _, uid := range saved {

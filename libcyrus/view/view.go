@@ -91,7 +91,9 @@ type View struct {
 	inode      uint64
 
 	// What the client has not been told yet.
-	told     int // messages that EXISTS has told, less what EXPUNGE took
+	told     int             // messages that EXISTS has told, less what EXPUNGE took
+	mine     imapwire.SeqSet // UIDs of messages that the client has made itself
+	fresh    []uint32        // messages that EXISTS has told since Fresh was called
 	newNames bool
 	changed  []change // by UID
 	delayed  uint64   // one below the lowest modseq of those in gone, 0 = none
