@@ -8,6 +8,7 @@ import (
 	"gocyrus/libcyrus/annot"
 	"gocyrus/libcyrus/cyrusdb"
 	"gocyrus/libcyrus/disk"
+	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/quota"
 )
@@ -67,6 +68,30 @@ func TestAnnotateBox(t *testing.T) {
 		if m := e.open(inbox, Write); !mustSound(t, m) {
 			t.Errorf("%q %q: not sound", c.user, c.value)
 		}
+	}
+}
+
+// TestAnnotateBoxFull: an annotation of the mailbox is as it was if something
+// else of the change has found no room.
+func TestAnnotateBoxFull(t *testing.T) {
+	e := newEnv(t, disk.OS(), t.TempDir()).withSiteAnnotations()
+	e.create(inbox)
+	e.quota.full = errs.New(errs.DiskFull, "quota", "", nil)
+	m := e.open(inbox, Write)
+	_, err := m.AnnotateBox(ctx, []annot.Change{{Definition: &annot.Definition{}, Key: annot.Key{Entry: "/comment"}, Value: []byte("x"), Allowed: true}})
+	if err == nil {
+		err = m.Commit(ctx)
+	}
+	m.Close()
+	if !errs.Is(err, errs.DiskFull) {
+		t.Errorf("no room for the quota root: %v", err)
+	}
+	m = e.open(inbox, Write)
+	if rows, err := m.BoxAnnotations(ctx); err != nil || len(rows) > 0 {
+		t.Errorf("%v, %v", rows, err)
+	}
+	if !mustSound(t, m) {
+		t.Error("not sound")
 	}
 }
 

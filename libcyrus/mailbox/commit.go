@@ -23,8 +23,8 @@ import (
 //	    new message files, their            files above last_uid, whole or not:
 //	    directories                         replaced by the next append
 //	    appended cache records              garbage at the end of the cache
-//	    annotations                         of UIDs that do not exist yet, or
-//	                                        with a modseq above the index's
+//	    annotations (those of the mailbox   of UIDs that do not exist yet, or
+//	    after the rest)                     with a modseq above the index's
 //	    use of quota                        too high or too low by this commit:
 //	                                        kill: the mark is there. Power cut:
 //	                                        counted when the first mailbox of
@@ -118,10 +118,7 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 			return err
 		})
 	}
-	if len(c.box) > 0 {
-		tasks = append(tasks, func() error { return m.store.o.Annotations.SetAll(ctx, m.annotScope(), c.box) })
-	}
-	c.stored = len(c.box) > 0 || len(c.annots) > 0
+	c.stored = len(c.annots) > 0
 	if c.head {
 		data := m.head.encode()
 		m.head.crc = checksum(data)
@@ -132,6 +129,11 @@ func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 		})
 	}
 	err := together(tasks...)
+	if err == nil && len(c.box) > 0 {
+		// Not beside the others: unlike them it cannot be taken back.
+		c.stored = true
+		err = m.store.o.Annotations.SetAll(ctx, m.annotScope(), c.box)
+	}
 	if err != nil {
 		m.abandon()
 	}

@@ -21,6 +21,7 @@ type fakeQuota struct {
 	mu    sync.Mutex
 	used  map[mboxname.Name]quota.Usage
 	limit int64 // octets, 0 = none
+	full  error // of Update, if not nil
 }
 
 func (q *fakeQuota) Check(_ context.Context, root mboxname.Name, d quota.Usage) error {
@@ -36,6 +37,9 @@ func (q *fakeQuota) Check(_ context.Context, root mboxname.Name, d quota.Usage) 
 func (q *fakeQuota) Update(_ context.Context, root, _ mboxname.Name, d quota.Usage) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.full != nil {
+		return q.full
+	}
 	q.used[root] = q.used[root].Add(d)
 	return nil
 }
