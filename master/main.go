@@ -124,7 +124,7 @@ func newLogger(opt options, conf *config.Config) *logger {
 	if conf != nil {
 		prefix, o.Debug = config.SyslogPrefix.In(conf), config.Debug.In(conf)
 	}
-	o.Ident = syslog.Ident(prefix, "master")
+	o.Ident = syslog.MasterIdent(prefix, "master")
 	if opt.debug {
 		o.Copy = os.Stderr
 	}

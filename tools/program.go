@@ -35,7 +35,7 @@ func fatal(status int, format string, args ...any) error {
 
 // end prints what err has to say and returns the exit status: that of an
 // exit in its chain, or else 75, as most of Cyrus's tools have it for a
-// store that does not work.
+// store that does not work. Only the latter is logged, as in Cyrus.
 func (p *program) end(err error) int {
 	if err == nil {
 		return exOK
@@ -47,7 +47,6 @@ func (p *program) end(err error) int {
 		return exTempFail
 	}
 	if e.err != nil {
-		p.log.Error(e.err.Error())
 		fmt.Fprintln(p.err, e.err)
 	}
 	return e.status

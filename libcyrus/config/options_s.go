@@ -337,8 +337,9 @@ var SyncTimeout = newDuration(Row{Name: "sync_timeout", Default: "30m", Since: "
 var SyncTryImap = newSwitch(Row{Name: "sync_try_imap", Default: "yes", Since: "3.0.0", Group: "replication"})
 
 var SyslogPrefix = newString(Row{Name: "syslog_prefix", Since: "3.1.8", Group: "logging",
-	Doc: `Put in front of the service's name in the system log, with a slash between. The
-environment's CYRUS_SYSLOG_PREFIX comes first.`,
+	Doc: `Put in front of the service's name in the system log, with a slash between; "cyrus" if
+this is not set, as in Debian's Cyrus (master then has none). The environment's CYRUS_SYSLOG_PREFIX
+comes first.`,
 })
 
 var SyslogFacility = newString(Row{Name: "syslog_facility", Since: "2.5.0", Group: "logging",

@@ -4,6 +4,7 @@
 package syslog
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -44,9 +45,19 @@ type Options struct {
 	Copy     io.Writer // gets each line as well, with a time and without priority; nil is standard error if StderrEnv is set, else nothing
 }
 
-// Ident joins imapd.conf's syslog_prefix (may be "") and a service name as
-// Cyrus does. $CYRUS_SYSLOG_PREFIX beats the option.
+// DefaultPrefix is what Debian's Cyrus puts before the names of its programs
+// where imapd.conf has no syslog_prefix; its master alone does not.
+const DefaultPrefix = "cyrus"
+
+// Ident joins imapd.conf's syslog_prefix (may be "") and the name of a
+// service or command as Debian's Cyrus does. $CYRUS_SYSLOG_PREFIX beats the
+// option.
 func Ident(prefix, service string) string {
+	return MasterIdent(cmp.Or(prefix, DefaultPrefix), service)
+}
+
+// MasterIdent is Ident for master: without a prefix it has none.
+func MasterIdent(prefix, service string) string {
 	if p := os.Getenv("CYRUS_SYSLOG_PREFIX"); p != "" {
 		prefix = p
 	}

@@ -156,12 +156,12 @@ func TestManyGoroutines(t *testing.T) {
 
 func TestIdent(t *testing.T) {
 	t.Setenv("CYRUS_SYSLOG_PREFIX", "")
-	if Ident("", "imap") != "imap" || Ident("cyrus", "imap") != "cyrus/imap" {
-		t.Error(Ident("", "imap"), Ident("cyrus", "imap"))
+	if Ident("", "imap") != "cyrus/imap" || Ident("mail", "imap") != "mail/imap" || MasterIdent("", "master") != "master" {
+		t.Error(Ident("", "imap"), Ident("mail", "imap"), MasterIdent("", "master"))
 	}
 	t.Setenv("CYRUS_SYSLOG_PREFIX", "env")
-	if Ident("cyrus", "imap") != "env/imap" {
-		t.Error(Ident("cyrus", "imap"))
+	if Ident("mail", "imap") != "env/imap" || MasterIdent("mail", "master") != "env/master" {
+		t.Error(Ident("mail", "imap"), MasterIdent("mail", "master"))
 	}
 }
 

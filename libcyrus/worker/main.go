@@ -68,7 +68,7 @@ func checkInherited() error {
 
 // run is Main without its end.
 func run(s Service, args []string, inherited error) int {
-	early := slog.New(syslog.New(syslog.Options{Ident: getopt.Name(args)}))
+	early := slog.New(syslog.New(syslog.Options{Ident: syslog.Ident("", getopt.Name(args))}))
 	f, code := parseFlags(s, args, early)
 	if code != 0 {
 		return code
@@ -89,6 +89,7 @@ func run(s Service, args []string, inherited error) int {
 	}
 	osuser.SetUmask(conf)
 	log := newLog(conf, ident)
+	slog.SetDefault(log) // for what is deep down, such as repairs of databases
 	for _, w := range conf.Warnings() {
 		log.Warn(w.String())
 	}
