@@ -94,9 +94,17 @@ var commands = []command{
 func main() {
 	p := &program{
 		args: os.Args, in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		log: slog.New(slog.DiscardHandler), become: becomeCyrus, dial: systemLog,
+		log: slog.New(slog.DiscardHandler), become: becomeCyrus, dial: systemLogForAll,
 	}
 	os.Exit(dispatch(p, beside))
+}
+
+// systemLogForAll is systemLog, which what lies deep down, such as repairs of
+// databases, uses as well.
+func systemLogForAll(c *config.Config, name string) *slog.Logger {
+	log := systemLog(c, name)
+	slog.SetDefault(log)
+	return log
 }
 
 // becomeCyrus makes the process that of the Cyrus user, whose new files have

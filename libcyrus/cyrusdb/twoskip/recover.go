@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"gocyrus/libcyrus/disk"
 )
@@ -13,15 +15,17 @@ import (
 // a new file from all transactions that are complete (then the handle is out
 // of date and replaced is true). Source: Cyrus recovery1 and recovery2.
 func (d *DB) recovery(h *handle) (replaced bool, err error) {
-	err = h.repair()
+	start := time.Now()
+	fixed, err := h.repair()
 	if err == nil {
-		d.log.Info("twoskip: recovered", "file", h.path, "records", h.header.records, "size", h.header.size)
+		d.log.Info(fmt.Sprintf("twoskip: recovered %s (%s, %d bytes) in %.3f seconds - fixed %s",
+			h.path, several(h.header.records, "record"), h.header.size, time.Since(start).Seconds(), several(fixed, "offset")))
 		return false, nil
 	}
 	if !isDamage(err) {
 		return false, err
 	}
-	d.log.Error("DBERROR: recovery1 failed, trying recovery2", "file", h.path, "error", err)
+	d.log.Error(fmt.Sprintf("DBERROR: recovery1 failed, trying recovery2: filename=<%s>", h.path), "error", err)
 	if err := d.rescue(h); err != nil {
 		return false, err
 	}
@@ -36,7 +40,8 @@ func isDamage(err error) bool {
 
 // repair walks level 1 using only pointers below the committed size, clears
 // the others, and corrects the higher levels, which may be anything.
-func (h *handle) repair() error {
+// It returns how many records it rewrote.
+func (h *handle) repair() (fixed uint64, err error) {
 	h.forget()
 	h.pages = map[uint64][]byte{}
 	now := h.header
@@ -47,7 +52,7 @@ func (h *handle) repair() error {
 
 	v := h.begin()
 	if err := v.relink(&now.records); err != nil {
-		return err
+		return 0, err
 	}
 	for offset, r := range v.tx.heads {
 		w.at(r.encode(nil), offset)
@@ -60,10 +65,10 @@ func (h *handle) repair() error {
 	w.at(now.encode(), 0)
 	w.sync()
 	if w.err != nil {
-		return disk.Error("twoskip.recover", h.path, w.err)
+		return 0, disk.Error("twoskip.recover", h.path, w.err)
 	}
 	h.header, h.valid, h.pages = now, true, map[uint64][]byte{}
-	return nil
+	return uint64(len(v.tx.heads)), nil
 }
 
 // relink puts into v.tx.heads all heads that must be rewritten.

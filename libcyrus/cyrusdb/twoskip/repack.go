@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"gocyrus/libcyrus/cyrusdb/kv"
 	"gocyrus/libcyrus/disk"
@@ -27,12 +29,25 @@ func (d *DB) repack(h *handle) error {
 	if err := v.consistent(); err != nil {
 		return err
 	}
-	before := h.header.size
+	start := time.Now()
 	if err := d.writeNew(h, v.each); err != nil {
 		return err
 	}
-	d.log.Info("twoskip: checkpointed", "file", h.path, "records", h.header.records, "size", before)
+	var size int64
+	if fi, err := d.fs.Stat(d.path); err == nil {
+		size = fi.Size()
+	}
+	d.log.Info(fmt.Sprintf("twoskip: checkpointed %s (%s, %d => %d bytes) in %.3f seconds",
+		h.path, several(h.header.records, "record"), h.header.size, size, time.Since(start).Seconds()))
 	return nil
+}
+
+// several is a number of things as Cyrus's log lines have it.
+func several(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // each calls fn for all records in order.

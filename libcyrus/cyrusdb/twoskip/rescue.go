@@ -1,6 +1,7 @@
 package twoskip
 
 import (
+	"fmt"
 	"slices"
 
 	"gocyrus/libcyrus/cyrusdb/kv"
@@ -47,7 +48,7 @@ func (d *DB) rescue(h *handle) error {
 		return err
 	}
 	if len(state.keys) == 0 {
-		d.log.Error("DBERROR: no records found in recovery2, aborting", "file", h.path)
+		d.log.Error(fmt.Sprintf("DBERROR: no records found in recovery2, aborting: filename=<%s>", h.path))
 		return badFormat(h.path, "no records can be rescued")
 	}
 	err = d.writeNew(h, func(fn kv.ScanFunc) error {
@@ -59,8 +60,7 @@ func (d *DB) rescue(h *handle) error {
 		return nil
 	})
 	if err == nil {
-		d.log.Warn("twoskip: recovery2 rescued records", "file", h.path,
-			"rescued", len(state.keys), "had", h.header.records)
+		d.log.Error(fmt.Sprintf("twoskip: recovery2 %s - rescued %d of %d records", h.path, len(state.keys), h.header.records))
 	}
 	return err
 }
