@@ -398,7 +398,7 @@ func (e *expiry) expireMessages(ctx context.Context, ref mailbox.Ref, age time.D
 	}
 	m.Announce(event.Cause{Expunge: event.MessageExpire, First: true})
 	for i := range old {
-		if err := m.Expunge(&old[i], ""); err != nil {
+		if err := m.Expire(&old[i], ""); err != nil {
 			return 0, err
 		}
 	}

@@ -171,7 +171,7 @@ func (r *purge) mailbox(ctx context.Context, e *mboxlist.Entry) error {
 	for i := range gone {
 		if r.look {
 			r.tell(m, &gone[i], &buf)
-		} else if err := m.Expunge(&gone[i], ""); err != nil {
+		} else if err := m.Expire(&gone[i], ""); err != nil {
 			return err
 		}
 	}

@@ -237,15 +237,27 @@ func (m *Mailbox) audit(format string, a ...any) {
 // SetSession tells for which session changes are made: for the audit log.
 func (m *Mailbox) SetSession(id string) { m.session = id }
 
-// Expunge expunges a record; on one that is expunged already it does
-// nothing. The flags of r are changed. The use of quota follows with
-// Commit, the file when it is due (Options.ImmediateExpunge, Cleanup).
+// Expunge expunges a record and makes it \Deleted; on one that is expunged
+// already it does nothing. The flags of r are changed. The use of quota
+// follows with Commit, the file when it is due (Options.ImmediateExpunge,
+// Cleanup).
 func (m *Mailbox) Expunge(r *Record, session string) error {
+	if r.Live() {
+		r.Flags |= Deleted
+	}
+	return m.Expire(r, session)
+}
+
+// Expire is Expunge without \Deleted: so are messages expunged that nobody
+// has deleted, and they come back as they were.
+//
+// Source: mailbox_expunge in Cyrus imap/mailbox.c.
+func (m *Mailbox) Expire(r *Record, session string) error {
 	if !r.Live() {
 		return nil
 	}
 	m.session = session
-	r.Flags |= Deleted | Expunged
+	r.Flags |= Expunged
 	// Old versions count all their records as messages, so that expunged
 	// ones cannot stay.
 	immediate, files := m.store.o.ImmediateExpunge, m.store.o.SemidelayedExpunge
