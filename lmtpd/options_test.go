@@ -38,7 +38,12 @@ func TestOptions(t *testing.T) {
 	if got := n.authNeeded(); got != "530 Authentication required" {
 		t.Errorf("soft_noauth: %q", got)
 	}
-	h := &scriptHost{Owner: &scripts.Owner{Ctx: t.Context(), Site: s.site, User: "a"}, s: n, ctx: t.Context(), r: &recipient{user: "a"}}
+	st, err := s.site.Store.Stage("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Remove()
+	h := &scriptHost{Owner: &scripts.Owner{Ctx: t.Context(), Site: s.site, User: "a"}, s: n, ctx: t.Context(), m: &incoming{staged: st}, r: &recipient{user: "a"}}
 	h.Track(sieve.Tracked{ID: "x", Seconds: 1_000_000})
 	if until, ok := h.marked(h.trackKey("x")); !ok || time.Until(until) > time.Hour {
 		t.Errorf("sieve_duplicate_max_expiration: %v, %v", until, ok)
@@ -51,7 +56,7 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	size, err := l.Read(b)
-	if got := string(b[:size]); err != nil || !strings.HasPrefix(got, "log\x00SIEVE\x00") {
+	if got := string(b[:size]); err != nil || !strings.HasPrefix(got, "log\x00SIEVE\x00") || !strings.HasSuffix(got, "\x00"+st.Path()+"\x00") {
 		t.Errorf("sievenotifier: %q, %v", got, err)
 	}
 }

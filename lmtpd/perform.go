@@ -199,7 +199,7 @@ func (h *scriptHost) Notify(n sieve.Notification) error {
 		method = n.Method
 	}
 	msg := &notify.Message{Method: method, Class: "SIEVE", Priority: n.Priority, User: h.r.user, Options: n.Options,
-		Text: strings.ReplaceAll(n.Message, "\x00", "")}
+		Text: strings.ReplaceAll(n.Message, "\x00", ""), File: h.m.staged.Path()}
 	h.s.notify.Send(msg)
 	return nil
 }

@@ -13,14 +13,35 @@ func DecodeHeaderUTF8(value []byte) string {
 }
 
 // EncodeHeader is the form of UTF-8 text for a header field: as encoded
-// words (RFC 2047) if it has octets that are not US-ASCII.
+// words (RFC 2047) if it has octets that are not US-ASCII, control characters
+// other than tabs, or a word too long for a line. Otherwise it is folded where it
+// has white space.
+//
+// Source: charset_encode_mimeheader in Cyrus lib/charset.c.
 func EncodeHeader(text string) string {
+	const longestWord, longestLine = 75, 78
+	word := 0 // octets since the last white space, with it
 	for i := range len(text) {
-		if text[i] >= 0x80 {
+		switch c := text[i]; {
+		case c >= 0x7f || c < ' ' && c != '\t':
+			return string(encodeWord([]byte(text)))
+		case c == ' ' || c == '\t':
+			word = 0
+		}
+		if word++; word > longestWord {
 			return string(encodeWord([]byte(text)))
 		}
 	}
-	return text
+	var b strings.Builder
+	for len(text) > longestLine {
+		end := strings.LastIndexAny(text[:longestLine+1], " \t")
+		if end <= 0 {
+			break
+		}
+		b.WriteString(text[:end] + "\r\n")
+		text = text[end:]
+	}
+	return b.String() + text
 }
 
 // Texts returns the decoded contents of those parts whose type is one of

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -39,12 +40,18 @@ func TestTexts(t *testing.T) {
 
 func TestHeaderWords(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{"plain", "plain"}, {"ä b", "=?UTF-8?Q?=C3=A4_b?="}, {"", ""},
+		{"plain", "plain"}, {"ä b", "=?UTF-8?Q?=C3=A4_b?="}, {"", ""}, {"tab\tin", "tab\tin"}, {"new\nline", "=?UTF-8?Q?new=0Aline?="},
+		{strings.Repeat("x", 76), "=?UTF-8?Q?" + strings.Repeat("x", 62) + "?=\r\n =?UTF-8?Q?" + strings.Repeat("x", 14) + "?="},
+		{strings.Repeat("x", 75) + " yyy", strings.Repeat("x", 75) + "\r\n yyy"}, {strings.Repeat("x", 74) + " yyy", strings.Repeat("x", 74) + " yyy"},
+		{strings.Repeat("x", 70) + strings.Repeat(" ", 10) + "y", strings.Repeat("x", 70) + strings.Repeat(" ", 8) + "\r\n  y"},
+		{"a " + strings.Repeat("x", 75), "=?UTF-8?Q?a_" + strings.Repeat("x", 60) + "?=\r\n =?UTF-8?Q?" + strings.Repeat("x", 15) + "?="},
+		{strings.Repeat("x", 59) + "äö", "=?UTF-8?Q?" + strings.Repeat("x", 59) + "?=\r\n =?UTF-8?Q?=C3=A4=C3=B6?="}, // no character is cut
+		{strings.Repeat("x", 55) + "€€", "=?UTF-8?Q?" + strings.Repeat("x", 55) + "=E2=82=AC?=\r\n =?UTF-8?Q?=E2=82=AC?="},
 	} {
 		if got := EncodeHeader(c.in); got != c.want {
 			t.Errorf("EncodeHeader(%q) = %q, want %q", c.in, got, c.want)
 		}
-		if got := DecodeHeaderUTF8([]byte(" " + c.want + "\t")); got != c.in {
+		if got := DecodeHeaderUTF8([]byte(" " + strings.ReplaceAll(c.want, "\r\n", "") + "\t")); got != c.in {
 			t.Errorf("DecodeHeaderUTF8(%q) = %q", c.want, got)
 		}
 	}

@@ -211,32 +211,50 @@ func (u *unfolder) append(dst, text []byte) []byte {
 	return dst
 }
 
-// maxEncodedLine is the length at which encoded words are folded.
-const maxEncodedLine = 72
+// maxEncodedLine is the most octets of a line of encoded words, without the
+// "?=" that may follow its end, and with as many as each octet may need.
+const maxEncodedLine = 74
 
-// encodeWord writes UTF-8 text as encoded words (RFC 2047, encoding Q).
+// encodeWord writes UTF-8 text as encoded words (RFC 2047, encoding Q). No
+// character is cut.
 //
 // Source: qp_encode in Cyrus lib/charset.c.
 func encodeWord(text []byte) []byte {
 	const hex, open = "0123456789ABCDEF", "=?UTF-8?Q?"
 	out := []byte(open)
 	line := len(open)
-	for _, c := range text {
-		if line >= maxEncodedLine {
+	for len(text) > 0 {
+		n := min(sequenceLength(text[0]), len(text))
+		if line+3*n > maxEncodedLine {
 			out = append(out, "?=\r\n "+open...)
 			line = len(open) + 1
 		}
-		switch {
-		case c > ' ' && c < 0x7f && c != '=' && c != '?' && c != '_':
-			out = append(out, c)
-			line++
-		case c == ' ':
-			out = append(out, '_')
-			line++
-		default:
-			out = append(out, '=', hex[c>>4], hex[c&15])
-			line += 3
+		before := len(out)
+		for _, c := range text[:n] {
+			switch {
+			case c > ' ' && c < 0x7f && c != '=' && c != '?' && c != '_':
+				out = append(out, c)
+			case c == ' ':
+				out = append(out, '_')
+			default:
+				out = append(out, '=', hex[c>>4], hex[c&15])
+			}
 		}
+		line += len(out) - before
+		text = text[n:]
 	}
 	return append(out, "?="...)
+}
+
+// sequenceLength is how many octets a character of UTF-8 has that begins with c.
+func sequenceLength(c byte) int {
+	switch {
+	case c >= 0xf0 && c < 0xf8:
+		return 4
+	case c >= 0xe0 && c < 0xf0:
+		return 3
+	case c >= 0xc0 && c < 0xe0:
+		return 2
+	}
+	return 1
 }

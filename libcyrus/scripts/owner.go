@@ -271,6 +271,7 @@ var systemFlags = map[string]mailbox.Flags{`\answered`: mailbox.Answered, `\flag
 
 // Flags takes the flags of a script, as far as somebody with these rights
 // may set them. \Seen is the mailbox owner's; owner says whether he is that.
+// What is no flag at all is left out.
 //
 // Source: append_apply_flags in Cyrus imap/append.c.
 func Flags(names []string, rights acl.Rights, owner bool) (flags mailbox.Flags, keywords []string) {
@@ -283,7 +284,7 @@ func Flags(names []string, rights acl.Rights, owner bool) (flags mailbox.Flags, 
 		case flag == mailbox.Deleted:
 			need = acl.DeleteMessage
 		}
-		if !rights.Has(need) || flag == mailbox.Seen && !owner || !system && strings.HasPrefix(name, `\`) {
+		if !rights.Has(need) || flag == mailbox.Seen && !owner || !sieve.IsFlag(name) {
 			continue
 		}
 		if system {

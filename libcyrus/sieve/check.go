@@ -301,10 +301,8 @@ func canonFlags(flags []string) []string {
 		}
 		if f[0] == '\\' {
 			f = asciiLower(f)
-			if !slices.Contains([]string{`\seen`, `\answered`, `\flagged`, `\draft`, `\deleted`}, f) {
-				continue
-			}
-		} else if !isAtom(f) {
+		}
+		if !IsFlag(f) {
 			continue
 		}
 		if low := asciiLower(f); !seen[low] {
@@ -336,12 +334,13 @@ func equalFold(a, b string) bool {
 	return true
 }
 
-// isAtom reports whether s is an IMAP atom (imparse_isatom in Cyrus
+// IsFlag reports whether s is the name of a flag that a message may have: one of
+// the system's but \Recent, in any case, or an atom (imparse_isatom in Cyrus
 // lib/imparse.c).
-func isAtom(s string) bool {
+func IsFlag(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`{}()"%*\]`, s[i]) >= 0 {
-			return false
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`{()"%*\`, s[i]) >= 0 {
+			return slices.Contains([]string{`\seen`, `\answered`, `\flagged`, `\draft`, `\deleted`}, asciiLower(s))
 		}
 	}
 	return s != "" && len(s) < 1024

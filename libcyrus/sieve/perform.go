@@ -1,7 +1,9 @@
 package sieve
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +26,8 @@ type Performer interface {
 // maxReport is the length at which the report of actions is cut.
 const maxReport = 4096
 
-// Perform does what r wants, in Cyrus's order: the actions, up to the first
-// that fails; notifications; the implicit keep. An error means that the
+// Perform does what r wants, in Cyrus's order: the actions, an implicit keep as
+// the last of them, up to the first that fails; notifications. An error means that the
 // message is to be delivered as if there were no script, though some of it
 // may have been done.
 //
@@ -44,7 +46,13 @@ func (r *Result) Perform(p Performer) error {
 	} else {
 		note("Action(s) taken:\n")
 	}
-	for _, a := range r.Actions {
+	actions := r.Actions
+	if r.ImplicitKeep() {
+		keep := Action{Kind: Keep, CancelKeep: true, Header: r.Header}
+		keep.Mailbox.Flags = r.Flags
+		actions = append(slices.Clip(actions), keep)
+	}
+	for _, a := range actions {
 		var done string
 		if done, err = perform(p, a); err != nil {
 			failed = fmt.Sprintf("%s%s: %s", a.Kind, a.item(), err)
@@ -57,13 +65,6 @@ func (r *Result) Perform(p Performer) error {
 		n.Message += "\n\n" + report
 		if nerr := p.Notify(n); nerr != nil && err == nil {
 			err, failed = nerr, fmt.Sprintf("Notify: %s", nerr)
-		}
-	}
-	if err == nil && r.ImplicitKeep() {
-		keep := Action{Kind: Keep, CancelKeep: true, Header: r.Header}
-		keep.Mailbox.Flags = r.Flags
-		if err = p.Do(keep); err != nil {
-			failed = fmt.Sprintf("Keep: %s", err)
 		}
 	}
 	if err != nil {
@@ -85,8 +86,15 @@ func (a *Action) item() string {
 	return " (" + strings.NewReplacer("\r", " ", "\n", " ").Replace(s) + ")"
 }
 
-// perform does one action and says so.
+// errBadFlag is Cyrus's IMAP_INVALID_IDENTIFIER.
+var errBadFlag = errors.New("Invalid identifier")
+
+// perform does one action and says so. A message cannot have what is no flag; the
+// internal variable has such where set "" gave it a value.
 func perform(p Performer, a Action) (done string, err error) {
+	if slices.ContainsFunc(a.Mailbox.Flags, func(f string) bool { return !IsFlag(f) }) {
+		return "", errBadFlag
+	}
 	if a.Kind == Vacation {
 		sent, err := p.Respond(*a.Response)
 		if !sent {

@@ -330,7 +330,7 @@ func (r *run) file(e *expander, a Action, clash string) error {
 	}
 	to, err := r.host.Resolve(a)
 	if err != nil {
-		return errors.New(clash) // Cyrus has no other words for it
+		to = a.Mailbox.Name // fails when it is performed, after those before it
 	}
 	a.Resolved = to
 	return r.action(e, a, clash)
@@ -405,7 +405,6 @@ func (r *run) addheader(e *expander, c *command) error {
 		return errors.New("Invalid header field name in Addheader")
 	}
 	if e.err == nil {
-		value = strings.NewReplacer("\r", "", "\n", "").Replace(value) // one field stays one
 		r.fields.add(name, message.EncodeHeader(value), c.index < 0)
 	}
 	return e.err
