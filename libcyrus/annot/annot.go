@@ -143,27 +143,6 @@ func (s *Store) Each(ctx context.Context, sc Scope, fn func(Key, []byte) error) 
 	})
 }
 
-// EachMailbox calls fn for the values of one entry of all mailboxes, by
-// their unique ids. User "" in the key is the shared value; a private one
-// of the owner has OwnerValue.
-func (s *Store) EachMailbox(ctx context.Context, entry string, fn func(mailboxID string, k Key, data []byte) error) error {
-	return s.o.DB.Scan(ctx, nil, func(kb, vb []byte) (bool, error) {
-		scope, k, ok := parseKey(kb)
-		if !ok || scope == "" || k.Entry != entry {
-			return true, nil
-		}
-		v, err := decode(vb)
-		if err != nil || v.Deleted {
-			return true, nil
-		}
-		return true, fn(scope, k, v.Data)
-	})
-}
-
-// OwnerValue is what EachMailbox gives as the user of the owner's private
-// value.
-const OwnerValue = ownerToken
-
 // RemoveAll removes all annotations of a mailbox, in one transaction.
 func (s *Store) RemoveAll(ctx context.Context, mailboxID string) error {
 	if mailboxID == "" {

@@ -121,17 +121,6 @@ func TestSample(t *testing.T) {
 			t.Errorf("%s: %q, %v, %v", id, got, ok, err)
 		}
 	}
-	uses := 0
-	err = s.EachMailbox(ctx, SpecialUse, func(_ string, k Key, _ []byte) error {
-		if k.User != OwnerValue {
-			t.Errorf("special use of %q", k.User)
-		}
-		uses++
-		return nil
-	})
-	if err != nil || uses != 2 {
-		t.Errorf("%d special uses, %v", uses, err)
-	}
 }
 
 // same checks that the records of a database survive decoding, and counts

@@ -69,9 +69,6 @@ func (s *Site) listed(list string, u *User) bool {
 	return false
 }
 
-// IsAdmin reports whether the user is one of imapd.conf's admins.
-func (s *Site) IsAdmin(u *User) bool { return s.listed(config.Admins.In(s.conf), u) }
-
 // IsSubmitServer reports whether the user is one of imapd.conf's
 // submitservers.
 func (s *Site) IsSubmitServer(u *User) bool { return s.listed(config.Submitservers.In(s.conf), u) }

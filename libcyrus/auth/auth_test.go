@@ -129,7 +129,7 @@ func TestUser(t *testing.T) {
 		}
 	}
 	proxy := s.User(ctx, "proxy")
-	if !s.IsProxyServer(&proxy) || s.IsAdmin(&proxy) {
+	if !s.IsProxyServer(&proxy) || proxy.Admin {
 		t.Error("proxy")
 	}
 	none := New(testConfig(t, "unix_group_enable: no\nadmins: anyone\n"), quiet())

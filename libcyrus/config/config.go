@@ -156,13 +156,6 @@ func (r *Row) text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// SetBy returns the file and line that set the option, and false if the
-// file does not.
-func (c *Config) SetBy(r *Row) (file string, line int, ok bool) {
-	s := c.source[r.index]
-	return s.file, s.line, s.line != 0
-}
-
 // ServerName returns the name of this server as clients are told it:
 // servername, or the name of the host.
 func (c *Config) ServerName() string {

@@ -38,7 +38,7 @@ func TestDefaults(t *testing.T) {
 	if got := EventGroups.In(c).Names(); !slices.Equal(got, []string{"message", "mailbox"}) {
 		t.Errorf("event_groups = %q", got)
 	}
-	if !MetapartitionFiles.In(c).Empty() || MetapartitionFiles.In(c).Has("cache") {
+	if len(MetapartitionFiles.In(c).Names()) > 0 || MetapartitionFiles.In(c).Has("cache") {
 		t.Error("metapartition_files is not empty")
 	}
 	if Timeout.Given(c) || !Configdirectory.Given(c) {
@@ -131,11 +131,11 @@ func TestText(t *testing.T) {
 	if got := c.DefaultText(Timeout.Row()); got != "32m" {
 		t.Errorf("default of timeout: %q", got)
 	}
-	if file, line, ok := c.SetBy(Timeout.Row()); file != "imapd.conf" || line != 3 || !ok {
-		t.Errorf("timeout set by %s:%d, %v", file, line, ok)
+	if s := c.source[Timeout.row.index]; s.file != "imapd.conf" || s.line != 3 {
+		t.Errorf("timeout set by %s:%d", s.file, s.line)
 	}
-	if _, _, ok := c.SetBy(Admins.Row()); ok {
-		t.Error("admins is set")
+	if !Timeout.Given(c) || Admins.Given(c) {
+		t.Error("Given is wrong")
 	}
 }
 
@@ -257,8 +257,8 @@ func TestInclude(t *testing.T) {
 	if err != nil || Admins.In(c) != "a b" {
 		t.Fatalf("admins %v", err)
 	}
-	if file, line, _ := c.SetBy(Admins.Row()); file != part || line != 2 {
-		t.Errorf("admins set by %s:%d", file, line)
+	if s := c.source[Admins.row.index]; s.file != part || s.line != 2 {
+		t.Errorf("admins set by %s:%d", s.file, s.line)
 	}
 	twice := write("twice.conf", minimal+"@include: "+dir+"/twice.conf\n")
 	if _, err := Load(twice, ""); err == nil || err.Error() != "fatal error: configuration file "+twice+" included twice" {

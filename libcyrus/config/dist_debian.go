@@ -4,7 +4,6 @@ package config
 
 // dist is Debian's cyrus-imapd packages (3.6.1-4).
 var dist = distribution{
-	name:      "debian",
 	conf:      "/etc/imapd.conf",
 	cyrusConf: "/etc/cyrus.conf",
 	binDir:    "/usr/lib/cyrus/bin",

@@ -4,7 +4,6 @@ package config
 
 // dist is Red Hat's and Fedora's cyrus-imapd package.
 var dist = distribution{
-	name:      "rhel",
 	conf:      "/etc/imapd.conf",
 	cyrusConf: "/etc/cyrus.conf",
 	binDir:    "/usr/libexec/cyrus-imapd",

@@ -4,7 +4,6 @@ package config
 
 // dist is what ./configure of cyrus-imapd 3.6.1 chooses by itself.
 var dist = distribution{
-	name:      "upstream",
 	conf:      "/etc/imapd.conf",
 	cyrusConf: "/etc/cyrus.conf",
 	binDir:    "/usr/local/libexec",

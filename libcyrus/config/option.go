@@ -91,9 +91,6 @@ func (b Bits) Has(name string) bool {
 	return false
 }
 
-// Empty reports whether the set has no element.
-func (b Bits) Empty() bool { return b.set == 0 }
-
 // Names returns the names in the set in the order of their declaration.
 func (b Bits) Names() []string {
 	var names []string

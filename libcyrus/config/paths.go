@@ -4,7 +4,6 @@ package config
 // for. Exactly one of the files dist_*.go is built: dist_debian.go unless
 // the build tag upstream or rhel is given.
 type distribution struct {
-	name      string
 	conf      string // imapd.conf
 	cyrusConf string // cyrus.conf
 	binDir    string // the services, and the commands that cyrus.conf names
@@ -13,10 +12,6 @@ type distribution struct {
 	user      string // cyrus_user, where imapd.conf has none
 	facility  string // syslog_facility, likewise
 }
-
-// Name returns the distribution this program was built for: "debian",
-// "rhel" or "upstream".
-func Distribution() string { return dist.name }
 
 // DefaultConf returns the imapd.conf that is read without -C.
 func DefaultConf() string { return dist.conf }

@@ -59,8 +59,8 @@ func TestTOML(t *testing.T) {
 	if Timeout.In(c) != time.Hour || !Allowplaintext.In(c) || !EventGroups.In(c).Has("quota") || mechs != "PLAIN LOGIN" {
 		t.Error("an option is wrong")
 	}
-	if file, line, _ := c.SetBy(Timeout.Row()); file != path || line != 5 {
-		t.Errorf("timeout set by %s:%d", file, line)
+	if s := c.source[Timeout.row.index]; s.file != path || s.line != 5 {
+		t.Errorf("timeout set by %s:%d", s.file, s.line)
 	}
 	want := `START:11 recover cmd=<ctl_cyrusdb -r>
 SERVICES:14 pop3 cmd=<pop3d> listen=<pop3>

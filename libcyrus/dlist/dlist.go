@@ -42,9 +42,6 @@ func NewList(items ...Node) *Node { return &Node{Kind: List, Items: items} }
 // Text returns a scalar. In a List the key is "".
 func Text(key, value string) Node { return Node{Key: key, Kind: Atom, Value: []byte(value)} }
 
-// Bytes returns a scalar. It keeps value.
-func Bytes(key string, value []byte) Node { return Node{Key: key, Kind: Atom, Value: value} }
-
 // Uint returns a decimal number.
 func Uint(key string, n uint64) Node {
 	return Node{Key: key, Kind: Atom, Value: strconv.AppendUint(nil, n, 10)}

@@ -133,10 +133,6 @@ func TestBuildAndGet(t *testing.T) {
 	if n.Text("T") != "ed" || n.Items[len(n.Items)-1].Key != "new" {
 		t.Error("Set is wrong")
 	}
-	key, size, err := ParseKeyed([]byte("KEY (a b) rest"))
-	if err != nil || key.Key != "KEY" || key.Len() != 2 || size != 9 {
-		t.Errorf("ParseKeyed = %+v, %d, %v", key, size, err)
-	}
 }
 
 func FuzzParse(f *testing.F) {

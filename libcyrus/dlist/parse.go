@@ -44,16 +44,6 @@ func ParsePrefix(b []byte) (*Node, int, error) {
 	return &n, p.i, nil
 }
 
-// ParseKeyed is ParsePrefix for `key value`.
-func ParseKeyed(b []byte) (*Node, int, error) {
-	p := parser{b: b}
-	var n Node
-	if err := p.keyed(&n, 0); err != nil {
-		return nil, 0, err
-	}
-	return &n, p.i, nil
-}
-
 type parser struct {
 	b []byte
 	i int

@@ -224,11 +224,3 @@ func AppendMailbox(b []byte, name string, utf8Too bool) []byte {
 	}
 	return append(b, '"')
 }
-
-// AppendNString prints NIL for nil, and else AppendString.
-func AppendNString(b []byte, s *string) []byte {
-	if s == nil {
-		return append(b, "NIL"...)
-	}
-	return AppendString(b, *s)
-}

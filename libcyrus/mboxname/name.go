@@ -136,15 +136,6 @@ func (n Name) Base() string {
 	return r[strings.LastIndexByte(r, '.')+1:]
 }
 
-// Depth is the number of components, the domain not counted.
-func (n Name) Depth() int {
-	_, r := n.split()
-	if r == "" {
-		return 0
-	}
-	return strings.Count(r, ".") + 1
-}
-
 // Contains reports whether o is n or lies below it.
 func (n Name) Contains(o Name) bool {
 	rest, ok := strings.CutPrefix(string(o), string(n))

@@ -14,17 +14,16 @@ func TestName(t *testing.T) {
 		key, owner, domain string
 		parent             Name
 		user, inbox        bool
-		depth              int
 	}{
-		{"user.alice", "user\x1falice", "alice", "", "user", true, true, 2},
-		{"user.alice.a^b.c", "user\x1falice\x1fa.b\x1fc", "alice", "", "user.alice.a^b", true, false, 4},
-		{"user.first^last", "user\x1ffirst.last", "first.last", "", "user", true, true, 2},
-		{"other.test!user.erin", "other.test\x1duser\x1ferin", "erin@other.test", "other.test", "other.test!user", true, true, 2},
-		{"shared", "shared", "", "", "", false, false, 1},
-		{"other.test!shared", "other.test\x1dshared", "", "other.test", "", false, false, 1},
-		{"shared.team", "shared\x1fteam", "", "", "shared", false, false, 2},
-		{"user", "user", "", "", "", false, false, 1},
-		{"", "", "", "", "", false, false, 0},
+		{"user.alice", "user\x1falice", "alice", "", "user", true, true},
+		{"user.alice.a^b.c", "user\x1falice\x1fa.b\x1fc", "alice", "", "user.alice.a^b", true, false},
+		{"user.first^last", "user\x1ffirst.last", "first.last", "", "user", true, true},
+		{"other.test!user.erin", "other.test\x1duser\x1ferin", "erin@other.test", "other.test", "other.test!user", true, true},
+		{"shared", "shared", "", "", "", false, false},
+		{"other.test!shared", "other.test\x1dshared", "", "other.test", "", false, false},
+		{"shared.team", "shared\x1fteam", "", "", "shared", false, false},
+		{"user", "user", "", "", "", false, false},
+		{"", "", "", "", "", false, false},
 	} {
 		if got := c.n.DBKey(); got != c.key {
 			t.Errorf("%q.DBKey() = %q, want %q", c.n, got, c.key)
@@ -41,8 +40,8 @@ func TestName(t *testing.T) {
 		if got := c.n.Parent(); got != c.parent {
 			t.Errorf("%q.Parent() = %q, want %q", c.n, got, c.parent)
 		}
-		if c.n.IsUser() != c.user || c.n.IsInbox() != c.inbox || c.n.Depth() != c.depth {
-			t.Errorf("%q: user %v inbox %v depth %d", c.n, c.n.IsUser(), c.n.IsInbox(), c.n.Depth())
+		if c.n.IsUser() != c.user || c.n.IsInbox() != c.inbox {
+			t.Errorf("%q: user %v inbox %v", c.n, c.n.IsUser(), c.n.IsInbox())
 		}
 		if c.inbox && Inbox(c.owner) != c.n {
 			t.Errorf("Inbox(%q) = %q", c.owner, Inbox(c.owner))

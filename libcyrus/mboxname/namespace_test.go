@@ -260,12 +260,23 @@ func slowMatch(p, s string) bool {
 	return s != "" && s[0] == p[0] && slowMatch(p[1:], s[1:])
 }
 
+// validUser reports whether a user id can be one: its INBOX would have a
+// valid name, and its files stay in their directories.
+func validUser(id string) bool {
+	local, domain, hasDomain := strings.Cut(id, "@")
+	if hasDomain && !validDomain(domain) || strings.ContainsAny(local, "/!^") {
+		return false
+	}
+	r := Rules{Virtual: VirtualUserID}
+	return local != "" && !strings.Contains(domain, "@") && r.Valid(Inbox(id)) == nil
+}
+
 func FuzzInternal(f *testing.F) {
 	for _, s := range []string{"INBOX", "user/x/y@other.test", "Other Users/a.b/c", "DELETED/user/a/6B042C65", "a^b/c"} {
 		f.Add(s, "erin@other.test", uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, external, user string, bits uint8) {
-		if !ValidUser(user) {
+		if !validUser(user) {
 			return
 		}
 		r := DefaultRules()

@@ -56,17 +56,6 @@ func (r Rules) fault(n Name) string {
 	return faultyBytes(s)
 }
 
-// ValidUser reports whether a user id can be one: its INBOX would have a
-// valid name, and its files stay in their directories.
-func ValidUser(id string) bool {
-	local, domain, hasDomain := strings.Cut(id, "@")
-	if hasDomain && !validDomain(domain) || strings.ContainsAny(local, "/!^") {
-		return false
-	}
-	r := Rules{Virtual: VirtualUserID}
-	return local != "" && !strings.Contains(domain, "@") && r.Valid(Inbox(id)) == nil
-}
-
 // validDomain keeps a domain from leaving its directory.
 func validDomain(d string) bool {
 	return d != "" && d[0] != '.' && !strings.ContainsAny(d, "/!\x1d\x1f\x00\r\n\t \"\\")

@@ -116,10 +116,6 @@ func (r *Root) RoomFor(diff Usage) error {
 	return nil
 }
 
-// Over reports whether use of a resource has reached its limit, so that
-// not one octet more is allowed.
-func (r *Root) Over(res Resource) bool { return r.Room(res, 1) != nil }
-
 // use changes what is used; it does not go below zero. It reports whether
 // it would have.
 func (u *Usage) use(diff Usage) (underflow bool) {

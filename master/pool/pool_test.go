@@ -164,7 +164,7 @@ func TestMessagesFromStrangers(t *testing.T) {
 		f.say(4711, Available, Connection)
 		f.counts(1, 1)
 		f.want("log", f.log.has("WARN service imap/ipv4 pid 4711: receiving messages from long dead children"), true)
-		f.want("connections", f.s.Connections(), 1)
+		f.want("connections", f.s.connections, 1)
 		f.Exited(pid, exit(0))
 		f.say(pid, Available) // an echo
 		f.counts(0, 0)
@@ -249,7 +249,7 @@ func TestManyClients(t *testing.T) {
 	f.want("started when the first is full", f.staff(), 1)
 	f.say(101, Available)
 	f.counts(2, 2)
-	f.want("connections", f.s.Connections(), 3)
+	f.want("connections", f.s.connections, 3)
 	if len(f.log.all) > 0 {
 		t.Error(f.log.all)
 	}
@@ -389,11 +389,11 @@ func TestThrottle(t *testing.T) {
 					gone = f.Exited(pid, c.end)
 				}
 				f.want("disabled", gone != nil, c.disabled)
-				f.want("enabled", f.s.Enabled(), !c.disabled)
+				f.want("enabled", f.s.enabled, !c.disabled)
 				f.want("log", f.log.has("ERROR too many failures for service imap/ipv4, disabling until next SIGHUP"), c.disabled)
 				f.want("log", f.log.has("ERROR daemon imap/ipv4 is repeatedly failing"), c.class == WaitDaemon)
 				f.Configure(f.s, f.s.set)
-				f.want("enabled after a reload", f.s.Enabled(), true)
+				f.want("enabled after a reload", f.s.enabled, true)
 				f.want("failures after a reload", f.s.ReadyFails(), 0)
 			})
 		})
@@ -409,7 +409,7 @@ func TestStopCountsNoFailures(t *testing.T) {
 	for pid := 101; pid <= 106; pid++ {
 		f.Exited(pid, signaled(syscall.SIGTERM))
 	}
-	f.want("enabled", f.s.Enabled(), true)
+	f.want("enabled", f.s.enabled, true)
 	f.want("living", f.Living(), 0)
 	f.want("wanted", f.Wanted(f.s), 0)
 }
@@ -421,7 +421,7 @@ func TestKilledByHangUp(t *testing.T) {
 		f.HungUp(f.children[pid])
 		f.Exited(pid, signaled(syscall.SIGHUP))
 	}
-	f.want("enabled", f.s.Enabled(), true)
+	f.want("enabled", f.s.enabled, true)
 }
 
 // TestShortLives slows down workers that leave at once without a failure.

@@ -114,9 +114,6 @@ type Service struct {
 	wakeAt     time.Time // when to look again, zero: not needed
 }
 
-// Enabled reports whether s may have new processes.
-func (s *Service) Enabled() bool { return s.enabled }
-
 // Ready returns the number of processes that can take a client.
 func (s *Service) Ready() int { return s.ready }
 
@@ -139,9 +136,6 @@ func (s *Service) ForkRate() float64 { return s.forkrate }
 // MaxProcesses returns how many processes may take clients at the same
 // time; math.MaxInt is no limit.
 func (s *Service) MaxProcesses() int { return s.maxProcesses() }
-
-// Connections returns the number of clients that processes told of so far.
-func (s *Service) Connections() int { return s.connections }
 
 func (s *Service) daemon() bool { return s.Class != Listener }
 

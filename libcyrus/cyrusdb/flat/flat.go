@@ -227,11 +227,6 @@ func compareEncoded(a, b []byte) int {
 	return len(a) - len(b)
 }
 
-// Compare is the order of keys.
-func Compare(a, b []byte) int {
-	return compareEncoded(appendEncoded(nil, a), appendEncoded(nil, b))
-}
-
 // find returns where a key is, or would be.
 func find(records []record, encoded []byte) (int, bool) {
 	return slices.BinarySearchFunc(records, encoded, func(r record, e []byte) int { return compareEncoded(r.encoded, e) })
