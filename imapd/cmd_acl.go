@@ -63,12 +63,9 @@ func (s *session) myRights(name string) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	e, err := s.site.List.Need(s.ctx, s.who, n, acl.None)
+	e, err := s.site.List.NeedAny(s.ctx, s.who, n, acl.Lookup|acl.Read|acl.Insert|acl.Create|acl.DeleteMailbox|acl.Admin)
 	if err != nil {
 		return "", err
-	}
-	if !s.who.Admin && !s.site.List.Rights(s.who, e).Any(acl.Lookup|acl.Read|acl.Insert|acl.Create|acl.DeleteMailbox|acl.Admin) {
-		return "", errs.New(errs.NotFound, "imapd.myrights", name, nil)
 	}
 	s.sendRights(name, e)
 	return "", nil
