@@ -376,7 +376,7 @@ func (x *examination) fileColumn(dir string, uid uint32) column {
 	if err != nil {
 		return c
 	}
-	msg, err := message.Parse(text, message.Options{})
+	msg, err := message.Parse(text, message.OptionsFrom(x.site.Config))
 	if err != nil {
 		return c
 	}
