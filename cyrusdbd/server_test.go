@@ -149,6 +149,40 @@ func TestCacheFollowsChanges(t *testing.T) {
 	}
 }
 
+// TestOwnChanges: what a client has written it knows, until another one writes.
+func TestOwnChanges(t *testing.T) {
+	dir := t.TempDir()
+	v := start(t, dir, false)
+	a, b := connect(t, dir).DB(dbd.Mailboxes), connect(t, dir).DB(dbd.Mailboxes)
+	for _, c := range []struct {
+		db    *dbd.DB
+		value string
+	}{{a, "one"}, {b, "two"}, {b, "three"}, {a, "four"}, {a, ""}, {b, "five"}, {a, "six"}} {
+		tx := put("k", c.value)
+		if c.value == "" {
+			tx = kv.Tx{}
+			tx.Put([]byte("k"), []byte("not this"))
+			tx.Delete([]byte("k"))
+		}
+		if err := c.db.Commit(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		for _, db := range []*dbd.DB{a, b} {
+			if got, err := db.Get(t.Context(), []byte("k")); string(got) != c.value || (c.value == "") != errors.Is(err, kv.ErrNotFound) {
+				t.Fatalf("%q, %v; want %q", got, err, c.value)
+			}
+		}
+	}
+	if err := a.Commit(t.Context(), put("k", "last")); err != nil {
+		t.Fatal(err)
+	}
+	v.leave("test")
+	v.stopped <- <-v.stopped
+	if got, err := a.Get(t.Context(), []byte("k")); string(got) != "last" {
+		t.Errorf("%q, %v: the server was asked", got, err)
+	}
+}
+
 // TestCachedReadsGoOn: what was read is there while the server is away;
 // what was not waits, and fails in the end.
 func TestCachedReadsGoOn(t *testing.T) {

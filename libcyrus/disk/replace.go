@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // NewSuffix is what Cyrus appends to the name of a file that is being
@@ -46,6 +47,59 @@ func ReplaceSync(fsys FS, name string, data []byte, perm fs.FileMode) error {
 		return err
 	}
 	return fsys.SyncDir(filepath.Dir(name))
+}
+
+// NewFile is a file that is to be made.
+type NewFile struct {
+	Name string
+	Data []byte
+}
+
+// CreateSync makes files that nobody looks at before it has returned nil: then
+// they survive a power cut. After one that comes before, or after an error,
+// there may be any part of them; a process that is killed leaves each whole or
+// with its NewSuffix.
+//
+// Everything that changes directories comes before the first sync: so the file
+// system commits its journal once, where ReplaceSync of each file commits it
+// twice.
+func CreateSync(fsys FS, perm fs.FileMode, files ...NewFile) (err error) {
+	var open []File
+	var dirs []string
+	defer func() {
+		for _, f := range open {
+			if cerr := f.Close(); err == nil {
+				err = cerr
+			}
+		}
+	}()
+	for _, n := range files {
+		f, err := fsys.OpenFile(n.Name+NewSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+		if err != nil {
+			return err
+		}
+		open = append(open, f)
+		if _, err := f.Write(n.Data); err != nil {
+			return err
+		}
+		if err := fsys.Rename(n.Name+NewSuffix, n.Name); err != nil {
+			return err
+		}
+		if dir := filepath.Dir(n.Name); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, f := range open {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	for _, dir := range dirs {
+		if err := fsys.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadFile returns the contents of a file.

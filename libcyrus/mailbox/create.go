@@ -135,17 +135,22 @@ func (m *Mailbox) create(h *IndexHeader, head *header) error {
 			return err
 		}
 	}
-	for _, d := range []string{p.dir, filepath.Dir(p.header), filepath.Dir(p.index), filepath.Dir(p.cache)} {
-		if err := m.store.makeDir(d); err != nil {
+	fsys := m.store.o.FS
+	parents, err := disk.Mkdirs(fsys, dirMode, p.dir, filepath.Dir(p.header), filepath.Dir(p.index), filepath.Dir(p.cache))
+	if err != nil {
+		return err
+	}
+	data := head.encode()
+	h.HeaderCRC = checksum(data)
+	if err := disk.CreateSync(fsys, fileMode, disk.NewFile{Name: p.header, Data: data}, disk.NewFile{Name: p.index, Data: h.encode()}); err != nil {
+		return err
+	}
+	for _, d := range parents { // last: see disk.CreateSync
+		if err := fsys.SyncDir(d); err != nil {
 			return err
 		}
 	}
-	data := head.encode()
-	if err := disk.ReplaceSync(m.store.o.FS, p.header, data, fileMode); err != nil {
-		return err
-	}
-	h.HeaderCRC = checksum(data)
-	return disk.ReplaceSync(m.store.o.FS, p.index, h.encode(), fileMode)
+	return nil
 }
 
 // makeDir makes a directory that lasts, with those above it.

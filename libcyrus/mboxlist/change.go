@@ -68,6 +68,15 @@ func (c *change) id(ctx context.Context, e *Entry, history func([]Past) []Past) 
 	return nil
 }
 
+// newID puts e at its unique id, where nothing may be.
+func (c *change) newID(e *Entry) {
+	with := *e
+	with.History = nil
+	k := keyOfID(e.UniqueID)
+	c.tx.Require(k, nil)
+	c.tx.Put(k, with.encodeID())
+}
+
 // forget removes the entry at a unique id.
 func (c *change) forget(id string) { c.tx.Delete(keyOfID(id)) }
 

@@ -105,7 +105,7 @@ func (l *List) takeMake(ctx context.Context, who Actor, s *step) (*Entry, error)
 	if o.ACL == nil {
 		o.ACL = acl.List{} // not the default
 	}
-	e, err := l.make(ctx, who, &plan{partition: s.Partition, legacy: e.Has(LegacyDirs)}, s.Name, o)
+	e, err := l.make(ctx, who, &plan{partition: s.Partition, legacy: e.Has(LegacyDirs), fresh: s.fresh}, s.Name, o)
 	if err == nil && s.Uses != "" {
 		err = l.SetSpecialUse(ctx, e, s.Uses)
 	}
@@ -134,6 +134,7 @@ type plan struct {
 	missing   []mboxname.Name // parents to be made first, the topmost first
 	partition string
 	legacy    bool
+	fresh     bool // its unique id was made just now: nobody has it
 }
 
 // mayCreate decides whether who may make a mailbox.
@@ -231,7 +232,9 @@ func (l *List) make(ctx context.Context, who Actor, p *plan, n mboxname.Name, o 
 	if err != nil {
 		return nil, err
 	}
+	fresh := p.fresh
 	if n.IsInbox() && old.Entry == nil {
+		fresh = false // after this
 		if old, err = l.announce(ctx, who, e); err != nil {
 			return nil, err
 		}
@@ -246,16 +249,19 @@ func (l *List) make(ctx context.Context, who Actor, p *plan, n mboxname.Name, o 
 	_, err = l.o.Store.Create(ctx, e.Ref(), opts, func(c mailbox.Created) error {
 		e.UIDValidity, e.CreatedModseq, e.FolderModseq = c.UIDValidity, c.Modseq, c.Modseq
 		e.Mtime = l.now()
-		return l.enter(ctx, who, old, e)
+		return l.enter(ctx, who, old, e, fresh)
 	})
 	return e, err
 }
 
-// enter puts a new mailbox into the list.
-func (l *List) enter(ctx context.Context, who Actor, old stored, e *Entry) error {
+// enter puts a new mailbox into the list. With fresh nothing stands at its
+// unique id.
+func (l *List) enter(ctx context.Context, who Actor, old stored, e *Entry, fresh bool) error {
 	c := l.begin(who)
 	c.name(old, e)
-	if err := c.id(ctx, e, nil); err != nil {
+	if fresh {
+		c.newID(e)
+	} else if err := c.id(ctx, e, nil); err != nil {
 		return err
 	}
 	if old.Entry != nil && old.UniqueID != e.UniqueID && old.UniqueID != "" {

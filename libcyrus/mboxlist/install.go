@@ -58,7 +58,7 @@ func (l *List) install(ctx context.Context, who Actor, want *Entry, from *mailbo
 	in, err := l.o.Store.Install(ctx, e.Ref(), from, o, func(c mailbox.Created) error {
 		e.UIDValidity, e.CreatedModseq, e.FolderModseq = c.UIDValidity, c.Modseq, c.Modseq
 		e.Mtime = l.now()
-		return l.enter(ctx, who, old, e)
+		return l.enter(ctx, who, old, e, false)
 	})
 	return e, in, err
 }

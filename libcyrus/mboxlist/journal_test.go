@@ -61,7 +61,8 @@ func TestJournalOfOthers(t *testing.T) {
 	}
 }
 
-// TestUnreadableOperation: a file that nobody understands is set aside once.
+// TestUnreadableOperation: a file that nobody understands is set aside once; one
+// that a power cut has left without all of its contents is removed.
 func TestUnreadableOperation(t *testing.T) {
 	m := disk.NewMem()
 	if err := m.MkdirAll("/c/unfinished", 0o755); err != nil {
@@ -70,8 +71,10 @@ func TestUnreadableOperation(t *testing.T) {
 	if err := m.WriteFile("/c/unfinished/1", []byte(`{"Version":1,"Steps":[{"Do":"nothing","Name":"user.x"}]}`)); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.WriteFile("/c/unfinished/2.NEW", nil); err != nil {
-		t.Fatal(err)
+	for name, data := range map[string]string{"2.NEW": "", "3": "", "4": `{"Version":1,"Ste`, "5": "\x00\x00\x00\x00"} { // never begun
+		if err := m.WriteFile("/c/unfinished/"+name, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	l := bare(m, "/c")
 	l.Resume(context.Background())

@@ -176,7 +176,7 @@ func (l *List) makeStep(p *plan, n mboxname.Name, o CreateOptions) step {
 	e := l.newEntry(p, n, o)
 	return step{
 		Do: stepMake, Name: n, ID: e.UniqueID, Type: e.Type, Partition: e.Partition, ACL: e.ACL.String(),
-		Uses: strings.Join(o.SpecialUse, " "), Options: uint32(o.Options),
+		Uses: strings.Join(o.SpecialUse, " "), Options: uint32(o.Options), fresh: o.UniqueID == "",
 	}
 }
 

@@ -151,7 +151,8 @@ func (c *Client) scan(ctx context.Context, op dbwire.Op, head []byte, name byte,
 	}
 }
 
-// Commit makes all changes of tx or none.
+// Commit makes all changes of tx or none. What was written is remembered as if
+// it had been read: whoever changes a record mostly reads it next.
 func (d *DB) Commit(ctx context.Context, tx kv.Tx) error {
 	if len(tx.Set) == 0 && len(tx.If) == 0 {
 		return nil
@@ -168,13 +169,45 @@ func (d *DB) Commit(ctx context.Context, tx kv.Tx) error {
 	}
 	seq, done := d.c.begin()
 	defer d.c.end(seq)
+	before := d.generations(tx.Set)
 	status, payload, err := d.c.do(ctx, dbwire.Commit, func(b []byte) []byte {
 		return dbwire.CommitRequest{Seq: seq, Done: done, Tx: tx}.Append(b, d.name)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = statusError(dbwire.Commit, status, payload)
 	}
-	return statusError(dbwire.Commit, status, payload)
+	if err == nil {
+		d.remember(tx.Set, before)
+	}
+	return err
+}
+
+// generations is those of the keys of a transaction, nil if there is no page.
+func (d *DB) generations(set []kv.KV) []uint64 {
+	p := d.c.page.Load()
+	if p == nil {
+		return nil
+	}
+	before := make([]uint64, len(set))
+	for i := range set {
+		before[i] = p.Generation(d.name, set[i].Key)
+	}
+	return before
+}
+
+// remember keeps what a transaction has written whose keys had these generations
+// before it. A transaction raises a generation by two, so where it is two more
+// now no other one has changed the key.
+func (d *DB) remember(set []kv.KV, before []uint64) {
+	p := d.c.page.Load()
+	if p == nil || before == nil {
+		return
+	}
+	for i := range set {
+		if now := p.Generation(d.name, set[i].Key); before[i]&1 == 0 && now == before[i]+2 {
+			d.cache.put(set[i].Key, now, bytes.Clone(set[i].Value))
+		}
+	}
 }
 
 // Clear removes all records.
