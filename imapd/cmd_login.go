@@ -138,30 +138,14 @@ func (s *session) autocreate() {
 	}
 }
 
-// room checks maxlogins_per_host and maxlogins_per_user.
-//
-// Source: checklimits in Cyrus imap/imapd.c.
+// room refuses a log-in where there are too many sessions.
 func (s *session) room(user string) error {
-	maxHost, maxUser := config.MaxloginsPerHost.In(s.conf), config.MaxloginsPerUser.In(s.conf)
-	if maxHost <= 0 && maxUser <= 0 {
-		return nil
-	}
-	entries, err := proc.Read(s.procDir())
-	if err != nil {
+	text, err := proc.Full(s.conf, s.env.Service, s.peer.Client, user)
+	if err != nil || text == "" {
 		return err
 	}
-	host, own := proc.Limits(entries, s.env.Service, s.peer.Client, user)
-	var why []string
-	if maxHost > 0 && host >= maxHost {
-		why = append(why, count(host, maxHost)+" from "+s.peer.Client)
-	}
-	if maxUser > 0 && own >= maxUser {
-		why = append(why, count(own, maxUser)+" for "+user)
-	}
-	if why == nil {
-		return nil
-	}
-	return refusal("Too many open connections (" + strings.Join(why, ", ") + ")")
+	s.log.Error(text)
+	return refusal(text)
 }
 
 // notice logs a line that other programs read.

@@ -166,11 +166,3 @@ func (s *server) denied(ctx context.Context, user string) bool {
 	}
 	return denied
 }
-
-// procDir is the folder of the list of sessions.
-func (s *server) procDir() string {
-	if dir := config.ProcPath.In(s.conf); dir != "" {
-		return dir
-	}
-	return config.Configdirectory.In(s.conf) + "/proc"
-}

@@ -167,28 +167,12 @@ func (s *session) noDrop(name mboxname.Name, code string, err error) error {
 	return refusal(code + " Unable to open maildrop: " + text)
 }
 
-// room checks maxlogins_per_host and maxlogins_per_user.
+// room refuses a log-in where there are too many sessions.
 func (s *session) room(user string) error {
-	maxHost, maxUser := config.MaxloginsPerHost.In(s.conf), config.MaxloginsPerUser.In(s.conf)
-	if maxHost <= 0 && maxUser <= 0 {
-		return nil
-	}
-	entries, err := proc.Read(s.procDir())
-	if err != nil {
+	text, err := proc.Full(s.conf, s.service, s.peer.Client, user)
+	if err != nil || text == "" {
 		return err
 	}
-	host, own := proc.Limits(entries, s.service, s.peer.Client, user)
-	var why []string
-	if maxHost > 0 && host >= maxHost {
-		why = append(why, fmt.Sprintf("%d of %d from %s", host, maxHost, s.peer.Client))
-	}
-	if maxUser > 0 && own >= maxUser {
-		why = append(why, fmt.Sprintf("%d of %d for %s", own, maxUser, user))
-	}
-	if why == nil {
-		return nil
-	}
-	text := "Too many open connections (" + strings.Join(why, ", ") + ")"
 	s.log.Error(text)
 	return refusal(text)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -76,14 +75,6 @@ func (s *server) denied(ctx context.Context, user string) bool {
 		s.log.Error("user_deny.db cannot be read", "user", user, "err", err)
 	}
 	return denied
-}
-
-// procDir is the folder of the list of sessions.
-func (s *server) procDir() string {
-	if dir := config.ProcPath.In(s.conf); dir != "" {
-		return dir
-	}
-	return filepath.Join(config.Configdirectory.In(s.conf), "proc")
 }
 
 // Serve talks to one client.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/proc"
@@ -91,12 +90,7 @@ func (p *program) listDenied(ctx context.Context, s *site.Site) error {
 // endSessions ends the sessions of a user. What cannot be reached has ended
 // already.
 func (p *program) endSessions(c *config.Config, user string) {
-	dir := config.Configdirectory.In(c)
-	procs := config.ProcPath.In(c)
-	if procs == "" {
-		procs = filepath.Join(dir, "proc")
-	}
-	if err := proc.End(dir, procs, proc.Which{User: user}); err != nil {
+	if err := proc.End(config.Configdirectory.In(c), proc.Dir(c), proc.Which{User: user}); err != nil {
 		p.log.Info("sessions cannot be ended", "user", user, "error", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -219,11 +218,7 @@ func (r *infoRun) strict() error {
 
 // sessions prints the table of sessions.
 func (r *infoRun) sessions() error {
-	dir := config.ProcPath.In(r.c)
-	if dir == "" {
-		dir = filepath.Join(config.Configdirectory.In(r.c), "proc")
-	}
-	entries, err := proc.Read(dir)
+	entries, err := proc.Read(proc.Dir(r.c))
 	for _, e := range entries {
 		words := []string{strconv.Itoa(e.Number), e.Service, e.Client}
 		for _, w := range []string{e.User, e.Mailbox, e.Command} {

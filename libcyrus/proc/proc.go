@@ -121,49 +121,16 @@ func alive(pid int) bool {
 	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
-// Clean removes the entries of process pid, which has ended or has not yet
-// written any: a process that was killed leaves its own behind. It returns
-// how many there were.
-func Clean(dir string, pid int) (removed int) {
+// sweep removes the entries of processes that are no more, as one that was
+// killed leaves its own behind, and those of process own, which has not yet
+// written any. A number that was given to a new process in the meantime keeps
+// its entry until that process ends.
+func sweep(dir string, own int) {
 	names, _ := os.ReadDir(dir)
 	for _, d := range names {
-		base := strings.TrimSuffix(d.Name(), ".new")
-		if n, ok := number(base); ok && PID(n) == pid && os.Remove(filepath.Join(dir, d.Name())) == nil {
-			removed++
+		n, ok := number(strings.TrimSuffix(d.Name(), ".new"))
+		if ok && (PID(n) == own || !alive(PID(n))) {
+			_ = os.Remove(filepath.Join(dir, d.Name())) // somebody else may have swept it
 		}
 	}
-	return removed
-}
-
-// Sweep removes the entries of processes that are no more, and returns how
-// many there were. A number that was given to a new process in the
-// meantime keeps its entry until that process ends.
-func Sweep(dir string) (removed int) {
-	names, _ := os.ReadDir(dir)
-	for _, d := range names {
-		base := strings.TrimSuffix(d.Name(), ".new")
-		if n, ok := number(base); ok && !alive(PID(n)) && os.Remove(filepath.Join(dir, d.Name())) == nil {
-			removed++
-		}
-	}
-	return removed
-}
-
-// Limits counts, for maxlogins_per_host and maxlogins_per_user, the
-// sessions of service that come from the same client or are logged in as
-// the same user (proc_checklimits in imap/proc.c).
-func Limits(entries []Entry, service, client, user string) (perHost, perUser int) {
-	for i := range entries {
-		e := &entries[i]
-		if e.Service != service {
-			continue
-		}
-		if e.Client == client {
-			perHost++
-		}
-		if user != "" && e.User == user {
-			perUser++
-		}
-	}
-	return perHost, perUser
 }

@@ -4,9 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"gocyrus/libcyrus/config"
 )
 
 func write(t *testing.T, dir string, name, text string) {
@@ -122,29 +125,66 @@ func TestReadOthers(t *testing.T) {
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("%+v, %v", entries, err)
 	}
-	if n := Sweep(dir); n != 2 {
-		t.Errorf("swept %d", n)
+	sweep(dir, dead)
+	if got := names(t, dir); len(got) != 6 {
+		t.Errorf("after the dead: %v", got)
 	}
-	if n := Clean(dir, me); n != 4 {
-		t.Errorf("cleaned %d", n)
+	sweep(dir, me)
+	if got := names(t, dir); !slices.Equal(got, []string{"-5", "README"}) {
+		t.Errorf("after all: %v", got)
 	}
 	if entries, err := Read(filepath.Join(dir, "none")); entries != nil || err != nil {
 		t.Error(entries, err)
 	}
 }
 
-func TestLimits(t *testing.T) {
-	entries := []Entry{
-		{Service: "imap", Client: "a [1.1.1.1]", User: "alice"},
-		{Service: "imap", Client: "a [1.1.1.1]", User: "bob"},
-		{Service: "imap", Client: "b [1.1.1.2]", User: "alice"},
-		{Service: "pop3", Client: "a [1.1.1.1]", User: "alice"},
+// names is what lies in a directory.
+func names(t *testing.T, dir string) (out []string) {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if h, u := Limits(entries, "imap", "a [1.1.1.1]", "alice"); h != 2 || u != 2 {
-		t.Error(h, u)
+	for _, d := range all {
+		out = append(out, d.Name())
 	}
-	if h, u := Limits(entries, "imap", "c", ""); h != 0 || u != 0 {
-		t.Error(h, u)
+	return out
+}
+
+// TestFull: the numbers are those of a real Cyrus with the same limits.
+func TestFull(t *testing.T) {
+	dir := t.TempDir()
+	conf := func(lines string) *config.Config {
+		c, err := config.Parse("imapd.conf", "configdirectory: /x\nproc_path: "+dir+"\n"+lines, "imap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const a, b = "a [1.1.1.1]", "b [1.1.1.2]"
+	me := os.Getpid()
+	for i, line := range []string{
+		"imap\t" + a + "\talice\t\t\n", "imap\t" + a + "\tbob\t\t\n", "imap\t" + b + "\talice\t\t\n", "imap\t" + b + "\t\t\t\n",
+		"pop3\t" + a + "\talice\t\t\n",
+	} {
+		write(t, dir, strconv.Itoa((firstBlock+i)*stride+me), line)
+	}
+	for _, c := range []struct{ lines, service, client, user, want string }{
+		{"", "imap", a, "alice", ""},
+		{"maxlogins_per_user: 2\n", "imap", a, "alice", "2 of 2 for alice"},
+		{"maxlogins_per_user: 3\n", "imap", a, "alice", ""},
+		{"maxlogins_per_user: 2\n", "pop3", a, "alice", ""},
+		{"maxlogins_per_host: 2\n", "imap", b, "carol", "2 of 2 from " + b},
+		{"maxlogins_per_host: 3\nmaxlogins_per_user: 2\n", "imap", b, "alice", "2 of 3 from " + b + ", 2 of 2 for alice"},
+		{"maxlogins_per_host: 2\nmaxlogins_per_user: 2\n", "imap", a, "carol", "2 of 2 from " + a + ", 0 of 2 for carol"},
+	} {
+		want := c.want
+		if want != "" {
+			want = "Too many open connections (" + want + ")"
+		}
+		if got, err := Full(conf(c.lines), c.service, c.client, c.user); got != want || err != nil {
+			t.Errorf("%q: %q, %v; want %q", c.lines, got, err, want)
+		}
 	}
 }
 

@@ -22,15 +22,15 @@ type Table struct {
 }
 
 // NewTable returns the table of this process in dir, which is created if
-// need be, and removes what an earlier process of the same number has left
-// there. With single, there is at most one session at a time, and it is
+// need be, and removes what processes that are no more have left there, also
+// one that had the same number. With single, there is at most one session at a time, and it is
 // named by the process id as in Cyrus.
 func NewTable(dir string, single bool) (*Table, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	pid := os.Getpid()
-	Clean(dir, pid)
+	sweep(dir, pid)
 	t := &Table{dir: dir, single: single}
 	if single {
 		t.free = []int{pid}

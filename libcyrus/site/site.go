@@ -366,12 +366,7 @@ func (s *Site) endSessions(which proc.Which) {
 	if s.FS != disk.OS() {
 		return // no processes serve it
 	}
-	dir := config.Configdirectory.In(s.Config)
-	procs := config.ProcPath.In(s.Config)
-	if procs == "" {
-		procs = dir + "/proc"
-	}
-	if err := proc.End(dir, procs, which); err != nil {
+	if err := proc.End(config.Configdirectory.In(s.Config), proc.Dir(s.Config), which); err != nil {
 		s.Log.Warn("sessions cannot be ended", "user", which.User, "mailbox", which.Mailbox, "error", err)
 	}
 }

@@ -42,9 +42,8 @@ type Conn struct {
 	deadline time.Time // of reading, as the session wants it
 	readBy   time.Time // that of the wire
 	writeBy  time.Time // the same of writing
-	onCancel func()
-	parks    uint64 // number of the last Park
-	parked   bool   // it has not ended
+	parks    uint64    // number of the last Park
+	parked   bool      // it has not ended
 
 	bytesIn, bytesOut atomic.Int64
 }
@@ -259,15 +258,11 @@ func (c *Conn) end(e *Ending) {
 	if first {
 		c.ending = e
 	}
-	cancel := c.onCancel
 	c.mu.Unlock()
 	if !first {
 		return
 	}
 	c.cancel(e)
-	if !e.Graceful && cancel != nil {
-		cancel()
-	}
 	c.mu.Lock()
 	_ = c.setRead(past)
 	c.mu.Unlock()
@@ -340,27 +335,6 @@ func (c *Conn) NewSessionID() string {
 func (c *Conn) LocalUnix() bool {
 	_, ok := c.wire.RemoteAddr().(*net.UnixAddr)
 	return ok
-}
-
-// OnCancel sets what ends the command that is running; nil when none is.
-// It is called when somebody wants that command to end (SIGUSR2, control
-// socket), from another goroutine.
-func (c *Conn) OnCancel(cancel func()) {
-	c.mu.Lock()
-	c.onCancel = cancel
-	c.mu.Unlock()
-}
-
-// cancelCommand ends the running command, if there is one.
-func (c *Conn) cancelCommand() bool {
-	c.mu.Lock()
-	cancel := c.onCancel
-	c.mu.Unlock()
-	if cancel == nil {
-		return false
-	}
-	cancel()
-	return true
 }
 
 // SetLayer puts a layer over the transport, which is given to wrap. The

@@ -95,23 +95,9 @@ func (l lineService) do(c *Conn, words []string) bool {
 		fmt.Fprintln(c, "ok")
 	case "work":
 		d, _ := time.ParseDuration(words[1])
-		done := make(chan struct{})
-		c.OnCancel(func() { close(done) })
 		fmt.Fprintln(c, "working")
-		select {
-		case <-time.After(d):
-			fmt.Fprintln(c, "worked")
-		case <-done:
-			fmt.Fprintln(c, "cancelled")
-		}
-		c.OnCancel(nil)
-	case "login":
-		if text, refused := c.LoginLimit(words[1]); refused {
-			fmt.Fprintln(c, text)
-			return false
-		}
-		c.SetProc(words[1], "", "")
-		fmt.Fprintln(c, "ok")
+		time.Sleep(d)
+		fmt.Fprintln(c, "worked")
 	case "shutdown?":
 		text, yes := l.env.ShutdownText()
 		fmt.Fprintln(c, yes, text)

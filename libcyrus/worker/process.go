@@ -122,11 +122,7 @@ func (p *process) open() (code int, err error) {
 			return 1, err
 		}
 	}
-	dir := config.ProcPath.In(p.env.Config)
-	if dir == "" {
-		dir = config.Configdirectory.In(p.env.Config) + "/proc"
-	}
-	if p.procs, err = proc.NewTable(dir, p.env.MaxClients == 1); err != nil {
+	if p.procs, err = proc.NewTable(proc.Dir(p.env.Config), p.env.MaxClients == 1); err != nil {
 		p.env.Log.Error("IOERROR: no list of sessions", "error", err) // mail goes on
 	}
 	p.tls = newServerTLS(p.env.Config, p.env.Log)

@@ -298,13 +298,6 @@ func TestControl(t *testing.T) {
 	if got := m.control("LIST"); strings.Count(got, "\n") != 4 || !strings.Contains(got, id+"\t") || !strings.HasSuffix(got, "OK 3\n") {
 		t.Errorf("LIST: %q", got)
 	}
-	if got := a.ask("work 1m"); got != "working" {
-		t.Fatal(got)
-	}
-	if got := m.control("CANCEL session " + id); got != "OK 1\n" {
-		t.Errorf("CANCEL: %q", got)
-	}
-	a.want("cancelled")
 	if got := m.control("END mailbox shared"); got != "OK 1\n" {
 		t.Errorf("END mailbox: %q", got)
 	}
@@ -324,7 +317,8 @@ func TestControl(t *testing.T) {
 	}
 }
 
-func TestCancelBySignal(t *testing.T) {
+// TestSIGUSR2: it does not end the process.
+func TestSIGUSR2(t *testing.T) {
 	t.Parallel()
 	m := startWorker(t, job{})
 	c := m.login()
@@ -332,11 +326,6 @@ func TestCancelBySignal(t *testing.T) {
 	if got := c.ask("on"); got != "on" {
 		t.Fatal(got)
 	}
-	if got := c.ask("work 1m"); got != "working" {
-		t.Fatal(got)
-	}
-	m.signal(syscall.SIGUSR2)
-	c.want("cancelled")
 }
 
 func TestUnixSocket(t *testing.T) {
@@ -497,22 +486,6 @@ func TestParseFlags(t *testing.T) {
 	for range 20 {
 		if f, _ := parseFlags(s, []string{"line", "-T", "5"}, testLog(t)); f.idle < 5*time.Second || f.idle >= 10*time.Second {
 			t.Errorf("idle %v", f.idle)
-		}
-	}
-}
-
-// The numbers are those of a real Cyrus with the same limits.
-func TestLoginLimits(t *testing.T) {
-	t.Parallel()
-	m := startWorker(t, job{maxClients: 10, config: "maxlogins_per_user: 2\nmaxlogins_per_host: 4\n"})
-	for _, tt := range []struct{ user, want string }{
-		{"user1", "ok"}, {"user1", "ok"},
-		{"user1", "Too many open connections (3 of 4 from localhost [127.0.0.1], 2 of 2 for user1)"},
-		{"user2", "ok"},
-		{"user3", "Too many open connections (4 of 4 from localhost [127.0.0.1], 0 of 2 for user3)"},
-	} {
-		if got := m.login().ask("login " + tt.user); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.user, got, tt.want)
 		}
 	}
 }
