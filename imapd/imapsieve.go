@@ -160,13 +160,14 @@ const scriptEntry = "/imapsieve/script"
 
 // eventScript is the script for events in a mailbox, with its path; nil if
 // there is none. The name that the mailbox has comes before that of the
-// server. It is a script of the user in his own mailboxes, if he has one of
+// server, also one that no script has (RFC 6785 section 2.3.1); an empty one is
+// none, as SETMETADATA removes annotations with it. It is a script of the user in his own mailboxes, if he has one of
 // that name; else a global one: nobody's script runs with the rights of
 // another user, unless an admin has written it.
 func (s *session) eventScript(ctx context.Context, e *mboxlist.Entry) (*sieve.Script, string, error) {
 	key := annot.Key{Entry: scriptEntry}
 	name, ok, err := s.site.Annot.Get(ctx, annot.Scope{MailboxID: e.UniqueID, Owner: e.Name.Owner()}, key)
-	if err == nil && (!ok || len(name) == 0) {
+	if err == nil && !ok {
 		name, _, err = s.site.Annot.Get(ctx, annot.Scope{}, key)
 	}
 	if err != nil || len(name) == 0 {
@@ -236,17 +237,17 @@ func (s *session) stored(ctx context.Context, ev *sieveEvent) *scripts.Stored {
 	if !ok {
 		name = string(ev.box.Name)
 	}
-	items := map[string]string{"location": "MS", "phase": "post", "name": "Cyrus IMAP", "imap.user": s.who.User, "imap.email": s.address(),
+	items := map[string]string{"location": "MS", "phase": "post", "name": "Cyrus IMAP", "imap.user": s.who.User, "imap.email": s.address(s.who.User),
 		"imap.cause": ev.cause, "imap.mailbox": name, "remote-host": s.peerName()}
 	if ip, _, err := net.SplitHostPort(s.conn.RemoteAddr().String()); err == nil {
 		items["remote-ip"] = ip
 	}
-	return &scripts.Stored{Owner: o, Mailbox: ev.box, Items: items, Options: s.imapsieve.rules, Limits: sieve.Limits{Time: filterTime}}
+	return &scripts.Stored{Owner: o, Mailbox: ev.box, Items: items, NoEnvelope: true, Options: s.imapsieve.rules, Limits: sieve.Limits{Time: filterTime}}
 }
 
-// address is the user's mail address.
-func (s *session) address() string {
-	p := mboxname.UserParts(s.who.User)
+// address is a user's mail address.
+func (s *session) address(user string) string {
+	p := mboxname.UserParts(user)
 	if p.Domain == "" {
 		p.Domain = s.site.Names.DefaultDomain
 	}
@@ -265,8 +266,8 @@ func (s *session) peerName() string {
 	return client
 }
 
-// mail sends what a script redirects, in the user's name, and its
-// notifications.
+// mail sends what a script redirects, from the owner of the mailbox (RFC 6785
+// section 3.4) or, of a shared one, the user, and its notifications.
 func (s *session) mail(ctx context.Context, run *scripts.Stored, p *scripts.Plan, sent *int) error {
 	for i := range p.Redirects {
 		if *sent++; *sent > maxRedirects {
@@ -281,7 +282,7 @@ func (s *session) mail(ctx context.Context, run *scripts.Stored, p *scripts.Plan
 		if method == "" {
 			break
 		}
-		if n.Method != "default" && n.Method != "" {
+		if n.Method != "default" {
 			method = n.Method
 		}
 		msg := &notify.Message{Method: method, Class: "SIEVE", Priority: n.Priority, User: s.who.User, Options: n.Options,
@@ -305,7 +306,11 @@ func (s *session) redirect(ctx context.Context, run *scripts.Stored, p *scripts.
 	}
 	defer f.Close()
 	const head = "X-Sieve-Action: redirect\r\n"
-	err = s.imapsieve.outgoing.Send(ctx, &outgoing.Mail{From: s.address(), To: []string{a.Address}, Auth: s.who.User, DeliverBy: a.DeliverBy,
+	from := s.who.User
+	if owner := run.Mailbox.Name.Owner(); owner != "" {
+		from = owner
+	}
+	err = s.imapsieve.outgoing.Send(ctx, &outgoing.Mail{From: s.address(from), To: []string{a.Address}, Auth: s.who.User, DeliverBy: a.DeliverBy,
 		Data: io.MultiReader(bytes.NewReader([]byte(head)), io.NewSectionReader(f, 0, size)), Size: size + int64(len(head))})
 	if err == nil {
 		s.log.Info("sieve redirected: " + string(run.Mailbox.Name) + " to: " + a.Address)

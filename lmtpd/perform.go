@@ -195,7 +195,7 @@ func (h *scriptHost) Notify(n sieve.Notification) error {
 	if method == "" {
 		return nil
 	}
-	if n.Method != "default" && n.Method != "" {
+	if n.Method != "default" {
 		method = n.Method
 	}
 	msg := &notify.Message{Method: method, Class: "SIEVE", Priority: n.Priority, User: h.r.user, Options: n.Options,

@@ -41,6 +41,7 @@ func TestTexts(t *testing.T) {
 func TestHeaderWords(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"plain", "plain"}, {"ä b", "=?UTF-8?Q?=C3=A4_b?="}, {"", ""}, {"tab\tin", "tab\tin"}, {"new\nline", "=?UTF-8?Q?new=0Aline?="},
+		{"a\r\n b\r\n\r\nc\rd\r\n", "=?UTF-8?Q?a?=\r\n =?UTF-8?Q?b?=\r\n =?UTF-8?Q??=\r\n =?UTF-8?Q?c=0Dd?="},
 		{strings.Repeat("x", 76), "=?UTF-8?Q?" + strings.Repeat("x", 62) + "?=\r\n =?UTF-8?Q?" + strings.Repeat("x", 14) + "?="},
 		{strings.Repeat("x", 75) + " yyy", strings.Repeat("x", 75) + "\r\n yyy"}, {strings.Repeat("x", 74) + " yyy", strings.Repeat("x", 74) + " yyy"},
 		{strings.Repeat("x", 70) + strings.Repeat(" ", 10) + "y", strings.Repeat("x", 70) + strings.Repeat(" ", 8) + "\r\n  y"},
@@ -50,6 +51,9 @@ func TestHeaderWords(t *testing.T) {
 	} {
 		if got := EncodeHeader(c.in); got != c.want {
 			t.Errorf("EncodeHeader(%q) = %q, want %q", c.in, got, c.want)
+		}
+		if strings.Contains(c.in, "\r") {
+			continue
 		}
 		if got := DecodeHeaderUTF8([]byte(" " + strings.ReplaceAll(c.want, "\r\n", "") + "\t")); got != c.in {
 			t.Errorf("DecodeHeaderUTF8(%q) = %q", c.want, got)

@@ -216,7 +216,8 @@ func (u *unfolder) append(dst, text []byte) []byte {
 const maxEncodedLine = 74
 
 // encodeWord writes UTF-8 text as encoded words (RFC 2047, encoding Q). No
-// character is cut.
+// character is cut. A line end begins the next word, white space behind it is
+// dropped.
 //
 // Source: qp_encode in Cyrus lib/charset.c.
 func encodeWord(text []byte) []byte {
@@ -224,6 +225,17 @@ func encodeWord(text []byte) []byte {
 	out := []byte(open)
 	line := len(open)
 	for len(text) > 0 {
+		if bytes.HasPrefix(text, []byte("\r\n")) {
+			if text = text[2:]; len(text) == 0 {
+				break
+			}
+			if text[0] == ' ' || text[0] == '\t' {
+				text = text[1:]
+			}
+			out = append(out, "?=\r\n "+open...)
+			line = len(open) + 1
+			continue
+		}
 		n := min(sequenceLength(text[0]), len(text))
 		if line+3*n > maxEncodedLine {
 			out = append(out, "?=\r\n "+open...)

@@ -95,6 +95,9 @@ func (o *Owner) MailboxIDExists(id string) bool { return o.byID(id) != nil }
 func (o *Owner) SpecialUseExists(mailbox *string, uses []string) bool {
 	if mailbox == nil {
 		for _, u := range uses {
+			if o.User != "" && strings.EqualFold(u, `\Inbox`) {
+				continue
+			}
 			if _, err := o.Site.List.SpecialUse(o.Ctx, o.User, u); err != nil {
 				return false
 			}
@@ -154,6 +157,8 @@ func (o *Owner) Environment(item string) (string, bool) {
 		return host, true
 	case "version":
 		return version.Cyrus(), true
+	case "imap.user", "imap.email", "imap.changedflags": // RFC 6785 sections 4.2 and 4.5: empty where no IMAP event is
+		return "", config.Imapsieve.In(o.Site.Config)
 	}
 	return "", false
 }

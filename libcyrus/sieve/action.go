@@ -86,7 +86,7 @@ type Response struct {
 
 // A Notification is what notify asks for.
 type Notification struct {
-	Method   string // "mailto:…"; of the older form a name, "default" = sievenotifier
+	Method   string // of notifyd: "mailto" with the address as first option; "default" = sievenotifier
 	ID, From *string
 	Options  []string
 	Priority string // "low", "normal", "high"

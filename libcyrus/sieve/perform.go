@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gocyrus/libcyrus/errs"
 )
 
 // A Performer does what a script wants done.
@@ -56,7 +58,7 @@ func (r *Result) Perform(p Performer) error {
 		var done string
 		if done, err = perform(p, a); err != nil {
 			failed = fmt.Sprintf("%s%s: %s", a.Kind, a.item(), err)
-			note("%s action failed: %s\n", a.Kind, err)
+			note("%s action failed: %s\n", a.Kind, words(err))
 			break
 		}
 		note("%s", done)
@@ -75,6 +77,15 @@ func (r *Result) Perform(p Performer) error {
 		p.Track(t)
 	}
 	return nil
+}
+
+// words is what the report says of an error: in Cyrus's words, without our names.
+func words(err error) string {
+	var e *errs.Error
+	if errors.As(err, &e) {
+		return e.Kind.String()
+	}
+	return err.Error()
 }
 
 // item is what an action was about, for the log.

@@ -126,6 +126,10 @@ func (r *run) notify(e *expander, c *command) error {
 	if c.method != nil {
 		n.Method = *c.method
 	}
+	// notifyd knows the method "mailto", with the address as its first option.
+	if at := len("mailto:"); c.op == opEnotify && len(n.Method) >= at && equalFold(n.Method[:at], "mailto:") {
+		n.Method, n.Options = "mailto", append([]string{n.Method[at:]}, n.Options...)
+	}
 	if e.err == nil {
 		r.res.Notes = append(r.res.Notes, n)
 	}

@@ -53,6 +53,9 @@ type Env struct {
 	// section 3.2 wants and scripts on IMAP events use (RFC 6785 has an example);
 	// in Cyrus it does not set them.
 	ItemVariables bool
+	// NoEnvelope makes the test envelope an error: IMAP events have none (RFC
+	// 6785 section 4.6).
+	NoEnvelope bool
 	// Trace is told of each test and command that is run, if it is not nil.
 	Trace func(line string)
 }
@@ -117,6 +120,7 @@ var (
 	errActions   = errors.New("Too many actions")
 	errIncludes  = errors.New("Too many includes")
 	errRedirects = errors.New("Too many redirects")
+	errEnvelope  = errors.New("Envelope can not be tested of a stored message")
 )
 
 // script runs one script. stop tells that the whole is to stop. Return ends

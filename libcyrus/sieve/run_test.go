@@ -61,7 +61,7 @@ func (s *site) MailboxExists(name string) bool { return slices.Contains(s.boxes,
 func (s *site) SpecialUseExists(mailbox *string, uses []string) bool {
 	for _, u := range uses {
 		switch {
-		case mailbox == nil && strings.EqualFold(u, `\Junk`):
+		case mailbox == nil && (strings.EqualFold(u, `\Junk`) || strings.EqualFold(u, `\Inbox`)):
 		case mailbox != nil && s.real(*mailbox) == "INBOX/Junk" && strings.EqualFold(u, `\Junk`):
 		case mailbox != nil && s.real(*mailbox) == "INBOX" && strings.EqualFold(u, `\Inbox`):
 		default:
@@ -395,8 +395,10 @@ func TestInclude(t *testing.T) {
 
 func TestNotify(t *testing.T) {
 	for _, c := range []struct{ script, want string }{
-		{`notify "mailto:a@b";`, "mailto:a@b normal Sender <s@x>: Hi ä"},
-		{`notify :importance "1" :message "m $env-from$ $TEXT[3]$ $x" "mailto:a@b";`, "mailto:a@b high m f@g bod $x"},
+		{`notify "mailto:a@b";`, "mailto normal Sender <s@x>: Hi ä [a@b]"},
+		{`notify :importance "1" :message "m $env-from$ $TEXT[3]$ $x" "mailto:a@b";`, "mailto high m f@g bod $x [a@b]"},
+		{`notify :options ["o"] :message "m" "MAILTO:a@b?subject=c";`, "mailto normal m [a@b?subject=c o]"},
+		{`notify :message "m" "xmpp:a@b";`, "xmpp:a@b normal m"},
 		{`notify :id "a"; notify :id "b" :low; denotify :is "a";`, "default low Sender <s@x>: Hi ä"},
 		{`notify :low; notify :high; denotify :high;`, "default low Sender <s@x>: Hi ä"},
 		{`notify; denotify;`, ""},

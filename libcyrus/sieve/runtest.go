@@ -47,6 +47,9 @@ func (r *run) simpleTest(t *test) (bool, error) {
 		}
 		return r.msg.Size < int64(t.number), nil
 	case testAddress, testAddressOld, testEnvelope:
+		if t.op == testEnvelope && r.env.NoEnvelope {
+			return false, errEnvelope
+		}
 		return r.addressTest(t)
 	case testHeader, testHeaderOld:
 		return r.headerTest(t)
@@ -294,6 +297,7 @@ func (r *run) bodyTest(t *test) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	k.set = false // RFC 5173 section 6
 	parts, err := r.texts(t.names)
 	if err != nil {
 		return false, errTest
