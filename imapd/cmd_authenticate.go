@@ -52,7 +52,7 @@ func (s *session) exchange(x *sasl.Exchange, mech string, initial *string) (stri
 	if initial != nil {
 		var err error
 		if response, err = decodeSASL(*initial); err != nil {
-			return "", refusal(notDone)
+			return "", imapwire.SyntaxError("Invalid initial response in " + s.r.Command)
 		}
 	}
 	for {

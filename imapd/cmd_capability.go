@@ -40,12 +40,11 @@ var beyond = []string{
 	"IMAP4rev2", "UTF8=ACCEPT", "NOTIFY",
 	"QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 	"SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH", "REPLACE", "INPROGRESS", "UIDONLY",
+	// Cyrus calls these X-NUM-FOLDERS and X-ANNOTATION-STORAGE. They are told in
+	// any case, as ENABLE must not change the list (RFC 9051 section 6.3.1), but
+	// only clients of IMAP4rev2 have them in QUOTA responses.
+	"QUOTA=RES-MAILBOX", "QUOTA=RES-ANNOTATION-STORAGE",
 }
-
-// secondNames is the resources that Cyrus calls X-NUM-FOLDERS and
-// X-ANNOTATION-STORAGE. Clients that have enabled IMAP4rev2 see them by the
-// names of RFC 9208, too; others get Cyrus's QUOTA responses.
-var secondNames = []string{"QUOTA=RES-MAILBOX", "QUOTA=RES-ANNOTATION-STORAGE"}
 
 // resources is told behind what depends on the session.
 var resources = []string{
@@ -101,9 +100,6 @@ func (s *session) capabilities(set capabilitySet) string {
 		}
 		words = append(words, "APPENDLIMIT="+strconv.FormatInt(s.appendLimit(), 10))
 		add(beyond...)
-		if s.client.Rev2 {
-			add(secondNames...)
-		}
 		if s.imapsieve != nil {
 			add("IMAPSIEVE=" + s.imapsieve.url)
 		}

@@ -60,7 +60,7 @@ func (s *session) enable(words []string) (string, error) {
 			w.set(&after)
 		}
 	}
-	if after == before {
+	if after == before && !after.Rev2 { // Cyrus says nothing then; RFC 9051 section 6.3.1 wants the empty list
 		return "", nil
 	}
 	s.client = after

@@ -135,6 +135,10 @@ func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 	if a.items.Items&imapwire.FetchModseq != 0 {
 		s.useCondstore("MODSEQ fetch")
 	}
+	changed := func() {}
+	if a.items.Items&imapwire.FetchSetSeen != 0 {
+		changed = s.watchFlags(a.set, uid) // RFC 6785 section 2.2.3
+	}
 	found, err := s.view.Fetch(s.ctx, s.w, a.set, &a.items, uid)
 	if s.view.Deleted() {
 		return "", refusal(codes[errs.NotFound] + errs.NotFound.String() + took(start))
@@ -142,6 +146,7 @@ func (s *session) send(a *fetchArgs, uid bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	changed()
 	if err := s.refresh(uid, uid); err != nil {
 		return "", err
 	}

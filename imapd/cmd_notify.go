@@ -195,6 +195,9 @@ func parseNotifyEvents(r *imapwire.Reader, g *notifyGroup) error {
 		g.events |= event
 		space := r.Space()
 		if c, _ := r.Peek(); space && event == eventNew && c == '(' {
+			if g.filter > filterDelayed {
+				return orWrong(r, nil, "Notify sends items of new messages in the selected mailbox only")
+			}
 			command := r.Command
 			f, err := r.Fetch()
 			if r.Command = command; err != nil {

@@ -89,7 +89,7 @@ func (s *session) notFound(a *imapwire.Search, err error) error {
 // one is not found, and as with Cyrus the client is told nothing at all.
 func (s *session) beforeSearch(a *imapwire.Search) error {
 	switch {
-	case a.Charset != "" && s.client.Accept:
+	case a.Charset != "" && s.client.Accept && !a.Sorts:
 		return imapwire.SyntaxError("With UTF8=ACCEPT a search has no charset") // RFC 6855 section 3
 	case s.client.Rev2 && a.Key.Uses(imapwire.SearchRecent):
 		return imapwire.SyntaxError("Invalid Search criteria") // NEW, OLD and RECENT: RFC 9051 appendix E
@@ -97,7 +97,7 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 		a.Charset = "UTF-8"
 	}
 	if a.Charset != "" && !message.KnownCharset(a.Charset) {
-		return imapwire.SyntaxError("Unrecognized character set")
+		return s.badCharset(a.Return&imapwire.ReturnSave != 0)
 	}
 	if a.Numbers && s.client.UIDOnly {
 		return errUIDRequired
@@ -106,6 +106,20 @@ func (s *session) beforeSearch(a *imapwire.Search) error {
 		return imapwire.SyntaxError("Tag reuse") // RFC 5267 section 4.3
 	}
 	return s.refresh(false, false)
+}
+
+// badCharset refuses a charset, and forgets the kept result if it was to be
+// replaced. Cyrus says BAD; NO is told to
+// those who ask for what it has not (RFC 9051 section 6.4.4, RFC 7377 section 2,
+// RFC 5182 section 2.1).
+func (s *session) badCharset(saves bool) error {
+	if !s.client.Rev2 && !saves && s.r.Command != "Esearch" {
+		return imapwire.ErrCharset
+	}
+	if saves && s.view != nil {
+		s.view.Forget()
+	}
+	return refusal("[BADCHARSET (US-ASCII UTF-8)] " + string(imapwire.ErrCharset))
 }
 
 // wantsEngine reports whether a search is for a search engine: the client says

@@ -38,10 +38,27 @@ func parseSort(r *imapwire.Reader) (a sortArgs, err error) {
 	if a.keys, err = r.SortKeys(); err != nil {
 		return a, err
 	}
-	a.search, err = r.SearchProgram(time.Local, message.KnownCharset)
+	a.search, err = searchProgram(r, &returned)
 	a.search.Return, a.search.Partial, a.search.Update = returned.Return, returned.Partial, returned.Update
 	return a, err
 }
+
+// searchProgram reads the charset and the search of SORT or THREAD; returned has
+// the options behind RETURN.
+func searchProgram(r *imapwire.Reader, returned *imapwire.Search) (imapwire.Search, error) {
+	found, err := r.SearchProgram(time.Local, message.KnownCharset)
+	if err == imapwire.ErrCharset {
+		err = charsetError{returned.Return&imapwire.ReturnSave != 0}
+	}
+	return found, err
+}
+
+// charsetError is a charset that is not known, in a search whose result was to
+// be kept or not.
+type charsetError struct{ saves bool }
+
+// Error is Cyrus's text.
+func (charsetError) Error() string { return string(imapwire.ErrCharset) }
 
 // sort sends messages in order by sequence number.
 func (s *session) sort(a sortArgs) (string, error) { return s.sorted(&a, false) }
@@ -87,7 +104,7 @@ func parseThread(r *imapwire.Reader) (a threadArgs, err error) {
 	if a.algorithm, ok = view.Algorithms[word]; !ok {
 		return a, orWrong(r, nil, imapwire.SyntaxError("Invalid Thread algorithm "+word))
 	}
-	a.search, err = r.SearchProgram(time.Local, message.KnownCharset)
+	a.search, err = searchProgram(r, &imapwire.Search{})
 	return a, err
 }
 

@@ -59,7 +59,7 @@ func (s *session) inProgress(done, total int) string {
 	if strings.Contains(s.tag, "]") { // cannot stand in a response code
 		tag = "NIL"
 	}
-	if total > 0 {
+	if total > done { // else it is as good as done
 		at, of = strconv.Itoa(done), strconv.Itoa(total)
 	}
 	return "[INPROGRESS (" + tag + " " + at + " " + of + ")] "

@@ -51,6 +51,8 @@ func TestInProgressCode(t *testing.T) {
 		want        string
 	}{ // RFC 9585 section 4
 		{"A001", 454, 1000, `[INPROGRESS ("A001" 454 1000)] `},
+		{"A001", 999, 1000, `[INPROGRESS ("A001" 999 1000)] `},
+		{"A001", 1000, 1000, `[INPROGRESS ("A001" NIL NIL)] `},
 		{"A001", 0, 0, `[INPROGRESS ("A001" NIL NIL)] `},
 		{"a]b", 0, 7, `[INPROGRESS (NIL 0 7)] `},
 	} {

@@ -303,6 +303,9 @@ func (s *session) run(c command) (string, error) {
 		return "", errAnswered
 	}
 	text, err := c.run(s, s.r)
+	if x, ok := err.(charsetError); ok {
+		err = s.badCharset(x.saves)
+	}
 	err = located(s.r, err)
 	if c.check && err == nil {
 		err = s.after(s.refresh(false, false))

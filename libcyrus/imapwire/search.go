@@ -98,6 +98,8 @@ type Search struct {
 	// Update is, with ReturnUpdate, what is sent of new messages that are found
 	// (RFC 5465 section 7); nil is nothing.
 	Update *Fetch
+	// Sorts says that it is that of SORT or THREAD, which must have a charset.
+	Sorts bool
 	// Numbers says that there is a key of sequence numbers, Saved that there
 	// is "$".
 	Numbers, Saved bool
@@ -176,8 +178,11 @@ func (p *searchParser) program(s *Search, word string) error {
 	return p.r.Err()
 }
 
-// SearchProgram takes a charset, which has to be a known one, and a search
-// program, as SORT and THREAD have them behind their own arguments.
+// ErrCharset is the error of a charset that is not known.
+const ErrCharset = SyntaxError("Unrecognized character set")
+
+// SearchProgram takes a charset, which has to be a known one (else ErrCharset),
+// and a search program, as SORT and THREAD have them behind their own arguments.
 //
 // Source: cmd_sort in Cyrus imap/imapd.c: whatever stands before the charset
 // counts as the blank.
@@ -189,8 +194,8 @@ func (r *Reader) SearchProgram(loc *time.Location, known func(charset string) bo
 	if s.Charset, err = r.AString(); err != nil || !r.Space() {
 		return s, r.orSyntax(err, "Missing charset")
 	}
-	if !known(s.Charset) {
-		return s, SyntaxError("Unrecognized character set")
+	if s.Sorts = true; !known(s.Charset) {
+		return s, ErrCharset
 	}
 	p := searchParser{r: r, loc: loc}
 	return s, p.program(&s, r.Word())

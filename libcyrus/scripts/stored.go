@@ -25,6 +25,8 @@ type Stored struct {
 	Mailbox *mboxlist.Entry
 	// Items are what the test environment knows besides what Owner says.
 	Items map[string]string
+	// NoEnvelope is as in sieve.Env.
+	NoEnvelope bool
 	// Options are what ihave finds.
 	Options sieve.Options
 	// Limits bound a run; the zero value has the defaults.
@@ -115,7 +117,8 @@ func (s *Stored) Run(ctx context.Context, script *sieve.Script, key string, uid 
 		return nil, err
 	}
 	msg := &sieve.Message{Header: p.header, Size: info.Size(), From: returnPath(p.header), To: s.User, Content: f}
-	res := script.Run(ctx, msg, key, sieve.Env{Host: storedHost{s}, Options: s.Options, Limits: s.Limits, Flags: p.Have, ItemVariables: true, Trace: s.Trace})
+	res := script.Run(ctx, msg, key, sieve.Env{Host: storedHost{s}, Options: s.Options, Limits: s.Limits, Flags: p.Have,
+		ItemVariables: true, NoEnvelope: s.NoEnvelope, Trace: s.Trace})
 	p.fill(res, s.Mailbox.Name)
 	return p, nil
 }

@@ -31,6 +31,8 @@ var eventScripts = map[string]string{
 	"loop":    `require ["fileinto", "copy"]; fileinto :copy "INBOX/Ring";`,
 	"send":    `redirect "other@example.net";`,
 	"ring":    `require ["include"]; include "ring";`,
+	"seen":    `require ["imap4flags", "environment"]; if environment :contains "imap.changedflags" "\\Seen" { addflag "read"; }`,
+	"from":    `require "envelope"; if envelope "from" "nobody" { keep; } else { discard; }`,
 }
 
 // imapsieveSite is a site with imapsieve on, and the scripts for user1.
@@ -94,12 +96,15 @@ func TestIMAPSieve(t *testing.T) {
 			{"COPY flags", "flags", "1 appended here mine in-flags, 2 here mine in-flags copied", ""},
 			{"MOVE flags", "flags", "1 appended here mine in-flags, 2 here mine in-flags copied, 3 here mine in-flags copied", ""},
 			{"FLAG flags", "flags", `1 \Flagged appended here mine in-flags flagging, 2 here mine in-flags copied, 3 here mine in-flags copied`, ""},
+			{"APPEND seen", "seen", "1", ""},
+			{"FETCH seen", "seen", `1 \Seen read`, ""},
 			{"REPLACE flags 2", "flags", `1 \Flagged appended here mine in-flags flagging, 3 here mine in-flags copied, 4 appended here mine in-flags`, ""},
 			{"APPEND file", "file", `1 \Deleted`, "1 filed"},
 			{"COPY copy", "copy", "1", "1 filed, 2"},
 			{"APPEND discard", "discard", `1 \Deleted`, "1 filed, 2"},
 			{"APPEND broken", "broken", "1", "1 filed, 2"},
 			{"APPEND vacate", "vacate", "1", "1 filed, 2"},
+			{"APPEND from", "from", "1", "1 filed, 2"},
 			{"APPEND thief", "thief", "1", "1 filed, 2"},
 			{"APPEND ring", "ring", "1", "1 filed, 2"},
 			{"APPEND loop", "Ring", "1", "1 filed, 2"}, // what scripts do is no event
@@ -113,6 +118,9 @@ func TestIMAPSieve(t *testing.T) {
 				c.Must(fmt.Sprintf("UID REPLACE %s %s {%d+}\r\n%s", words[2], box, len(eventMail), eventMail))
 			case "APPEND":
 				c.Append(box, eventMail)
+			case "FETCH":
+				c.Must("SELECT " + box)
+				c.Must("FETCH 1 BODY[TEXT]")
 			case "COPY", "MOVE":
 				c.Append("INBOX", eventMail)
 				c.Must("SELECT INBOX")
@@ -134,7 +142,8 @@ func TestIMAPSieve(t *testing.T) {
 			t.Errorf("mails %q", mails)
 		}
 		for _, line := range []string{"sieve runtime error for user1 mailbox user.user1.broken: ", "user.user1.vacate: Vacation can not be used with a stored message",
-			"sieve runtime error for user1 mailbox user.user1.thief: ", "Recursive Include"} {
+			"sieve runtime error for user1 mailbox user.user1.thief: ", "Recursive Include",
+			"user.user1.from: Envelope can not be tested of a stored message"} {
 			if !strings.Contains(s.Log(), line) {
 				t.Errorf("the log has no %q", line)
 			}
@@ -180,9 +189,15 @@ func TestIMAPSieveRights(t *testing.T) {
 	if got := listing(owner, "INBOX/Work"); got != "1" {
 		t.Errorf("the owner's script: %q", got)
 	}
-	// An examined mailbox, and one that is none of mail.
-	owner.Must(`SETMETADATA INBOX (/shared/imapsieve/script "none")`)
-	owner.Append("INBOX", eventMail)
+	// A name that nothing has keeps the server's script away; without a name of
+	// its own, as which an empty one counts, the mailbox has that.
+	for _, step := range []struct{ value, want string }{{`"none"`, "1, 2, 3"}, {`""`, "1, 2, 3, 4 global"}, {"NIL", "1, 2, 3, 4 global, 5 global"}} {
+		owner.Must("SETMETADATA INBOX (/shared/imapsieve/script " + step.value + ")")
+		owner.Append("INBOX", eventMail)
+		if got := listing(owner, "INBOX"); got != step.want {
+			t.Errorf("script %s: %q, want %q", step.value, got, step.want)
+		}
+	}
 }
 
 // TestIMAPSieveOff: nothing of it is there unless it is asked for.
