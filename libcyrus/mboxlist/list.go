@@ -88,6 +88,7 @@ type List struct {
 	recounts   recounts
 	journal    journal
 	parsed     parsed
+	trees      trees
 }
 
 // New returns the list kept in o.DB.
@@ -253,6 +254,14 @@ func (l *List) scan(ctx context.Context, from, prefix []byte, fn ScanFunc) error
 // Tree calls fn for the mailbox n and all mailboxes below it, in the
 // list's order. No right is checked.
 func (l *List) Tree(ctx context.Context, n mboxname.Name, fn ScanFunc) error {
+	if n.IsInbox() {
+		return l.treeOf(ctx, n, fn)
+	}
+	return l.readTree(ctx, n, fn)
+}
+
+// readTree is Tree by reading the list.
+func (l *List) readTree(ctx context.Context, n mboxname.Name, fn ScanFunc) error {
 	return l.scan(ctx, keyOf(n), keyOf(n), func(e *Entry) (bool, error) {
 		if !n.Contains(e.Name) || !e.Exists() {
 			return true, nil

@@ -66,6 +66,7 @@ func (l *List) Each(ctx context.Context, who Actor, ns *mboxname.Namespace, o Li
 		return nil
 	}
 	v := &lister{l: l, who: who, ns: ns, o: o, fn: fn, inbox: l.o.Names.Inbox(who.User)}
+	v.ownTree = v.inbox != "" && v.inbox.OwnerOf(ns.DeletedPrefix) == ns.User
 	if o.Subscribed || o.WantSubscribed {
 		names, err := l.o.Subs.List(ctx, who.User)
 		if err != nil {
@@ -87,6 +88,7 @@ type lister struct {
 	o          ListOptions
 	fn         func(Listed) error
 	inbox      mboxname.Name
+	ownTree    bool            // what lies at and below inbox is the user's own
 	subscribed []mboxname.Name // sorted
 
 	waiting *Listed  // found, but its HasChildren depends on what follows
@@ -139,6 +141,12 @@ func (v *lister) own(ctx context.Context, inbox mboxname.Name) error {
 func (v *lister) category(n mboxname.Name) category {
 	if v.ns.Admin && n.IsUser() && !v.inbox.Contains(n) {
 		return catOther // most of them, without taking the name apart
+	}
+	if v.ownTree && !v.ns.AltNamespace && v.inbox.Contains(n) {
+		if n == v.inbox {
+			return catInbox
+		}
+		return catOwner
 	}
 	p := n.Parts(v.ns.DeletedPrefix)
 	switch {

@@ -20,6 +20,11 @@ func (ns *Namespace) external(n Name) (string, bool) {
 	if s, ok := ns.plain(n); ok {
 		return s, true
 	}
+	return ns.apart(n)
+}
+
+// apart is External by taking the name apart.
+func (ns *Namespace) apart(n Name) (string, bool) {
 	p := n.Parts(ns.DeletedPrefix)
 	if p.Localpart == "" && len(p.Boxes) == 0 {
 		return "@" + p.Domain, p.Domain != "" && ns.Virtual != VirtualOff // a quota root
@@ -50,20 +55,24 @@ func (ns *Namespace) external(n Name) (string, bool) {
 // different.
 var toSlashes = strings.NewReplacer(".", "/", "^", ".")
 
-// plain is External for the many names that have no domain, are not the
-// user's own and stand at the same place in the external tree.
+// plain is External for the many names that have no domain and stand at the same
+// place in the external tree, and for the user's own below INBOX.
 func (ns *Namespace) plain(n Name) (string, bool) {
 	if ns.AltNamespace || ns.CrossDomains || strings.IndexByte(string(n), '!') >= 0 || strings.IndexByte(ns.User, '@') >= 0 {
 		return "", false
 	}
 	rest, isUser := strings.CutPrefix(string(n), "user.")
-	if !isUser || Inbox(ns.User).Contains(n) || rest == "" {
+	if !isUser || rest == "" || ns.DeletedPrefix == "user" {
 		return "", false
 	}
-	if ns.UnixHierarchySep {
-		return toSlashes.Replace(string(n)), true
+	shown := string(n)
+	if own := Inbox(ns.User); own != "" && own.Contains(n) {
+		shown = "INBOX" + shown[len(own):]
 	}
-	return string(n), true
+	if ns.UnixHierarchySep {
+		return toSlashes.Replace(shown), true
+	}
+	return shown, true
 }
 
 // ExternalOr is External, or the internal name for a log line or a list

@@ -72,14 +72,19 @@ func (n Name) IsInbox() bool {
 
 // Owner is the id of the user whose mailbox n is: "alice", or
 // "erin@other.test"; "" if n is shared. See OwnerOf for deleted mailboxes.
-func (n Name) Owner() string {
-	return n.Parts("").UserID()
-}
+func (n Name) Owner() string { return n.OwnerOf("") }
 
 // OwnerOf is Owner, but a deleted mailbox (imapd.conf's deletedprefix in
 // front) belongs to the user whose it was.
 func (n Name) OwnerOf(deletedPrefix string) string {
-	return n.Parts(deletedPrefix).UserID()
+	d, r := n.split()
+	rest, ok := strings.CutPrefix(r, "user.")
+	if !ok || deletedPrefix == "user" {
+		return n.Parts(deletedPrefix).UserID()
+	}
+	// Most names: taking all of them apart was a seventh of a LIST.
+	local, _, _ := strings.Cut(rest, ".")
+	return Parts{Domain: d, Localpart: strings.ReplaceAll(local, "^", ".")}.UserID()
 }
 
 // IsDeleted reports whether n is the name of a mailbox whose deletion is

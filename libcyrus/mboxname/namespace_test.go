@@ -272,7 +272,7 @@ func validUser(id string) bool {
 }
 
 func FuzzInternal(f *testing.F) {
-	for _, s := range []string{"INBOX", "user/x/y@other.test", "Other Users/a.b/c", "DELETED/user/a/6B042C65", "a^b/c"} {
+	for _, s := range []string{"INBOX", "user/x/y@other.test", "Other Users/a.b/c", "DELETED/user/a/6B042C65", "a^b/c", "INBOX/a.b/c", "INBOX.a^b", "user/first.last/x.y"} {
 		f.Add(s, "erin@other.test", uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, external, user string, bits uint8) {
@@ -298,6 +298,12 @@ func FuzzInternal(f *testing.F) {
 			t.Errorf("%q in the database is %q", n, FromDB(n.DBKey()))
 		}
 		ext, ok := ns.External(n)
+		if slow, sok := ns.apart(n); slow != ext || sok != ok {
+			t.Errorf("%q is shown to %q as %q, %v, want %q, %v", n, user, ext, ok, slow, sok)
+		}
+		if n.Owner() != n.Parts("").UserID() || n.OwnerOf("DELETED") != n.Parts("DELETED").UserID() {
+			t.Errorf("%q is %q's, or %q's", n, n.Owner(), n.OwnerOf("DELETED"))
+		}
 		if !ok || n.IsDeleted("DELETED") && !ns.Admin || strings.Contains(string(n.Local()), "@") {
 			return // "@" may be taken for a domain's
 		}
