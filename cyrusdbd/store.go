@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"gocyrus/libcyrus/cyrusdb/dbwire"
+	"gocyrus/libcyrus/disk"
 )
 
 const (
@@ -90,7 +91,7 @@ func options(log *slog.Logger) *pebble.Options {
 
 // openStore opens the databases in dir, for reading only if it cannot write.
 func openStore(dir, page string, log *slog.Logger) (*store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MkdirSync(disk.OS(), dir, 0o700); err != nil {
 		return nil, err
 	}
 	db, err := pebble.Open(dir, options(log))

@@ -227,7 +227,7 @@ func Agree(c *config.Config, fsys disk.FS, data Data) error {
 }
 
 func (m marker) write(fsys disk.FS, path string) error {
-	if err := fsys.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := disk.MkdirSync(fsys, filepath.Dir(path), 0o755); err != nil {
 		return disk.Error("cyrusdb.marker", path, err)
 	}
 	return disk.Error("cyrusdb.marker", path, disk.ReplaceSync(fsys, path, m.encode(), 0o600))

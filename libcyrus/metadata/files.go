@@ -42,7 +42,7 @@ const maxLine = 64 << 10
 
 // writeMessage writes such a file, for everybody to read.
 func (s *Store) writeMessage(name string, text []byte) error {
-	if err := s.site.FS.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := disk.MkdirSync(s.site.FS, path.Dir(name), 0o755); err != nil {
 		return ioError(name, err)
 	}
 	return ioError(name, disk.ReplaceSync(s.site.FS, name, text, 0o666))

@@ -33,7 +33,7 @@ type Global struct {
 // makes their directory.
 func OpenGlobal(s *site.Site, domain string) (*Global, error) {
 	g := &Global{site: s, dir: globalDir(s, domain), rules: Rules(s.Config)}
-	if err := s.FS.MkdirAll(g.dir, 0o755); err != nil {
+	if err := disk.MkdirSync(s.FS, g.dir, 0o755); err != nil {
 		return nil, errs.New(errs.IO, "scripts.OpenGlobal", g.dir, err)
 	}
 	return g, nil

@@ -23,6 +23,7 @@ import (
 	"unicode/utf8"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/lock"
 	"gocyrus/libcyrus/mailbox"
@@ -84,7 +85,7 @@ func Open(ctx context.Context, s *site.Site, userID string) (*User, error) {
 	}
 	u := &User{site: s, id: userID, rules: Rules(s.Config)}
 	u.dir = s.Layout.UserSieveDir(userID, inbox, legacy)
-	if err := s.FS.MkdirAll(u.dir, 0o755); err != nil {
+	if err := disk.MkdirSync(s.FS, u.dir, 0o755); err != nil {
 		return nil, errs.New(errs.IO, "scripts.Open", u.dir, err)
 	}
 	p := mboxname.UserParts(userID)

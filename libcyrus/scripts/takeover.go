@@ -56,8 +56,14 @@ func (u *User) adopt(ctx context.Context) error {
 			u.site.Log.Warn("a Sieve script cannot be taken over", "user", u.id, "file", file, "error", err)
 			continue
 		}
-		if _, err := find(all, name); err != nil {
-			x := Script{Name: name, ID: mailbox.NewUniqueID(), Text: text, Active: link == name+".bc"}
+		active := link == name+".bc"
+		if have, err := find(all, name); err == nil && active && !have.Active {
+			// The message outlived a power cut, its flag did not.
+			if err := u.flag(ctx, all, have.uid); err != nil {
+				return err
+			}
+		} else if err != nil {
+			x := Script{Name: name, ID: mailbox.NewUniqueID(), Text: text, Active: active}
 			if err := u.append(ctx, &x); err != nil {
 				return err
 			}
@@ -146,7 +152,7 @@ func Recover(ctx context.Context, s *site.Site, userID string) (done bool, err e
 	if i < 0 || !u.lost(&all[i]) {
 		return false, nil
 	}
-	if err := s.FS.MkdirAll(u.dir, 0o755); err != nil {
+	if err := disk.MkdirSync(s.FS, u.dir, 0o755); err != nil {
 		return false, fault(u.dir, err)
 	}
 	return true, u.locked(ctx, func() error { return u.settle(ctx) })

@@ -63,7 +63,7 @@ func (d *DB) create() error {
 	const flag = os.O_RDWR | os.O_CREATE
 	f, err := d.fs.OpenFile(d.path, flag, 0o666)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = d.fs.MkdirAll(filepath.Dir(d.path), 0o755); err == nil {
+		if err = disk.MkdirSync(d.fs, filepath.Dir(d.path), 0o755); err == nil {
 			f, err = d.fs.OpenFile(d.path, flag, 0o666)
 		}
 	}

@@ -72,7 +72,7 @@ func (d *DB) open(flag int) (*handle, error) {
 func (d *DB) create() (*handle, error) {
 	h, err := d.open(os.O_CREATE)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = d.fs.MkdirAll(filepath.Dir(d.path), 0o755); err == nil {
+		if err = disk.MkdirSync(d.fs, filepath.Dir(d.path), 0o755); err == nil {
 			h, err = d.open(os.O_CREATE)
 		}
 	}
