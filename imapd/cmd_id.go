@@ -9,6 +9,7 @@ import (
 
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/imapwire"
+	"gocyrus/libcyrus/syslog"
 	"gocyrus/libcyrus/version"
 )
 
@@ -144,9 +145,9 @@ func (s *session) logID(pairs []idPair) {
 	for _, p := range pairs {
 		value := "NIL"
 		if p.value != nil {
-			value = `"` + printable(*p.value) + `"`
+			value = `"` + syslog.Printable(*p.value) + `"`
 		}
-		b.WriteString(` "` + printable(p.field) + `" ` + value)
+		b.WriteString(` "` + syslog.Printable(p.field) + `" ` + value)
 	}
 	s.log.Info(b.String())
 }

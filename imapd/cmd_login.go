@@ -34,11 +34,11 @@ func (s *session) login(r *imapwire.Reader) (string, error) {
 	name, plus := s.sasl.CutPlus(name)
 	id, ok := s.auth.Canonical(s.ctx, name, s.peer.Local)
 	if !ok {
-		s.notice("badlogin: " + s.peer.Client + " plaintext (" + printable(name) + ") invalid user")
+		s.notice("badlogin: " + s.peer.Client + " plaintext (" + syslog.Printable(name) + ") invalid user")
 		return "", refusal("Invalid user")
 	}
 	if !s.sasl.Allowed(&s.peer) || id != auth.Anonymous && !s.sasl.PlaintextAllowed(&s.peer) {
-		s.notice("plaintext login refused from " + s.peer.Client + ": " + printable(id))
+		s.notice("plaintext login refused from " + s.peer.Client + ": " + syslog.Printable(id))
 		return "", errNoLayer
 	}
 	r.Command = "LOGIN" // so Cyrus calls it here
@@ -61,7 +61,7 @@ func (s *session) anonymous(password string) (string, error) {
 		s.notice("badlogin: " + s.peer.Client + " anonymous login refused")
 		return "", refusal("Anonymous login is not permitted")
 	}
-	s.notice("login: " + s.peer.Client + " anonymous " + printable(password[:min(len(password), 500)]))
+	s.notice("login: " + s.peer.Client + " anonymous " + syslog.Printable(password[:min(len(password), 500)]))
 	if err := s.enter(s.auth.User(s.ctx, auth.Anonymous), "anonymous"); err != nil {
 		return "", err
 	}
@@ -150,13 +150,3 @@ func (s *session) room(user string) error {
 
 // notice logs a line that other programs read.
 func (s *session) notice(text string) { s.log.Log(s.ctx, syslog.LevelNotice, text) }
-
-// printable is text from a client for a log line.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, s)
-}

@@ -160,9 +160,5 @@ func (s *server) Close() error {
 
 // denied reports whether user_deny.db keeps a user out.
 func (s *server) denied(ctx context.Context, user string) bool {
-	_, denied, err := s.site.UserDeny.Denied(ctx, user, s.env.Service)
-	if err != nil {
-		s.log.Error("user_deny.db cannot be read", "user", user, "err", err)
-	}
-	return denied
+	return s.site.Denied(ctx, user, s.env.Service)
 }

@@ -83,11 +83,7 @@ var errDisabled = errors.New("user_deny.db")
 
 // denied reports whether user_deny.db keeps a user's mail out.
 func (s *session) denied(ctx context.Context, user string) bool {
-	_, denied, err := s.site.UserDeny.Denied(ctx, user, s.env.Service)
-	if err != nil {
-		s.log.Error("user_deny.db cannot be read", "user", user, "error", err)
-	}
-	return denied
+	return s.site.Denied(ctx, user, s.env.Service)
 }
 
 // resolve turns an address into a name, whether or not there is such a

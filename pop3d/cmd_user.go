@@ -6,6 +6,7 @@ import (
 	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 	"gocyrus/libcyrus/sasl"
+	"gocyrus/libcyrus/syslog"
 )
 
 // user takes the name of a log-in (RFC 1939 section 7). Whether there is such
@@ -20,7 +21,7 @@ func (s *session) user(name string) error {
 	user, subfolder := s.splitUser(name)
 	id, ok := s.auth.Canonical(s.ctx, user, s.peer.Local)
 	if !ok || !s.validUser(id) {
-		s.notice("badlogin: %s plaintext (%s) invalid user", s.peer.Client, printable(name))
+		s.notice("badlogin: %s plaintext (%s) invalid user", s.peer.Client, syslog.Printable(name))
 		return refusal("[AUTH] Invalid user")
 	}
 	s.userID, s.subfolder = id, subfolder
@@ -67,16 +68,6 @@ func (s *session) anonymous(password string) error {
 		s.notice("badlogin: %s anonymous login refused", s.peer.Client)
 		return errBadLogin
 	}
-	s.log.Info("anonymous login", "client", s.peer.Client, "password", printable(password[:min(len(password), 500)]))
+	s.log.Info("anonymous login", "client", s.peer.Client, "password", syslog.Printable(password[:min(len(password), 500)]))
 	return s.enter(s.auth.User(s.ctx, auth.Anonymous), sasl.Plaintext)
-}
-
-// printable is text from a client for a log line.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, s)
 }

@@ -70,11 +70,7 @@ func newServer(c *config.Config, log *slog.Logger, st *site.Site) *server {
 
 // denied reports whether user_deny.db keeps a user out.
 func (s *server) denied(ctx context.Context, user string) bool {
-	_, denied, err := s.site.UserDeny.Denied(ctx, user, s.service)
-	if err != nil {
-		s.log.Error("user_deny.db cannot be read", "user", user, "err", err)
-	}
-	return denied
+	return s.site.Denied(ctx, user, s.service)
 }
 
 // Serve talks to one client.

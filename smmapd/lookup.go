@@ -154,16 +154,6 @@ func (s *server) resolve(address string) (mboxname.Name, error) {
 // audit writes a line to the audit log.
 func (s *server) audit(what, address, host string) {
 	if config.Auditlog.In(s.conf) {
-		s.log.Log(context.Background(), syslog.LevelNotice, "auditlog: "+what+" userid=<"+printable(address)+"> client=<"+host+">")
+		s.log.Log(context.Background(), syslog.LevelNotice, "auditlog: "+what+" userid=<"+syslog.Printable(address)+"> client=<"+host+">")
 	}
-}
-
-// printable is text from a client for a line of the log.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, s)
 }

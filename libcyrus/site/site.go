@@ -360,6 +360,16 @@ func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
 	}
 }
 
+// Denied reports whether user_deny.db keeps a user from a service (the name of
+// its line in cyrus.conf). A database that cannot be read keeps out nobody.
+func (s *Site) Denied(ctx context.Context, user, service string) bool {
+	_, denied, err := s.UserDeny.Denied(ctx, user, service)
+	if err != nil {
+		s.Log.Error("user_deny.db cannot be read", "user", user, "err", err)
+	}
+	return denied
+}
+
 // endSessions ends sessions on the whole site. Failures are for the log: what
 // they were at is gone, and each finds that out with its next command.
 func (s *Site) endSessions(which proc.Which) {

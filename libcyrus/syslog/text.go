@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -90,4 +91,15 @@ func appendValue(b []byte, v slog.Value) []byte {
 		return append(b, `""`...)
 	}
 	return appendText(b, s)
+}
+
+// Printable is text from a client for a part of a line that other programs
+// read: control characters are question marks in it, as in Cyrus (beautify_string).
+func Printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return '?'
+		}
+		return c
+	}, s)
 }
