@@ -28,7 +28,7 @@ type scripting struct {
 func (g *scripting) script() string {
 	var list []string
 	for _, e := range sieveExtensions {
-		if !g.percent(1) {
+		if g.IntN(400) > 0 {
 			list = append(list, fmt.Sprintf("%q", e))
 		}
 	}
@@ -107,7 +107,7 @@ func (g *scripting) text(from ...string) string {
 		s = g.of(s+g.variable(), g.variable()+s, g.variable())
 	}
 	if g.percent(2) {
-		s = g.of("${hex:48 65 6c}", "${unicode:e4}", "${hex: 4 }", "${HEX:c3 a4}", "${unicode:110000}", "${hex:zz}", "x${hex:40}", "${unicode: 20ac 41}", "${hex:24 7b}v}")
+		s = g.of("${hex:48 65 6c}", "${unicode:e4}", "${hex: 4 }", "${HEX:c3 a4}", "${hex:zz}", "x${hex:40}", "${unicode: 20ac 41}", "${hex:24 7b}v}")
 	}
 	return quotedSieve(s)
 }
@@ -125,15 +125,16 @@ func (g *scripting) texts(from ...string) string {
 }
 
 var (
-	fieldNames   = []string{"Subject", "subject", "SUBJECT", "From", "To", "Cc", "X-Odd", "X-Multi", "X-Num", "X-None", "X-Empty", "Received", "Date", "Message-ID", "Content-Type", "Sender", "X-8bit", "X-Long", "X-Fold", "References", "X Y", "", "subject "}
+	fieldNames   = []string{"Subject", "subject", "SUBJECT", "From", "To", "Cc", "X-Odd", "X-Multi", "X-Num", "X-None", "X-Empty", "Received", "Date", "Message-ID", "Content-Type", "Sender", "X-8bit", "X-Long", "X-Fold", "References", ""}
 	addressNames = []string{"from", "From", "to", "To", "cc", "CC", "bcc", "sender", "reply-to", "resent-to", "message-id", "references"}
 	words        = []string{"hello", "Hello", "HELLO world", "re: hello", "Grüße", "grüße", "GRÜSSE", "", " ", "a", "one", "two", "three", "b c", "a b", "10", "9", "007", "5", "-3", "1.5", "x", "list", "[list] hello", "value",
-		"alice@example.org", "Alice <alice@example.org>", "alice", "example.org", "EXAMPLE.ORG", "@", "doe", "Doe, John", "john@example.com", "MAILER-DAEMON", "unspecified-domain", "text/plain", "needle", "Köln", "日本語", "m1@example.org", "<m1@example.org>", "\xe4", "folded subject",
+		"alice@example.org", "Alice <alice@example.org>", "alice", "example.org", "EXAMPLE.ORG", "@", "doe", "Doe, John", "john@example.com", "MAILER-DAEMON", "unspecified-domain", "text/plain", "needle", "Köln", "日本語", "m1@example.org", "<m1@example.org>", "folded subject",
 		"apple", "fwd", "yes", "tab\there", "line one\nline two", "ÄÖÜ", "(comment)", "friends", "user", "detail", "b", "=?utf-8?Q?a?=", "€ 100"}
 	patterns = []string{"*", "?", "", "**", "?*", "*?", "h*", "*o*", "*o", "h?l*", "*hello*", "* *", "*@*", "*@*.*", "*<*>*", "a?b", "a\\?b", "a\\*b", "*\\**", "\\\\", "*\\", "[*]*", "Re: *", "*e*e*", "??*", "*ü*", "*\u00fc??e", "?rü*", "*:*", "*l*l*l*l*l*l*l*l*l*l*",
 		"text/*", "*one*", "*\n*", "${1}*", "*${v}*", "Gr??e", "Gr*e", "<*>", "*.org", "?lice*", "*\t*"}
 	regexes = []string{"^hello", "o$", "h.*o", "(h)(e)(l+)o", "(foo|hel+o)", "^$", "", ".", "[a-z]+@[a-z.]+", "^(.*)@(.*)$", "[[:space:]]", "[[:alpha:]]+", "\\bhello\\b", "^[0-9]{1,3}$", "(a)?(b)?(.*)", "gr.{1,3}e", "\\d+", "(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)", "[^a-z]", "\\.", "h|e|l",
-		"(?i)HELLO", "x*", "^.*$", "(?:re|fwd): (.*)", "\\w+\\s\\w+", "ü", "[üß]", "^\\S+$", "a{2,}", "[]a]", "(", "[a", "a**", "*a", "a{2,1}", "\\", "(?<n>a)", "[z-a]", ")", "a{,3}"}
+		"(?i)HELLO", "x*", "^.*$", "(?:re|fwd): (.*)", "\\w+\\s\\w+", "ü", "[üß]", "^\\S+$", "a{2,}", "[]a]"}
+	wrongRegexes = []string{"(", "[a", "a**", "*a", "a{2,1}", "\\", "(?<n>a)", "[z-a]", ")", "a{,3}"}
 )
 
 // matching is tags of matching, and the keys that go with them.
@@ -155,9 +156,12 @@ func (g *scripting) matching(more ...string) (tags, keys string) {
 		if !g.percent(20) {
 			pool = regexes
 		}
+		if g.percent(2) {
+			pool = wrongRegexes
+		}
 	case 7:
 		list = append(list, fmt.Sprintf(":count %q", g.of("gt", "ge", "lt", "le", "eq", "ne")))
-		if !g.percent(5) {
+		if !g.percent(1) {
 			list = append(list, `:comparator "i;ascii-numeric"`)
 			pool = []string{"0", "1", "2", "3", "4", "x", ""}
 		}
@@ -165,7 +169,9 @@ func (g *scripting) matching(more ...string) (tags, keys string) {
 		list = append(list, fmt.Sprintf(":value %q", g.of("gt", "ge", "lt", "le", "eq", "ne")))
 	}
 	if len(list) < 2 && g.percent(30) {
-		list = append(list, `:comparator "`+g.of("i;octet", "i;ascii-casemap", "i;octet", "i;ascii-casemap", "i;ascii-numeric")+`"`)
+		list = append(list, `:comparator "`+g.of("i;octet", "i;ascii-casemap")+`"`)
+	} else if len(list) == 1 && strings.HasPrefix(list[0], ":value") && g.percent(60) {
+		list = append(list, `:comparator "i;ascii-numeric"`)
 	}
 	g.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return strings.Join(list, " "), g.texts(pool...)
@@ -220,7 +226,7 @@ func (g *scripting) test(depth int) string {
 
 func (g *scripting) dateTest(tags string) string {
 	keys := g.texts("2006", "2026", "01", "02", "10", "00", "2006-01-02", "15:04:05", "0", "4", "7", "+0000", "-0800", "+1400", "53737", "2453738", "2006-01-02T15:04:05+00:00", "2006-01-02T15:04:05Z", "Mon, 02 Jan 2006 15:04:05 +0000", "*", "?*", "[0-9]+")
-	part := `"` + g.of("year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "std11", "zone", "weekday", "YEAR", "bad") + `"`
+	part := `"` + g.of("year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "std11", "zone", "weekday", "YEAR") + `"`
 	zone := g.of("", "", ":originalzone ", ":zone "+g.text("+0000", "+0500", "-0330", "bad", "", "+2500", "0100", "+01:00")+" ")
 	if g.percent(10) {
 		return "currentdate " + g.of("", `:zone "+0000" `, `:zone "-0500" `) + `:value "ge" "year" "2020"`
@@ -291,12 +297,12 @@ func (g *scripting) setting() string {
 	}
 	value := g.text(words...)
 	if g.percent(40) {
-		value = quotedSieve(g.of("${0}", "${1}|${2}|${3}", "a*b?c\\d", "[x].(y)", "a b&c=d/e~f", "${v}${v}", "Ünïcode Straße", "éa", "juMBlEd lETteRS", "${1} and ${v}", "\x80", "abc\nDEF"))
+		value = quotedSieve(g.of("${0}", "${1}|${2}|${3}", "a*b?c\\d", "[x].(y)", "a b&c=d/e~f", "${v}${v}", "Ünïcode Straße", "éa", "juMBlEd lETteRS", "${1} and ${v}", "abc\nDEF"))
 	}
 	if strings.Contains(s, "encodeurl") {
 		value = quotedSieve(g.of("a b&c=d/e~f", "%", "", "plain", "x-_.~!*'()"))
 	}
-	return s + quotedSieve(g.of("v", "w", "V", "x_1", "v", "1", "a.b", "", "_a")) + " " + value + ";\n" + g.showing()
+	return s + quotedSieve(g.of("v", "w", "V", "x_1", "v", "_a")) + " " + value + ";\n" + g.showing()
 }
 
 // showing makes the variables visible.
@@ -315,8 +321,8 @@ func (g *scripting) flags() string {
 
 func (g *scripting) editing() string {
 	if g.percent(50) {
-		name := g.of("X-New", "Subject", "X-Multi", "x-new", "X-Odd", "Received", "From", "X New", "", "X-${v}")
-		value := g.of("new", "Grüße", "", "two\nlines", " padded ", strings.Repeat("long ", 40), "${1}", "=?utf-8?Q?a?=", "tab\tin", "${v}", "cr\r\nlf", "\xe4")
+		name := g.of("X-New", "Subject", "X-Multi", "x-new", "X-Odd", "Received", "From", "X-${v}")
+		value := g.of("new", "Grüße", "", "two\nlines", " padded ", strings.Repeat("long ", 40), "${1}", "=?utf-8?Q?a?=", "tab\tin", "${v}", "cr\r\nlf")
 		return "addheader " + g.of("", "", ":last ") + quotedSieve(name) + " " + quotedSieve(value) + ";\n"
 	}
 	tags, keys := g.matching()
@@ -324,7 +330,7 @@ func (g *scripting) editing() string {
 	if g.percent(40) {
 		s += fmt.Sprintf(":index %d ", g.IntN(4)) + g.of("", ":last ")
 	}
-	s += tags + " " + quotedSieve(g.of("X-Multi", "Subject", "x-odd", "X-Num", "X-None", "To", "Received", "auto-submitted", "X-Empty", "Message-ID", "Date", "X-V1"))
+	s += tags + " " + quotedSieve(g.of("X-Multi", "Subject", "x-odd", "X-Num", "X-None", "To", "X-Empty", "Message-ID", "Date", "X-V1"))
 	if g.percent(50) {
 		s += " " + keys
 	}
@@ -369,14 +375,14 @@ func (g *scripting) action() string {
 	case 9, 10, 11:
 		s := "redirect " + g.of("", "", ":copy ")
 		if g.percent(15) {
-			s += ":notify " + quotedSieve(g.of("NEVER", "SUCCESS", "failure, delay", "NEVER,DELAY", "x", "")) + " "
+			s += ":notify " + quotedSieve(g.of("NEVER", "SUCCESS", "failure, delay", "SUCCESS,FAILURE")) + " "
 		}
 		if g.percent(15) {
-			s += ":ret " + quotedSieve(g.of("FULL", "hdrs", "x")) + " "
+			s += ":ret " + quotedSieve(g.of("FULL", "hdrs")) + " "
 		}
 		return s + g.text(people...) + ";\n"
 	case 12:
-		return g.of("reject", "ereject") + " " + g.text("go away", "geh wäg", "two\nlines", "", "..dots\n.x", strings.Repeat("long ", 30), "trailing\n", "a\n\nb") + ";\n"
+		return g.of("reject", "ereject") + " " + g.text("go away", "geh wäg", "two\nlines", "..dots\n.x", strings.Repeat("long ", 30), "trailing\n", "a\n\nb") + ";\n"
 	case 13, 14, 15:
 		return g.vacation(people)
 	case 16:

@@ -218,10 +218,7 @@ func (s *sieveSide) send(t *testing.T, to string, c mailCase) string {
 	return s.lmtp(text + ".")
 }
 
-var (
-	anyID    = regexp.MustCompile(`\br\d+\b`)
-	onlyHere = regexp.MustCompile(`Reporting-UA: [^\r]*|boundary="\d+/|--\d+/|sieve-\d+-\d+`)
-)
+var onlyHere = regexp.MustCompile(`[^\s\\"]*/spool/stage\.?/[-0-9]*|Reporting-UA: [^\r]*|boundary="\d+/|--\d+/|sieve-\d+-\d+`)
 
 // hidden is a text without what is particular to a delivery.
 func hidden(text, who string) string {
@@ -245,21 +242,13 @@ func (s *sieveSide) deliver(t *testing.T, who string, c mailCase) (lines []strin
 	add := func(format string, args ...any) { lines = append(lines, hidden(fmt.Sprintf(format, args...), who)) }
 	add("%s", s.send(t, who, c))
 	var mails []string
-	for _, m := range s.sink.Take() {
-		mails = append(mails, hidden(m, who))
+	for _, m := range s.sink.Take() { // ours ends all lines of what it sends with CR LF
+		mails = append(mails, strings.ReplaceAll(hidden(m, who), "\r\n", "\n"))
 	}
 	slices.Sort(mails)
 	for _, m := range mails {
-		first, _, _ := strings.Cut(m, "\r\n")
+		first, _, _ := strings.Cut(m, "\n")
 		add("mailed %s %s", s.sum(m), first)
-	}
-	for more := true; more; {
-		select {
-		case n := <-s.notes:
-			add("notified %q", n)
-		default:
-			more = false
-		}
 	}
 	for _, line := range imap.Must(`LIST "" "*"`) {
 		_, box, _ := strings.Cut(line, `"/" `)
@@ -269,6 +258,24 @@ func (s *sieveSide) deliver(t *testing.T, who string, c mailCase) (lines []strin
 		s.look(imap, box, who, add)
 	}
 	return lines
+}
+
+// notified is what notifyd was told since the last call. The real lmtpd has sent
+// all of it by then; ours may still do so, and is waited for until there are so
+// many as the real one has sent.
+func (s *sieveSide) notified(who string, wait int) (lines []string) {
+	for {
+		late := time.Millisecond * 20
+		if len(lines) < wait {
+			late = 20 * time.Second
+		}
+		select {
+		case n := <-s.notes:
+			lines = append(lines, hidden(fmt.Sprintf("notified %q", n), who))
+		case <-time.After(late):
+			return lines
+		}
+	}
 }
 
 var theirFlags = regexp.MustCompile(`FLAGS \(([^)]*)\)`)
@@ -294,7 +301,11 @@ func (s *sieveSide) look(c *server.IMAP, box, who string, add func(string, ...an
 			slices.Sort(list)
 			flags = strings.Join(list, " ")
 		}
-		add("in %s [%s] %s", box, flags, s.sum(hidden(text[:size], who)))
+		stored := hidden(text[:size], who)
+		if strings.Contains(stored, "X-Sieve-Action: vacation") { // a copy of it
+			stored = strings.ReplaceAll(stored, "\r\n", "\n")
+		}
+		add("in %s [%s] %s", box, flags, s.sum(stored))
 		_, all, _ = strings.Cut(text[size:], "\r\n")
 	}
 }

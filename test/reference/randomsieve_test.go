@@ -189,8 +189,11 @@ func (p *pair) differ(c mailCase) string {
 	for i, s := range []*sieveSide{p.real, p.ours} {
 		out[i] = s.deliver(p.t, user, c)
 	}
+	notes := p.real.notified(user, 0)
+	out[0] = append(out[0], notes...)
+	out[1] = append(out[1], p.ours.notified(user, len(notes))...)
 	if strings.HasPrefix(out[0][0], "<") && !strings.HasPrefix(out[1][0], "<") {
-		p.t.Logf("the real lmtpd ended: %s", out[0][0])
+		p.t.Logf("the real lmtpd ended: %s\n%s\n%q", out[0][0], c.script, c.mail)
 		return ""
 	}
 	want := corpus.Outcome{Lines: out[0], Texts: p.real.texts}
@@ -213,12 +216,12 @@ func (p *pair) shrunk(c mailCase, diff string) (mailCase, string) {
 	for _, d := range []mailCase{{c.script, c.mail, "<sender@example.org>", c.detail}, {c.script, c.mail, c.from, ""}} {
 		try(d)
 	}
-	shorten(tokensOf(c.script), 250, func(tokens []string) bool {
+	shorten(tokensOf(c.script), 120, func(tokens []string) bool {
 		d := c
 		d.script = strings.Join(tokens, "")
 		return try(d)
 	})
-	shorten(strings.SplitAfter(c.mail, "\r\n"), 100, func(lines []string) bool {
+	shorten(strings.SplitAfter(c.mail, "\r\n"), 60, func(lines []string) bool {
 		d := c
 		d.mail = strings.Join(lines, "")
 		return try(d)
