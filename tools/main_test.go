@@ -156,7 +156,16 @@ func TestManualPages(t *testing.T) {
 	for _, c := range commands {
 		pages = append(pages, "cyrus-"+c.name+".8")
 	}
-	for _, p := range []string{"master", "imapd", "pop3d", "lmtpd", "notifyd", "smmapd", "deliver", "cyrusdbd"} {
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, programs, _ := strings.Cut(string(makefile), "\nDAEMONS   = ")
+	programs, _, ok := strings.Cut(programs, "\n")
+	if !ok {
+		t.Fatal("no list of programs in Makefile")
+	}
+	for _, p := range strings.Fields(programs) {
 		pages = append(pages, "cyrus-"+p+".8")
 	}
 	for _, name := range pages {

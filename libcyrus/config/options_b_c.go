@@ -23,8 +23,8 @@ var BackupDbPath = newString(Row{Name: "backup_db_path", Since: "3.0.0", Group: 
 var BackupKeepPrevious = newSwitch(Row{Name: "backup_keep_previous", Default: "no", Since: "3.0.0", Group: "backup"})
 
 var BoundaryLimit = newInt(Row{Name: "boundary_limit", Default: "1000", Since: "2.5.0", Group: "mailbox",
-	Doc: `Most parts and levels that the structure of one message may have; what lies
-deeper is treated as text.`,
+	Doc: `Most levels of multiparts that the structure of a message may have; what lies
+deeper is treated as text. Zero: no limit.`,
 })
 
 var CaldavAcceptInvalidRrules = newSwitch(Row{Name: "caldav_accept_invalid_rrules", Default: "no", Since: "3.6.0", Group: "dav"})
