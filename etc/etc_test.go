@@ -4,12 +4,15 @@ package etc
 
 import (
 	"bufio"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"gocyrus/libcyrus/auth"
 	"gocyrus/libcyrus/config"
 )
 
@@ -37,6 +40,31 @@ func TestImapdConf(t *testing.T) {
 	}
 	if a, b := classic.OverflowPrefix(""), toml.OverflowPrefix(""); !slices.Equal(a, b) {
 		t.Errorf("other keys:\n%v\n%v", a, b)
+	}
+}
+
+// TestPassword: who has got an account by "cyrus passwd" can log in.
+func TestPassword(t *testing.T) {
+	for _, name := range []string{"imapd.conf", "gocyrus.toml"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/var/lib/cyrus", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, "imap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := auth.OpenAccounts(auth.AccountsPath(c)).Set("fred", "secret"); err != nil {
+			t.Fatal(err)
+		}
+		if e := auth.New(c, slog.New(slog.DiscardHandler)).Check(t.Context(), auth.Attempt{User: "fred", Password: "secret", Service: "imap"}); e != nil {
+			t.Errorf("%s: %v", name, e)
+		}
 	}
 }
 
