@@ -109,6 +109,9 @@ func (s *session) putInPlace(uid uint32, byUID bool, e *mboxlist.Entry, m *mailb
 		o.Check = &quota.Usage{}
 	}
 	a, modseq, err := s.site.Store.Replace(s.ctx, mailbox.Replacement{Ref: s.view.Ref(), UID: uid}, e.Ref(), *m, o)
+	if errs.Is(err, errs.NoSuchMessage) {
+		return "", refusal("[EXPUNGEISSUED] " + plain(err)) // somebody else was faster
+	}
 	if err != nil {
 		return "", err
 	}

@@ -124,6 +124,10 @@ func (b *sourceBoxes) source(from *source) error {
 		if err := b.named(name); err != nil {
 			return err
 		}
+		n, err := s.internal(name)
+		if name = s.ns.ExternalOr(n); err != nil { // INBOX may be written in any case
+			continue
+		}
 		switch {
 		case strings.ContainsAny(name, "*%"): // no name has these
 		case from.kind == "subtree":

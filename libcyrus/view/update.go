@@ -276,7 +276,7 @@ func (v *View) startTell(w *imapwire.Writer, u *update) {
 // AppendPlace prints the correlators of RFC 7377 section 2.1, with a blank before
 // them: the name of the mailbox and its UIDVALIDITY.
 func (v *View) AppendPlace(b []byte, mailbox string) []byte {
-	b = imapwire.AppendAString(append(b, " MAILBOX "...), mailbox)
+	b = imapwire.AppendMailbox(append(b, " MAILBOX "...), mailbox, v.o.Client.UTF8)
 	return imapwire.AppendUint(append(b, " UIDVALIDITY "...), v.validity)
 }
 
