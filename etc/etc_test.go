@@ -96,7 +96,7 @@ func TestCyrusConf(t *testing.T) {
 	if len(w1)+len(w2) > 0 {
 		t.Errorf("warnings: %v %v", w1, w2)
 	}
-	if a, b := entries(classic), entries(toml); a != b {
+	if a, b := entries(classic), strings.ReplaceAll(entries(toml), " -C /etc/gocyrus.toml", ""); a != b {
 		t.Errorf("cyrus.conf:\n%s\ngocyrus.toml:\n%s", a, b)
 	}
 }
