@@ -240,6 +240,3 @@ const autoexpungeTime = time.Minute
 
 // uintText is n in digits.
 func uintText[T uint32 | uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }
-
-// count is "3 of 5".
-func count(n, of int) string { return strconv.Itoa(n) + " of " + strconv.Itoa(of) }
