@@ -149,15 +149,20 @@ func (s *session) tellNames(n *notifier) error {
 	return nil
 }
 
-// tellLoss tells that a name is not there any more for this user: as a name that
-// does not exist if he wants to hear of names, else as one that he has lost the
-// right to (RFC 5465 sections 5.4 and 5.9).
+// tellLoss tells that a name is not among those any more that the client has
+// asked for: one that is there still is not subscribed any more; else it does not
+// exist, if he wants to hear of names, or he has lost the right to see it (RFC
+// 5465 sections 5.4, 5.5 and 5.9).
 func (s *session) tellLoss(n *notifier, name mboxname.Name, b *notifyBox) {
-	if b.events&eventName != 0 {
+	e, err := s.site.List.Lookup(s.ctx, name)
+	switch {
+	case err == nil && s.shownTo(e):
+		if b.events&eventSubscription != 0 {
+			s.tellName(name, "")
+		}
+	case b.events&eventName != 0:
 		s.tellName(name, "")
-		return
-	}
-	if _, err := s.site.List.Lookup(s.ctx, name); err == nil && b.readable {
+	case err == nil && b.readable:
 		s.tellNameWith(name, "", []string{`\NoAccess`})
 		n.lost[name] = true
 	}
@@ -205,12 +210,18 @@ func renames(before, now map[mboxname.Name]*notifyBox) renamed {
 // tellDifference tells what has changed of one name, and goes on watching its
 // mailbox.
 func (s *session) tellDifference(n *notifier, name mboxname.Name, was, is *notifyBox, r renamed) {
+	var attributes []string
+	if is.subscribed {
+		attributes = []string{`\Subscribed`}
+	}
 	switch from, renamed := r.from[name]; {
 	case renamed && is.events&eventName != 0 && !n.own[name] && (n.moved[name.Parent()] == "" || n.moved[name.Parent()] != from.Parent()):
-		s.tellName(name, s.ns.ExternalOr(from))
+		s.tellNameWith(name, s.ns.ExternalOr(from), attributes)
 	case renamed:
-	case was == nil && (is.events&eventName != 0 && !n.own[name] || n.lost[name]), was != nil && !was.readable && is.readable:
+	case was == nil && n.lost[name], was != nil && !was.readable && is.readable:
 		s.tellName(name, "")
+	case was == nil && !n.own[name] && (is.events&eventName != 0 || is.events&eventSubscription != 0 && is.subscribed):
+		s.tellNameWith(name, "", attributes)
 	case was != nil && was.readable && !is.readable:
 		s.tellNameWith(name, "", []string{`\NoAccess`})
 	case was != nil && is.events&eventName != 0 && (r.parents[name] || was.children != is.children && !n.ownBelow(name)):
@@ -218,10 +229,6 @@ func (s *session) tellDifference(n *notifier, name mboxname.Name, was, is *notif
 	}
 	delete(n.lost, name)
 	if was != nil && was.subscribed != is.subscribed && is.events&eventSubscription != 0 && !n.own[name] {
-		var attributes []string
-		if is.subscribed {
-			attributes = []string{`\Subscribed`}
-		}
 		s.tellNameWith(name, "", attributes)
 	}
 	if was != nil && was.ref == is.ref && was.readable == is.readable {
