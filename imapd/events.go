@@ -111,6 +111,7 @@ func (s *session) tellNames(n *notifier) error {
 	if n.stamps == nil {
 		return nil
 	}
+	subscribed := n.subscribed
 	now, err := s.gather(n)
 	if err == errOverflow {
 		s.w.Line("* OK [NOTIFICATIONOVERFLOW] Too many mailboxes")
@@ -132,6 +133,7 @@ func (s *session) tellNames(n *notifier) error {
 		clear(n.lost)
 	}
 	maps.Copy(n.moved, r.from)
+	r.subscribed = subscribed
 	r.parents = n.parents(before, now, r)
 	for _, name := range sortedNames(now) {
 		s.tellDifference(n, name, before[name], now[name], r)
@@ -169,16 +171,19 @@ func (s *session) tellLoss(n *notifier, name mboxname.Name, b *notifyBox) {
 }
 
 // parents is the mailboxes of which a child has been made or deleted by others:
-// they count as changed themselves (RFC 5465 section 5.4).
+// they count as changed themselves (RFC 5465 section 5.4). One that has only been
+// subscribed, or is not any more, does not.
 func (n *notifier) parents(before, now map[mboxname.Name]*notifyBox, r renamed) map[mboxname.Name]bool {
 	p := map[mboxname.Name]bool{}
-	for name := range now {
-		if _, renamed := r.from[name]; before[name] == nil && !renamed && !n.own[name] && !n.lost[name] {
+	for name, b := range now {
+		_, renamed := r.from[name]
+		if before[name] == nil && !renamed && !n.own[name] && !n.lost[name] && (!b.subscribed || r.subscribed[name]) {
 			p[name.Parent()] = true
 		}
 	}
-	for name := range before {
-		if _, renamed := r.to[name]; now[name] == nil && !renamed && !n.own[name] {
+	for name, b := range before {
+		_, renamed := r.to[name]
+		if now[name] == nil && !renamed && !n.own[name] && (!b.subscribed || n.subscribed[name]) {
 			p[name.Parent()] = true
 		}
 	}
@@ -190,6 +195,8 @@ func (n *notifier) parents(before, now map[mboxname.Name]*notifyBox, r renamed) 
 type renamed struct {
 	to, from map[mboxname.Name]mboxname.Name
 	parents  map[mboxname.Name]bool
+	// subscribed is what was subscribed before.
+	subscribed map[mboxname.Name]bool
 }
 
 // renames finds mailboxes by their unique ids.

@@ -47,8 +47,10 @@ type notifier struct {
 
 	stamps *stamps // nil: not needed
 	boxes  map[mboxname.Name]*notifyBox
-	own    map[mboxname.Name]bool // changed by this client: not told
-	server map[string]uint64      // annotations of the server
+	// subscribed is what the user was subscribed to when boxes was made.
+	subscribed map[mboxname.Name]bool
+	own        map[mboxname.Name]bool // changed by this client: not told
+	server     map[string]uint64      // annotations of the server
 	// moved has the old names of mailboxes that have got others: those below
 	// them, which follow, are not told.
 	moved map[mboxname.Name]mboxname.Name
@@ -258,6 +260,7 @@ func (s *session) gather(n *notifier) (map[mboxname.Name]*notifyBox, error) {
 	for i, name := range names { // what is below a name comes right behind it
 		g.boxes[name].children = i+1 < len(names) && names[i+1].Below(name)
 	}
+	n.subscribed = g.subscribed
 	return g.boxes, nil
 }
 
