@@ -133,7 +133,7 @@ func (s *session) lookup(ctx context.Context, r *recipient) (*mboxlist.Entry, er
 
 // need checks the rights of whom the MTA vouches for.
 func (s *session) need(want acl.Rights, e *mboxlist.Entry) error {
-	who := mboxlist.Actor{Identity: acl.Identity{User: s.mail.authUser}, SessionID: s.conn.SessionID()}
+	who := s.sender()
 	have := s.site.Rights.Rights(e.ACL, who.Identity, who.User != "" && e.Name.Owner() == who.User)
 	switch {
 	case have.Has(want):

@@ -298,10 +298,6 @@ func withAnnotation(as []Annotation, a Annotation) []Annotation {
 	return out
 }
 
-// FlagNumber returns the number of a user flag, any case, and false if
-// the mailbox has none of this name.
-func (m *Mailbox) FlagNumber(name string) (int, bool) { return m.head.flagNumber(name) }
-
 // AddFlag returns the number of a user flag, which it makes if there is
 // none. It takes a slot below limit (ClientUserFlags; MaxUserFlags for
 // flags of mailbox_initial_flags); errs.FlagsFull if none is free. The name

@@ -647,10 +647,10 @@ func TestFlagSlots(t *testing.T) {
 	}
 	m.RemoveFlag(1)
 	m.RemoveFlag(99)
-	if _, ok := m.FlagNumber("b"); ok {
+	if _, ok := m.head.flagNumber("b"); ok {
 		t.Error("b is still there")
 	}
-	if n, ok := m.FlagNumber("C"); n != 2 || !ok {
+	if n, ok := m.head.flagNumber("C"); n != 2 || !ok {
 		t.Errorf("C: %d, %v", n, ok)
 	}
 	if n, err := m.AddFlag("d", ClientUserFlags); n != 1 || err != nil {
@@ -662,7 +662,7 @@ func TestFlagSlots(t *testing.T) {
 	m.Close()
 	m = e.open(inbox, Read)
 	defer m.Close()
-	if !slices.Equal(m.Flags(), []string{"a", "d", "c"}) || m.QuotaRoot() != "user.alice" || m.UniqueID() != inbox.UniqueID || m.HeaderType() != "e" {
+	if !slices.Equal(m.Flags(), []string{"a", "d", "c"}) || m.QuotaRoot() != "user.alice" || m.UniqueID() != inbox.UniqueID || m.head.typ != "e" {
 		t.Errorf("%q, root %s", m.Flags(), m.QuotaRoot())
 	}
 	e.check(inbox)

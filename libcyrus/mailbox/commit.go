@@ -58,9 +58,9 @@ func (m *Mailbox) Commit(ctx context.Context) error {
 	return m.finish()
 }
 
-// prepare does steps 2: what must last before the index is written, side by
-// side with the tasks of the caller. After an error nothing is left of it
-// that could be taken back.
+// prepare does step 2, after the mark of step 1 where it is needed: what must
+// last before the index is written, side by side with the tasks of the caller.
+// After an error nothing is left of it that could be taken back.
 func (m *Mailbox) prepare(ctx context.Context, tasks ...func() error) error {
 	c := &m.changes
 	m.committing = true // until it returns: a panic leaves it so

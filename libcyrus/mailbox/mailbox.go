@@ -289,12 +289,8 @@ func (m *Mailbox) ACL() string { return m.head.acl }
 // QuotaRoot is the mailbox's quota root, or "".
 func (m *Mailbox) QuotaRoot() mboxname.Name { return m.head.quotaRoot }
 
-// HeaderName is the name in cyrus.header, which may be stale, and HeaderType
-// the type letters there.
+// HeaderName is the name in cyrus.header, which may be stale.
 func (m *Mailbox) HeaderName() mboxname.Name { return m.head.name }
-
-// HeaderType is the type letters in cyrus.header ("e", "el").
-func (m *Mailbox) HeaderType() string { return m.head.typ }
 
 // UniqueID is the id in cyrus.header.
 func (m *Mailbox) UniqueID() string { return m.head.uniqueID }

@@ -67,8 +67,6 @@ func (l *List) mayDelete(ctx context.Context, who Actor, n mboxname.Name, o Dele
 		if !l.isAdmin(who, n) {
 			return nil, denied("mboxlist.Delete", n)
 		}
-	}
-	if n.IsInbox() {
 		return e, l.allowed(who, e, acl.DeleteMailbox)
 	}
 	if has, err := l.hasChildren(ctx, n); err != nil || has {
