@@ -152,7 +152,7 @@ func (s *session) changeACL(a aclArgs, change func(n mboxname.Name, id string) e
 		return "", noSuchMailbox(err)
 	}
 	id, ok := s.identifier(a.identifier)
-	if !ok {
+	if !ok && (a.rights != "" || a.identifier == "") { // what can be no identifier can still be taken out
 		return "", errs.New(errs.BadIdentifier, "imapd.setacl", a.identifier, nil)
 	}
 	return "", change(n, id)

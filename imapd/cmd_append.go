@@ -133,13 +133,13 @@ func (s *session) tryCreate(n mboxname.Name, err error) error {
 	return err
 }
 
-// mayCreate reports whether the user could make a mailbox: he has the right
-// k on the nearest one above it.
+// mayCreate reports whether the user could make a mailbox: he is an admin, or
+// has the right k on the nearest one above it.
 //
 // Source: mboxlist_create_namecheck in Cyrus imap/mboxlist.c.
 func (s *session) mayCreate(n mboxname.Name) bool {
-	if s.ns.Valid(n) != nil {
-		return false
+	if s.ns.Valid(n) != nil || s.who.Admin {
+		return s.who.Admin
 	}
 	for p := n.Parent(); p != ""; p = p.Parent() {
 		if _, err := s.site.List.Lookup(s.ctx, p); err == nil {
@@ -387,6 +387,9 @@ func parseAppend(r *imapwire.Reader) (o appendOptions, err error) {
 		}
 		if o.date, ok = message.ParseDate(text); !ok || len(text) > maxDate {
 			return o, bad
+		}
+		if o.date.Unix() <= 0 { // no date, as in Cyrus; a clock that was not set
+			o.date = time.Time{}
 		}
 		if !r.Space() {
 			return o, missingIn(r)

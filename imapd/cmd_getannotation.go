@@ -19,6 +19,9 @@ func (s *session) getAnnotation(r *imapwire.Reader) (string, error) {
 	if err == nil {
 		err = r.End()
 	}
+	if err == nil {
+		err = s.legacyCommands(mailbox)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -39,19 +42,22 @@ func (s *session) getAnnotation(r *imapwire.Reader) (string, error) {
 	return "", err
 }
 
-// legacyMailbox reads the mailbox of a command of the draft, or the error
-// that the site does without (annotation_enable_legacy_commands).
+// legacyMailbox reads the mailbox of a command of the draft.
 func (s *session) legacyMailbox(r *imapwire.Reader) (string, error) {
 	mailbox, err := argument(r)
-	switch {
-	case err != nil:
-		return "", err
-	case !r.Space():
-		return "", r.Missing()
-	case !config.AnnotationEnableLegacyCommands.In(s.conf):
-		return "", errs.New(errs.Denied, "imapd.annotation", mailbox, nil)
+	if err == nil && !r.Space() {
+		err = r.Missing()
 	}
-	return mailbox, nil
+	return mailbox, err
+}
+
+// legacyCommands refuses the commands of the draft where the site does without
+// (annotation_enable_legacy_commands). As in Cyrus syntax errors come first.
+func (s *session) legacyCommands(mailbox string) error {
+	if !config.AnnotationEnableLegacyCommands.In(s.conf) {
+		return errs.New(errs.Denied, "imapd.annotation", mailbox, nil)
+	}
+	return nil
 }
 
 // annotationsOf sends an ANNOTATION response for each entry.

@@ -245,6 +245,9 @@ func (s *session) xlist(a listArgs) (string, error) {
 func (s *session) list(a listArgs) (string, error) {
 	start := time.Now()
 	if len(a.patterns) == 1 && a.patterns[0] == "" && !a.lsub {
+		if a.extended { // it is a name like others then (RFC 5258 section 3)
+			return completed(start, 0), nil
+		}
 		s.w.Line("* ", a.name(), ` (\Noselect) "`, string(s.ns.Separator()), `" ""`)
 		return completed(start, 0), nil
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
 	"gocyrus/libcyrus/imapwire"
@@ -42,7 +44,7 @@ func (s *session) rename(a renameArgs) (string, error) {
 	if a.partition != "" && !s.who.Admin {
 		return "", errs.New(errs.Denied, "imapd.rename", a.from, nil)
 	}
-	if from == to && a.partition == "" && s.who.Admin {
+	if from == to && a.partition == "" && (s.who.Admin || strings.EqualFold(a.from, "INBOX")) {
 		if _, err := s.site.List.Need(s.ctx, s.who, from, acl.Lookup); errs.Is(err, errs.NotFound) {
 			return "", err
 		}

@@ -13,6 +13,9 @@ func (s *session) setAnnotation(r *imapwire.Reader) (string, error) {
 	if err == nil {
 		err = r.End()
 	}
+	if err == nil {
+		err = s.legacyCommands(mailbox)
+	}
 	if err != nil {
 		return "", err
 	}

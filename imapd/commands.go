@@ -27,6 +27,8 @@ type command struct {
 	// check: the client is told afterwards what has changed in the selected
 	// mailbox.
 	check bool
+	// changes: it changes the store.
+	changes bool
 	// rev1: it is gone once the client has enabled IMAP4rev2 (RFC 9051 appendix E).
 	rev1 bool
 	// numbers: it names messages by sequence numbers.
@@ -42,7 +44,7 @@ var commands = map[string]command{
 	"capability":   cmd(anyState, parseNothing, (*session).capability),
 	"noop":         cmd(anyState, parseNothing, (*session).noop),
 	"logout":       cmd(anyState, parseNothing, (*session).logout),
-	"id":           {states: anyState, run: (*session).idOnce},
+	"id":           {states: anyState, run: (*session).idOnce, check: true},
 	"starttls":     {states: anyState, run: (*session).startTLS},
 	"authenticate": {states: anyState, run: (*session).authenticate},
 	"login":        {states: anyState, run: (*session).login},
@@ -55,11 +57,11 @@ var commands = map[string]command{
 
 	"select":      cmd(loggedIn, parseSelect, (*session).selectMailbox),
 	"examine":     cmd(loggedIn, parseSelect, (*session).examine),
-	"create":      checked(cmd(loggedIn, parseCreate, (*session).create)),
-	"delete":      checked(cmd(loggedIn, parseMailbox, (*session).delete)),
-	"rename":      checked(cmd(loggedIn, parseRename, (*session).rename)),
-	"subscribe":   checked(cmd(loggedIn, parseSubscribe, (*session).subscribe)),
-	"unsubscribe": checked(cmd(loggedIn, parseSubscribe, (*session).unsubscribe)),
+	"create":      changing(checked(cmd(loggedIn, parseCreate, (*session).create))),
+	"delete":      changing(checked(cmd(loggedIn, parseMailbox, (*session).delete))),
+	"rename":      changing(checked(cmd(loggedIn, parseRename, (*session).rename))),
+	"subscribe":   changing(checked(cmd(loggedIn, parseSubscribe, (*session).subscribe))),
+	"unsubscribe": changing(checked(cmd(loggedIn, parseSubscribe, (*session).unsubscribe))),
 	"list":        checked(cmd(loggedIn, parseList, (*session).list)),
 	"lsub":        old(checked(cmd(loggedIn, parseLsub, (*session).lsub))),
 	"status":      checked(cmd(loggedIn, parseStatus, (*session).status)),
@@ -67,32 +69,32 @@ var commands = map[string]command{
 	"rlsub":       old(checked(cmd(loggedIn, parseLsub, (*session).lsub))),
 	"xlist":       old(checked(cmd(loggedIn, parseList, (*session).xlist))),
 	"scan":        checked(cmd(loggedIn, parseScan, (*session).scan)),
-	"append":      {states: loggedIn, run: (*session).append},
+	"append":      {states: loggedIn, run: (*session).append, changes: true},
 	"idle":        cmd(loggedIn, parseNothing, (*session).idle),
 
 	"getacl":     checked(cmd(loggedIn, parseMailbox, (*session).getACL)),
 	"myrights":   checked(cmd(loggedIn, parseMailbox, (*session).myRights)),
 	"listrights": checked(cmd(loggedIn, parseListRights, (*session).listRights)),
-	"setacl":     checked(cmd(loggedIn, parseSetACL, (*session).setACL)),
-	"deleteacl":  checked(cmd(loggedIn, parseListRights, (*session).deleteACL)),
+	"setacl":     changing(checked(cmd(loggedIn, parseSetACL, (*session).setACL))),
+	"deleteacl":  changing(checked(cmd(loggedIn, parseListRights, (*session).deleteACL))),
 
 	"getquota":     checked(cmd(loggedIn, parseMailbox, (*session).getQuota)),
 	"getquotaroot": checked(cmd(loggedIn, parseMailbox, (*session).getQuotaRoot)),
-	"setquota":     {states: loggedIn, run: (*session).setQuota, check: true},
+	"setquota":     {states: loggedIn, run: (*session).setQuota, check: true, changes: true},
 
 	"getmetadata":   checked(cmd(loggedIn, parseGetMetadata, (*session).getMetadata)),
-	"setmetadata":   checked(cmd(loggedIn, parseSetMetadata, (*session).setMetadata)),
+	"setmetadata":   changing(checked(cmd(loggedIn, parseSetMetadata, (*session).setMetadata))),
 	"getannotation": {states: loggedIn, run: (*session).getAnnotation, check: true},
-	"setannotation": {states: loggedIn, run: (*session).setAnnotation, check: true},
+	"setannotation": {states: loggedIn, run: (*session).setAnnotation, check: true, changes: true},
 
-	"localcreate": checked(cmd(loggedIn, parseLocalCreate, (*session).create)),
-	"localdelete": checked(cmd(loggedIn, parseMailbox, (*session).localDelete)),
-	"xfer":        cmd(loggedIn, parseXfer, (*session).xfer),
-	"localappend": {states: loggedIn, run: (*session).localAppend},
+	"localcreate": changing(checked(cmd(loggedIn, parseLocalCreate, (*session).create))),
+	"localdelete": changing(checked(cmd(loggedIn, parseMailbox, (*session).localDelete))),
+	"xfer":        changing(cmd(loggedIn, parseXfer, (*session).xfer)),
+	"localappend": {states: loggedIn, run: (*session).localAppend, changes: true},
 	"mupdatepush": cmd(loggedIn, parseMailbox, (*session).mupdatePush),
-	"reconstruct": cmd(loggedIn, parseReconstruct, (*session).reconstruct),
+	"reconstruct": changing(cmd(loggedIn, parseReconstruct, (*session).reconstruct)),
 	"dump":        cmd(loggedIn, parseDump, (*session).dump),
-	"undump":      {states: loggedIn, run: (*session).undump},
+	"undump":      {states: loggedIn, run: (*session).undump, changes: true},
 	"xmeid":       cmd(loggedIn, parseMailbox, (*session).xmeid),
 
 	"genurlauth": cmd(loggedIn, parseGenURLAuth, (*session).genURLAuth),
@@ -105,31 +107,23 @@ var commands = map[string]command{
 	"check":    old(cmd(selected, parseNothing, (*session).check)),
 	"close":    cmd(selected, parseNothing, (*session).closeMailbox),
 	"unselect": cmd(selected, parseNothing, (*session).unselect),
-	"expunge":  cmd(selected, parseNothing, (*session).expunge),
+	"expunge":  changing(cmd(selected, parseNothing, (*session).expunge)),
 	"search":   byNumber(cmd(selected, parseSearch, (*session).search)),
 	"sort":     byNumber(cmd(selected, parseSort, (*session).sort)),
 	"thread":   byNumber(cmd(selected, parseThread, (*session).thread)),
 	"fetch":    byNumber(cmd(selected, parseFetch, (*session).fetch)),
-	"store":    byNumber(cmd(selected, parseStore, (*session).store)),
-	"copy":     byNumber(cmd(selected, parseCopy, (*session).copy)),
-	"move":     byNumber(cmd(selected, parseCopy, (*session).move)),
-	"xmove":    byNumber(cmd(selected, parseCopy, (*session).move)),
-	"replace":  byNumber(command{states: selected, run: (*session).replace}).of("REPLACE"),
+	"store":    changing(byNumber(cmd(selected, parseStore, (*session).store))),
+	"copy":     changing(byNumber(cmd(selected, parseCopy, (*session).copy))),
+	"move":     changing(byNumber(cmd(selected, parseCopy, (*session).move))),
+	"xmove":    changing(byNumber(cmd(selected, parseCopy, (*session).move))),
+	"replace":  changing(byNumber(command{states: selected, run: (*session).replace}).of("REPLACE")),
 	"uid":      {states: selected, run: (*session).uid},
 }
 
-// changes is the commands, and what may follow UID, that are refused where
-// imapd.conf has "readonly".
+// errReadOnly is the answer to commands that change the store where imapd.conf
+// has "readonly".
 //
 // Source: cmdloop in Cyrus imap/imapd.c.
-var changes = map[string]bool{
-	"create": true, "delete": true, "rename": true, "subscribe": true, "unsubscribe": true,
-	"append": true, "replace": true, "localappend": true, "localcreate": true, "localdelete": true, "xfer": true,
-	"setacl": true, "deleteacl": true, "setquota": true, "setmetadata": true, "setannotation": true,
-	"expunge": true, "store": true, "copy": true, "move": true, "xmove": true, "undump": true, "reconstruct": true,
-}
-
-// errReadOnly is the answer to them.
 const errReadOnly = refusal("[NOPERM] This connection is configured for read-only access")
 
 // uidCommands is what may follow UID.
@@ -138,12 +132,12 @@ var uidCommands = map[string]command{
 	"sort":    cmd(selected, parseSort, (*session).uidSort),
 	"thread":  cmd(selected, parseThread, (*session).uidThread),
 	"fetch":   cmd(selected, parseFetch, (*session).uidFetch),
-	"store":   cmd(selected, parseStore, (*session).uidStore),
-	"copy":    cmd(selected, parseCopy, (*session).uidCopy),
-	"move":    cmd(selected, parseCopy, (*session).uidMove),
-	"xmove":   cmd(selected, parseCopy, (*session).uidMove),
-	"expunge": cmd(selected, parseSequence, (*session).uidExpunge),
-	"replace": command{states: selected, run: (*session).uidReplace}.of("REPLACE"),
+	"store":   changing(cmd(selected, parseStore, (*session).uidStore)),
+	"copy":    changing(cmd(selected, parseCopy, (*session).uidCopy)),
+	"move":    changing(cmd(selected, parseCopy, (*session).uidMove)),
+	"xmove":   changing(cmd(selected, parseCopy, (*session).uidMove)),
+	"expunge": changing(cmd(selected, parseSequence, (*session).uidExpunge)),
+	"replace": changing(command{states: selected, run: (*session).uidReplace}.of("REPLACE")),
 }
 
 // cmd joins a parser, which knows only syntax, to an action, which never
@@ -171,6 +165,12 @@ func checked(c command) command {
 // byNumber is the command as one that names messages by sequence numbers.
 func byNumber(c command) command {
 	c.numbers = true
+	return c
+}
+
+// changing is the command as one that changes the store.
+func changing(c command) command {
+	c.changes = true
 	return c
 }
 

@@ -39,26 +39,38 @@ type FlagChange struct {
 	Silent bool
 }
 
-// allowed reports whether the user has the right to every flag named.
+// permit takes those flags out of +FLAGS and -FLAGS that the user has no right
+// to, and reports whether he may do what is left (RFC 4314 section 4). Of FLAGS
+// he needs the right to every flag named.
 //
 // Source: index_store in Cyrus imap/index.c.
-func (v *View) allowed(c *FlagChange) bool {
+func (v *View) permit(c *FlagChange) bool {
 	if v.o.Examine {
 		return false
 	}
+	asked := c.Flags != 0 || len(c.Keywords) > 0
+	complete := true
 	for _, f := range systemFlags {
 		if c.Flags&f.flag != 0 && !v.rights.Has(f.right) {
-			return false
+			c.Flags &^= f.flag
+			complete = false
 		}
 	}
-	return len(c.Keywords) == 0 || v.rights.Has(acl.Write)
+	if len(c.Keywords) > 0 && !v.rights.Has(acl.Write) {
+		c.Keywords = nil
+		complete = false
+	}
+	if c.Operation == Replace || !asked {
+		return complete
+	}
+	return c.Flags != 0 || len(c.Keywords) > 0
 }
 
 // Store changes flags of messages. It returns those (by UID with uid, else
 // by sequence number) that were not, because of UnchangedSince. The client is
 // told by Report.
 func (v *View) Store(ctx context.Context, set imapwire.SeqSet, uid bool, c FlagChange) (modified imapwire.SeqSet, err error) {
-	if !v.allowed(&c) {
+	if !v.permit(&c) {
 		return nil, errs.New(errs.Denied, "view.Store", string(v.ref.Name), nil)
 	}
 	return v.change(ctx, set, uid, &c, true)

@@ -288,10 +288,10 @@ func (v *View) takeRecent(ctx context.Context, m *mailbox.Mailbox) error {
 	return nil
 }
 
-// claimOther is claim for readers whose \Seen is not in the index. Those
-// who may not keep \Seen have no \Recent of their own either.
+// claimOther is claim for readers whose \Seen is not in the index, also for
+// those who may not keep \Seen.
 func (v *View) claimOther(ctx context.Context, m *mailbox.Mailbox) error {
-	if v.o.User == "" || !v.rights.Has(acl.Seen) {
+	if v.o.User == "" {
 		return nil
 	}
 	h := m.Header()
