@@ -22,7 +22,7 @@ func (s *session) uid(r *imapwire.Reader) (string, error) {
 	if !ok {
 		return "", orWrong(r, nil, "Unrecognized UID subcommand")
 	}
-	if changes[name] && config.Readonly.In(s.conf) {
+	if c.changes && config.Readonly.In(s.conf) {
 		return "", errReadOnly
 	}
 	s.command = "Uid " + display(name)

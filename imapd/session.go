@@ -259,7 +259,7 @@ func (s *session) do(tag, name string) (string, error) {
 	switch {
 	case ok && c.numbers && s.client.UIDOnly:
 		return "", errUIDRequired
-	case ok && s.user != nil && changes[name] && config.Readonly.In(s.conf):
+	case ok && s.user != nil && c.changes && config.Readonly.In(s.conf):
 		return "", errReadOnly
 	case ok && c.states&s.state() != 0:
 		s.tag = tag

@@ -3,6 +3,8 @@ package pool
 import (
 	"log/slog"
 	"time"
+
+	"gocyrus/libcyrus/syslog"
 )
 
 // Message takes what came through the status pipe of s. A message that
@@ -37,7 +39,7 @@ func (t *Table) Message(s *Service, m Message) {
 		t.connectionMulti(s, c)
 	default:
 		if t.mayComplain(s) {
-			t.logf(LevelCrit, "service %s/%s pid %d: Software bug: unrecognized message 0x%x", s.Name, s.Family, m.PID, uint32(m.Kind))
+			t.logf(syslog.LevelCritical, "service %s/%s pid %d: Software bug: unrecognized message 0x%x", s.Name, s.Family, m.PID, uint32(m.Kind))
 		}
 	}
 	t.readyNow(s)

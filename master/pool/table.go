@@ -8,12 +8,6 @@ import (
 	"time"
 )
 
-// Levels that slog has no name for.
-const (
-	LevelNotice = slog.Level(2)
-	LevelCrit   = slog.Level(12)
-)
-
 // Table is every service and every process. Make one with New.
 type Table struct {
 	log      *slog.Logger
