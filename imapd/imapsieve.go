@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -242,7 +241,7 @@ func (s *session) stored(ctx context.Context, ev *sieveEvent) *scripts.Stored {
 	if ip, _, err := net.SplitHostPort(s.conn.RemoteAddr().String()); err == nil {
 		items["remote-ip"] = ip
 	}
-	return &scripts.Stored{Owner: o, Mailbox: ev.box, Items: items, NoEnvelope: true, Options: s.imapsieve.rules, Limits: sieve.Limits{Time: filterTime}}
+	return &scripts.Stored{Owner: o, Mailbox: ev.box, Items: items, NoEnvelope: true, EditHeaders: true, Options: s.imapsieve.rules, Limits: sieve.Limits{Time: filterTime}}
 }
 
 // address is a user's mail address.
@@ -300,18 +299,18 @@ func (s *session) redirect(ctx context.Context, run *scripts.Stored, p *scripts.
 	if a.List {
 		return errs.New(errs.NotSupported, "imapd.redirect", a.Address, nil)
 	}
-	f, size, err := run.Open(ctx, p.UID)
+	text, size, err := run.Text(ctx, p, a.Header)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer text.Close()
 	const head = "X-Sieve-Action: redirect\r\n"
 	from := s.who.User
 	if owner := run.Mailbox.Name.Owner(); owner != "" {
 		from = owner
 	}
 	err = s.imapsieve.outgoing.Send(ctx, &outgoing.Mail{From: s.address(from), To: []string{a.Address}, Auth: s.who.User, DeliverBy: a.DeliverBy,
-		Data: io.MultiReader(bytes.NewReader([]byte(head)), io.NewSectionReader(f, 0, size)), Size: size + int64(len(head))})
+		Data: io.MultiReader(strings.NewReader(head), text), Size: size + int64(len(head))})
 	if err == nil {
 		s.log.Info("sieve redirected: " + string(run.Mailbox.Name) + " to: " + a.Address)
 	}

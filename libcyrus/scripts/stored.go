@@ -7,10 +7,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/disk"
 	"gocyrus/libcyrus/errs"
+	"gocyrus/libcyrus/event"
 	"gocyrus/libcyrus/mailbox"
 	"gocyrus/libcyrus/mboxlist"
 	"gocyrus/libcyrus/mboxname"
@@ -19,7 +21,8 @@ import (
 
 // Stored runs scripts on messages that are in a mailbox already: for IMAP
 // events (RFC 6785) and to filter what was delivered before. The message
-// itself never changes: what a script does to its header is forgotten.
+// itself never changes: what a script does to its header is forgotten, or with
+// EditHeaders done to the copies.
 type Stored struct {
 	*Owner
 	Mailbox *mboxlist.Entry
@@ -27,6 +30,9 @@ type Stored struct {
 	Items map[string]string
 	// NoEnvelope is as in sieve.Env.
 	NoEnvelope bool
+	// EditHeaders gives copies, and what is redirected, the header that the
+	// script has made (RFC 6785 section 3.7).
+	EditHeaders bool
 	// Options are what ihave finds.
 	Options sieve.Options
 	// Limits bound a run; the zero value has the defaults.
@@ -54,6 +60,7 @@ type Plan struct {
 	Unfit []sieve.Kind
 
 	header []byte
+	date   time.Time // when the message was received
 }
 
 // A Copy is a mailbox that gets a copy of a message.
@@ -61,6 +68,8 @@ type Copy struct {
 	Into  sieve.Mailbox
 	Name  mboxname.Name
 	Flags []string
+	// Header is another header for the copy; nil is that of the message.
+	Header []byte
 }
 
 // Nothing reports whether the message stays as it is.
@@ -120,6 +129,9 @@ func (s *Stored) Run(ctx context.Context, script *sieve.Script, key string, uid 
 	res := script.Run(ctx, msg, key, sieve.Env{Host: storedHost{s}, Options: s.Options, Limits: s.Limits, Flags: p.Have,
 		ItemVariables: true, NoEnvelope: s.NoEnvelope, Trace: s.Trace})
 	p.fill(res, s.Mailbox.Name)
+	if !s.EditHeaders {
+		p.forgetHeaders()
+	}
 	return p, nil
 }
 
@@ -138,7 +150,7 @@ func (p *Plan) fill(res *sieve.Result, here mboxname.Name) {
 		case a.Kind == sieve.Keep, a.Kind == sieve.FileInto && a.Resolved == string(here):
 			stays, p.Flags = true, a.Mailbox.Flags
 		case a.Kind == sieve.FileInto:
-			p.Copies = append(p.Copies, Copy{Into: a.Mailbox, Name: mboxname.Name(a.Resolved), Flags: a.Mailbox.Flags})
+			p.Copies = append(p.Copies, Copy{Into: a.Mailbox, Name: mboxname.Name(a.Resolved), Flags: a.Mailbox.Flags, Header: a.Header})
 		case a.Kind == sieve.Redirect:
 			p.Redirects = append(p.Redirects, a)
 		case a.Kind != sieve.Discard:
@@ -149,6 +161,16 @@ func (p *Plan) fill(res *sieve.Result, here mboxname.Name) {
 	if p.Unfit != nil {
 		*p = Plan{UID: p.UID, Err: errors.New(p.Unfit[0].String() + " can not be used with a stored message"), Have: p.Have,
 			Flags: p.Have, Unfit: p.Unfit, header: p.header}
+	}
+}
+
+// forgetHeaders takes back what the script has done to the header.
+func (p *Plan) forgetHeaders() {
+	for i := range p.Copies {
+		p.Copies[i].Header = nil
+	}
+	for i := range p.Redirects {
+		p.Redirects[i].Header = nil
 	}
 }
 
@@ -170,7 +192,7 @@ func (s *Stored) read(ctx context.Context, uid uint32) (disk.File, *Plan, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &Plan{UID: uid, Have: s.flags(m, &r)}
+	p := &Plan{UID: uid, Have: s.flags(m, &r), date: r.InternalDate.Time()}
 	if p.header, err = header(f, int64(r.HeaderSize)); err != nil {
 		f.Close()
 		return nil, nil, err
@@ -190,6 +212,27 @@ func (s *Stored) Open(ctx context.Context, uid uint32) (disk.File, int64, error)
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
+}
+
+// Text is the text of a message with another header, nil for its own, and its
+// size in octets.
+func (s *Stored) Text(ctx context.Context, p *Plan, header []byte) (io.ReadCloser, int64, error) {
+	f, size, err := s.Open(ctx, p.UID)
+	if err != nil {
+		return nil, 0, err
+	}
+	type text struct {
+		io.Reader
+		io.Closer
+	}
+	if header == nil {
+		return text{io.NewSectionReader(f, 0, size), f}, size, nil
+	}
+	if !bytes.HasSuffix(header, []byte("\r\n\r\n")) {
+		header = append(bytes.Clone(header), "\r\n"...)
+	}
+	body := min(int64(len(p.header)), size) // of a message without one the empty line is not in the file
+	return text{io.MultiReader(bytes.NewReader(header), io.NewSectionReader(f, body, size-body)), f}, int64(len(header)) + size - body, nil
 }
 
 // maxHeader is the most octets of a header that is looked at.
@@ -268,7 +311,7 @@ func (s *Stored) Do(ctx context.Context, p *Plan, how How) error {
 	}
 	moved := false
 	for i := range p.Copies {
-		moved = gone && how.Expunge && i == len(p.Copies)-1
+		moved = gone && how.Expunge && i == len(p.Copies)-1 && p.Copies[i].Header == nil
 		if err := s.copy(ctx, p, &p.Copies[i], moved); err != nil {
 			return err
 		}
@@ -309,6 +352,9 @@ func (s *Stored) copy(ctx context.Context, p *Plan, c *Copy, move bool) error {
 	if to.UniqueID == s.Mailbox.UniqueID {
 		return errs.New(errs.Exists, "scripts.Do", string(to.Name), nil) // a race with a rename
 	}
+	if c.Header != nil {
+		return s.copyEdited(ctx, p, c, to)
+	}
 	_, pairs, err := s.Site.Store.Copy(ctx, s.Mailbox.Ref(), []uint32{p.UID}, to.Ref(),
 		mailbox.CopyOptions{SessionID: s.Who.SessionID, Move: move, Flags: mailbox.SystemMask, Keywords: true})
 	if err != nil {
@@ -318,6 +364,30 @@ func (s *Stored) copy(ctx context.Context, p *Plan, c *Copy, move bool) error {
 		return errs.New(errs.NotFound, "scripts.Do", string(s.Mailbox.Name), nil)
 	}
 	return s.setFlags(ctx, to, pairs[0].Copy, c.Flags)
+}
+
+// copyEdited puts a message with another header into a mailbox.
+func (s *Stored) copyEdited(ctx context.Context, p *Plan, c *Copy, to *mboxlist.Entry) error {
+	text, _, err := s.Text(ctx, p, c.Header)
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	staged, err := s.Site.Store.Stage(to.Partition)
+	if err != nil {
+		return err
+	}
+	defer staged.Remove()
+	if _, err := io.Copy(staged, text); err != nil {
+		return errs.New(errs.IO, "scripts.Do", string(to.Name), err)
+	}
+	msg := mailbox.AppendMessage{Staged: staged, InternalDate: p.date}
+	done, err := s.Site.Store.Append(ctx, to.Ref(), []mailbox.AppendMessage{msg},
+		mailbox.AppendOptions{SessionID: s.Who.SessionID, Event: event.MessageAppend, User: s.Who.User})
+	if err != nil {
+		return err
+	}
+	return s.setFlags(ctx, to, done[0].UID, c.Flags)
 }
 
 // setFlags gives a message the flags that the owner may set there; others

@@ -32,6 +32,7 @@ var eventScripts = map[string]string{
 	"send":    `redirect "other@example.net";`,
 	"ring":    `require ["include"]; include "ring";`,
 	"seen":    `require ["imap4flags", "environment"]; if environment :contains "imap.changedflags" "\\Seen" { addflag "read"; }`,
+	"edit":    `require ["editheader", "fileinto", "copy"]; addheader "X-Seen" "by script"; deleteheader "Subject"; fileinto "INBOX/Ring"; redirect :copy "edited@example.net"; keep;`,
 	"from":    `require "envelope"; if envelope "from" "nobody" { keep; } else { discard; }`,
 }
 
@@ -140,6 +141,18 @@ func TestIMAPSieve(t *testing.T) {
 		}
 		if mails := sink.Take(); len(mails) != 1 || !strings.Contains(mails[0], "RCPT TO:<other@example.net>") {
 			t.Errorf("mails %q", mails)
+		}
+		// Headers are edited in what is filed and sent elsewhere, not in what stays.
+		c.Append("INBOX/edit", eventMail)
+		const edited = "X-Seen: by script\r\nReturn-Path: <a@example.org>\r\nFrom: a@example.org\r\nTo: user1@example.org\r\n\r\nbody\r\n"
+		if mails := sink.Take(); len(mails) != 1 || !strings.Contains(mails[0], "SIZE=127 RCPT TO:<edited@example.net>") || strings.Contains(mails[0], "Subject") {
+			t.Errorf("edited mails %q", mails)
+		}
+		for box, want := range map[string]string{"edit": eventMail, "Ring": edited} {
+			c.Must("EXAMINE INBOX/" + box)
+			if got := strings.Join(c.Must("FETCH * BODY.PEEK[]"), ""); !strings.Contains(got, want) {
+				t.Errorf("%s has %q, want %q", box, got, want)
+			}
 		}
 		for _, line := range []string{"sieve runtime error for user1 mailbox user.user1.broken: ", "user.user1.vacate: Vacation can not be used with a stored message",
 			"sieve runtime error for user1 mailbox user.user1.thief: ", "Recursive Include",
