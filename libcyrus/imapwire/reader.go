@@ -85,7 +85,8 @@ type Reader struct {
 	taken  int64 // octets consumed since Start, without streamed literals
 	// The last token: from and to where of taken.
 	tokenStart, tokenEnd int64
-	ended                bool // the line of the command has been taken to its end
+	ended                bool  // the line of the command has been taken to its end
+	coming               int64 // octets of a literal whose head was taken, that the client sends unasked
 	err                  error
 }
 
@@ -121,7 +122,7 @@ func (r *Reader) Release() {
 
 // Start begins a new command: counting for Limits.Args starts again.
 func (r *Reader) Start(command string) {
-	r.Command, r.taken, r.ended = command, 0, false
+	r.Command, r.taken, r.ended, r.coming = command, 0, false, 0
 	r.tokenStart, r.tokenEnd = 0, 0
 }
 
@@ -193,22 +194,36 @@ func (r *Reader) EOL() bool {
 }
 
 // SkipLine takes what remains of the command: everything up to the end of
-// the line, and with it literals that the client sends without asking.
+// the line, and with it literals that the client sends without asking, also one
+// whose head was taken already.
 // Nothing remains after EOL, or after the head of a literal for which the
 // client was not given leave.
 //
 // Source: eatline in Cyrus imap/imapparse.c.
 func (r *Reader) SkipLine() {
+	if !r.skipStream(r.coming) {
+		return
+	}
 	for !r.ended && r.err == nil {
 		n, inLine := r.skipToLineEnd()
 		if !inLine {
 			r.ended = true
 			return
 		}
-		if _, err := io.CopyN(io.Discard, r.stream(), n); err != nil {
+		if !r.skipStream(n) {
 			return
 		}
 	}
+}
+
+// skipStream takes a literal that the client sends and nobody wants.
+func (r *Reader) skipStream(size int64) bool {
+	r.coming = 0
+	if size == 0 || r.err != nil {
+		return r.err == nil
+	}
+	_, err := io.CopyN(io.Discard, r.stream(), size)
+	return err == nil
 }
 
 // skipToLineEnd takes the rest of a line. If it ended with the head of a

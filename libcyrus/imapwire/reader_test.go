@@ -149,6 +149,8 @@ func TestSkipLineKnowsTheEnd(t *testing.T) {
 		{"{99}\r\nnext", func(r *Reader) { r.AString() }},
 		{"{2}\r\nab c\r\nnext", func(r *Reader) { r.AString() }},
 		{"{2+}\r\nab c\r\nnext", func(r *Reader) { r.AString() }},
+		{"{4+}\r\na\r\nb c\r\nnext", func(r *Reader) { r.LiteralHead() }},
+		{"{4+}\r\na\r\nb {3+}\r\na\r\n\r\nnext", func(r *Reader) { r.LiteralHead() }},
 	} {
 		r, _ := reader(c.in, limited)
 		c.read(r)

@@ -172,6 +172,9 @@ func (r *Reader) LiteralHead() (h LiteralInfo, err error) {
 		return h, errNotString
 	}
 	r.ended = !h.NoWait // until the client is asked for more
+	if h.NoWait {
+		r.coming = n
+	}
 	h.Size = n
 	return h, nil
 }
@@ -202,7 +205,7 @@ func (r *Reader) Literal(h LiteralInfo) (io.Reader, error) {
 			return nil, err
 		}
 	}
-	r.ended = false
+	r.ended, r.coming = false, 0
 	return io.LimitReader(r.stream(), h.Size), nil
 }
 

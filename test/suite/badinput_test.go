@@ -1,8 +1,11 @@
 package suite
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +76,21 @@ func TestBadInput(t *testing.T) {
 		if _, tagged, err := c.Do("NOOP"); err != nil || !strings.HasPrefix(tagged, "OK") {
 			t.Fatalf("NOOP after %q: %s, %v", shown, tagged, err)
 		}
+	}
+	// What is not wanted of a literal is no command.
+	stage := filepath.Join(s.Dir, "spool/stage.")
+	if err := errors.Join(os.RemoveAll(stage), os.WriteFile(stage, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	text := "Subject: x\r\n\r\nz CREATE INBOX/made\r\n"
+	if _, tagged, err := c.Do(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", len(text), text)); err != nil || !strings.HasPrefix(tagged, "NO ") {
+		t.Fatalf("APPEND that cannot be received: %s, %v", tagged, err)
+	}
+	if got := c.Must("LIST \"\" INBOX/made"); len(got) > 0 {
+		t.Errorf("a message was taken for commands: %q", got)
+	}
+	if err := os.Remove(stage); err != nil {
+		t.Fatal(err)
 	}
 	if got := c.Must("UID SEARCH ALL"); len(got) != 1 || got[0] != "* SEARCH 1\r\n" {
 		t.Errorf("the mailbox holds %q", got)
