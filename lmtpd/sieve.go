@@ -64,10 +64,13 @@ func (s *session) runScript(ctx context.Context, m *incoming, r *recipient) (ran
 		return false, true, nil
 	}
 	msg := &sieve.Message{Header: header, Size: m.staged.Size(), From: s.mail.returnPath, To: r.address, Content: m.staged}
+	if !strings.Contains(r.address, "@") {
+		msg.To = r.recipient(s.site.Names.DefaultDomain, h.NS.Separator())
+	}
 	if s.mail.authUser != "" {
 		msg.Auth = &s.mail.authUser
 	}
-	res := script.Run(ctx, msg, key, sieve.Env{Host: h, Options: s.sieveOptions()})
+	res := script.Run(ctx, msg, key, sieve.Env{Host: h, Options: scripts.Rules(s.conf)})
 	h.ran.key = duplicate.Key{ID: m.id, To: h.sieveTo(), Date: m.date}
 	h.only = m.id != "" && storesOnce(res)
 	if res.Perform(h) != nil {
@@ -90,13 +93,6 @@ func storesOnce(res *sieve.Result) bool {
 	}
 	kind := res.Actions[0].Kind
 	return len(res.Actions) == 1 && !res.ImplicitKeep() && (kind == sieve.Keep || kind == sieve.FileInto)
-}
-
-// sieveOptions is what ihave finds, and what this server cannot do.
-func (s *session) sieveOptions() sieve.Options {
-	o := sieve.OptionsFrom(s.conf)
-	o.NoSnooze, o.NoIMIP, o.NoJMAPQuery = true, true, true
-	return o
 }
 
 // sender is for whom the MTA vouches.

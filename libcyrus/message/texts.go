@@ -45,7 +45,8 @@ func EncodeHeader(text string) string {
 }
 
 // Texts returns the decoded contents of those parts whose type is one of
-// types: "text", "text/html" or "" for all, in any case. What is inside a
+// types: "text", "text/html" or "" for all, in any case; "/html" is none (RFC 5173
+// section 5.2). What is inside a
 // part that is returned is not looked at. Text is turned into UTF-8 from its
 // charset, what has none is US-ASCII; it ends before a NUL. r holds the
 // message; of each part at most limit octets are read.
@@ -82,7 +83,7 @@ func (t *textFinder) part(p *part) {
 func (t *textFinder) wanted(p *part) bool {
 	for _, want := range t.types {
 		typ, subtype, _ := strings.Cut(want, "/")
-		if (typ == "" || strings.EqualFold(typ, p.typ)) && (subtype == "" || strings.EqualFold(subtype, p.subtype)) {
+		if (want == "" || strings.EqualFold(typ, p.typ)) && (subtype == "" || strings.EqualFold(subtype, p.subtype)) {
 			return true
 		}
 	}

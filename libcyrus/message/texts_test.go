@@ -27,6 +27,7 @@ func TestTexts(t *testing.T) {
 		{[]string{"text/"}, 3, []string{"pla", "<b>", "inn"}},
 		{[]string{"application", "message"}, 1000, []string{"Subject: inner\r\n\r\ninner", "ab"}},
 		{[]string{"image"}, 1000, nil},
+		{[]string{"/", "/html"}, 1000, nil},
 	} {
 		got, err := m.Texts(bytes.NewReader(msg), c.types, c.limit)
 		if err != nil || !reflect.DeepEqual(got, c.want) {

@@ -119,6 +119,9 @@ type Result struct {
 	// no Actions, and the message is delivered as if there were no script;
 	// Notes are sent. Its text is Cyrus's.
 	Err error
+
+	stopped bool   // by stop or return, not by its end
+	keepIn  string // where an implicit keep leads
 }
 
 // ImplicitKeep reports whether nothing cancelled the implicit keep.

@@ -71,15 +71,19 @@ func upper(c byte) byte {
 	return c
 }
 
-// compareOctets orders as Cyrus's C does: octets above 127 come first, being
-// negative there.
+// compareOctets orders as Cyrus's C does: with i;octet octets above 127 come first,
+// being negative there; with i;ascii-casemap (fold) they come last.
 func compareOctets(a, b string, fold bool) int {
 	for i := range min(len(a), len(b)) {
 		x, y := a[i], b[i]
 		if fold {
 			x, y = upper(x), upper(y)
 		}
-		if x != y {
+		switch {
+		case x == y:
+		case fold:
+			return int(x) - int(y)
+		default:
 			return int(int8(x)) - int(int8(y))
 		}
 	}

@@ -28,8 +28,9 @@ type Performer interface {
 // maxReport is the length at which the report of actions is cut.
 const maxReport = 4096
 
-// Perform does what r wants, in Cyrus's order: the actions, an implicit keep as
-// the last of them, up to the first that fails; notifications. An error means that the
+// Perform does what r wants, in Cyrus's order: the actions up to the first that
+// fails, with an implicit keep as the last of them; notifications; the implicit
+// keep of a script that has stopped before its end. An error means that the
 // message is to be delivered as if there were no script, though some of it
 // may have been done.
 //
@@ -48,13 +49,13 @@ func (r *Result) Perform(p Performer) error {
 	} else {
 		note("Action(s) taken:\n")
 	}
-	actions := r.Actions
-	if r.ImplicitKeep() {
-		keep := Action{Kind: Keep, CancelKeep: true, Header: r.Header}
-		keep.Mailbox.Flags = r.Flags
-		actions = append(slices.Clip(actions), keep)
+	keep := Action{Kind: Keep, CancelKeep: true, Header: r.Header, Resolved: r.keepIn}
+	keep.Mailbox.Flags = r.Flags
+	all := Result{Actions: slices.Clone(r.Actions)}
+	if r.ImplicitKeep() && !r.stopped {
+		all.add(keep)
 	}
-	for _, a := range actions {
+	for _, a := range all.Actions {
 		var done string
 		if done, err = perform(p, a); err != nil {
 			failed = fmt.Sprintf("%s%s: %s", a.Kind, a.item(), err)
@@ -67,6 +68,11 @@ func (r *Result) Perform(p Performer) error {
 		n.Message += "\n\n" + report
 		if nerr := p.Notify(n); nerr != nil && err == nil {
 			err, failed = nerr, fmt.Sprintf("Notify: %s", nerr)
+		}
+	}
+	if err == nil && r.ImplicitKeep() && r.stopped {
+		if _, err = perform(p, keep); err != nil {
+			failed = fmt.Sprintf("Keep: %s", err)
 		}
 	}
 	if err != nil {

@@ -78,7 +78,7 @@ func (s *Script) Run(ctx context.Context, m *Message, key string, env Env) *Resu
 	r := &run{ctx: ctx, msg: m, env: env, host: env.Host, fields: parseFields(m.Header), res: &Result{},
 		vars: variables{byName: map[string][]string{"": canonFlags(env.Flags)}}, running: map[string]bool{}, loaded: map[string]bool{key: true},
 		regexes: map[string]*pattern{}}
-	_, err := r.script(s, key, false)
+	stopped, err := r.script(s, key, false)
 	res := r.res
 	if err != nil {
 		res.Err = err
@@ -86,6 +86,9 @@ func (s *Script) Run(ctx context.Context, m *Message, key string, env Env) *Resu
 	}
 	res.Flags = r.vars.get("")
 	res.Header = r.fields.block()
+	if res.stopped = stopped; !stopped && len(res.Actions) > 0 {
+		res.keepIn, _ = r.host.Resolve(Action{Kind: Keep})
+	}
 	res.Notes = slices.DeleteFunc(res.Notes, func(n Notification) bool { return !n.active })
 	for i := range res.Notes {
 		res.Notes[i].Message = r.noteText(res.Notes[i].Message)

@@ -51,7 +51,7 @@ func newSite() *site {
 
 func (s *site) real(name string) string {
 	if len(name) >= 5 && strings.EqualFold(name[:5], "inbox") {
-		return "INBOX" + name[5:]
+		return "INBOX" + strings.TrimSuffix(name[5:], "/")
 	}
 	return name
 }
@@ -234,7 +234,7 @@ func runOn(t *testing.T, s *site, script, text, from, to string) {
 		t.Fatalf("%s\n%v", script, err)
 	}
 	header, _, _ := strings.Cut(text, "\r\n\r\n")
-	m := &Message{Header: []byte(header + "\r\n\r\n"), Size: int64(len(text)), From: from, To: to, Content: strings.NewReader(text)}
+	m := &Message{Header: []byte(header + "\r\n\r\n"), Size: int64(len(text)), From: from, To: to + "@internal", Content: strings.NewReader(text)}
 	s.from = from
 	res := compiled.Run(context.Background(), m, "main", Env{Host: s})
 	if res.Perform(s) != nil {
