@@ -90,7 +90,11 @@ func (s *session) appendTo(r *imapwire.Reader, name string) (string, error) {
 			return "", refusal("[LIMIT] Too many messages in one APPEND")
 		}
 	}
-	return s.appendAll(e, msgs)
+	text, err := s.appendAll(e, msgs)
+	if err == nil {
+		s.tellComposed(e.Name, name)
+	}
+	return text, err
 }
 
 // annotate asks the annotator about a new message.

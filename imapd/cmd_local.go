@@ -18,8 +18,8 @@ func parseLocalCreate(r *imapwire.Reader) (a createArgs, err error) {
 	return a, nil
 }
 
-// localDelete deletes a mailbox on this server alone: of a user's INBOX only
-// that. It is for admins.
+// localDelete deletes a mailbox on this server alone, for good: of a user's
+// INBOX only that. It is for admins.
 //
 // Source: cmd_delete in Cyrus imap/imapd.c, with Debian's fix: 3.6.1 asked for
 // no right at all.
@@ -34,7 +34,7 @@ func (s *session) localDelete(name string) (string, error) {
 		}
 		return "", err
 	}
-	return "", s.deleteMailbox(n, mboxlist.DeleteOptions{Force: true, KeepUser: true})
+	return "", s.deleteMailbox(n, mboxlist.DeleteOptions{Force: true, Immediate: true, KeepUser: true})
 }
 
 // parseXfer reads a mailbox, a server and a partition, if there is one.

@@ -19,7 +19,7 @@ import (
 type DeleteOptions struct {
 	Force     bool // skip the rights, and the protection of special uses
 	Immediate bool // for good, also with delete_mode delayed
-	KeepUser  bool // with an INBOX: only it, not the folders and data of the user (LOCALDELETE)
+	KeepUser  bool // of an INBOX only it, not the folders and data of the user; others must have no children (LOCALDELETE)
 }
 
 // Delete deletes a mailbox without children: with delete_mode delayed it
@@ -54,8 +54,11 @@ func (l *List) Delete(ctx context.Context, who Actor, n mboxname.Name, o DeleteO
 // mayDelete decides whether who may delete a mailbox.
 func (l *List) mayDelete(ctx context.Context, who Actor, n mboxname.Name, o DeleteOptions) (*Entry, error) {
 	e, err := l.Lookup(ctx, n)
-	if err != nil || o.Force {
+	if err != nil || o.Force && (!o.KeepUser || n.IsInbox()) {
 		return e, err
+	}
+	if o.Force {
+		return e, l.childless(ctx, n)
 	}
 	if err := l.allowed(who, e, acl.Lookup); err != nil {
 		return nil, err
@@ -69,10 +72,7 @@ func (l *List) mayDelete(ctx context.Context, who Actor, n mboxname.Name, o Dele
 		}
 		return e, l.allowed(who, e, acl.DeleteMailbox)
 	}
-	if has, err := l.hasChildren(ctx, n); err != nil || has {
-		if err == nil {
-			err = errs.New(errs.HasChildren, "mboxlist.Delete", string(n), nil)
-		}
+	if err := l.childless(ctx, n); err != nil {
 		return nil, err
 	}
 	if err := l.allowed(who, e, acl.DeleteMailbox); err != nil {
@@ -96,6 +96,15 @@ func (l *List) hasChildren(ctx context.Context, n mboxname.Name) (has bool, err 
 		return !has, nil
 	})
 	return has, err
+}
+
+// childless returns errs.HasChildren for a mailbox that has some.
+func (l *List) childless(ctx context.Context, n mboxname.Name) error {
+	has, err := l.hasChildren(ctx, n)
+	if err == nil && has {
+		err = errs.New(errs.HasChildren, "mboxlist.Delete", string(n), nil)
+	}
+	return err
 }
 
 // deleteOne deletes one mailbox, at once or later.
