@@ -132,7 +132,7 @@ func (r *run) texts(types []string) ([]string, error) {
 		return nil, nil
 	}
 	if r.parsed == nil {
-		m, err := message.ParseReader(r.msg.Content, r.msg.Size, message.Options{})
+		m, err := message.ParseReader(r.msg.Content, r.msg.Size, r.env.Options.Message)
 		if err != nil {
 			return nil, err
 		}

@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"gocyrus/libcyrus/config"
+	"gocyrus/libcyrus/message"
 )
 
-// Options are the rules by which a script is checked. The zero value has
+// Options are the rules by which a script is checked and run. The zero value has
 // Cyrus's defaults.
 type Options struct {
 	// Extensions are the words of sieve_extensions; nil stands for all.
@@ -34,6 +35,8 @@ type Options struct {
 	// (sieve_vacation_min_response, sieve_vacation_max_response), to the
 	// second; 0 = 3 and 90 days.
 	VacationMin, VacationMax time.Duration
+	// Message says how the parts of a message are found, for the test body.
+	Message message.Options
 	// ValidList reports whether an external list (RFC 6134) may be named in
 	// redirect :list; nil = any.
 	ValidList func(string) bool
@@ -48,6 +51,7 @@ func OptionsFrom(c *config.Config) Options {
 		AnyHeader:    !config.Rfc3028Strict.In(c),
 		VacationMin:  config.SieveVacationMinResponse.In(c),
 		VacationMax:  config.SieveVacationMaxResponse.In(c),
+		Message:      message.OptionsFrom(c),
 	}
 }
 
