@@ -24,6 +24,23 @@ var old = map[string]string{
 	"<m1@x>": "0 5fa1a54f8d25357e 1707566400",
 }
 
+// copyOfOld is a copy of the message in old.
+func copyOfOld(t *testing.T) *Message {
+	t.Helper()
+	p, err := message.Parse([]byte("From: w <w@x>\r\nSubject: hello\r\nMessage-ID: <m1@x>\r\n\r\ntext\r\n"), message.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, _, err := message.ParseCache(p.CacheRecord(), message.CacheVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g GUID
+	copy(g[:], "\xce\x52\x7c\xae\x86\x4c\x3e\x6c\x69\x25\x1e\x51\x55\xc1\x1a\xec\x70\x9c\x34\x26")
+	return &Message{UID: 5, GUID: g, Modseq: 9, CreatedModseq: 9, Size: 99, InternalDate: 1707566400, GMTime: 1704103200,
+		Cache: func() (message.Cache, error) { return cache, nil }}
+}
+
 // TestByName works on an old database: folders keep their names until a
 // recount, which makes it one with unique ids.
 func TestByName(t *testing.T) {
@@ -69,18 +86,7 @@ func TestByName(t *testing.T) {
 	}
 	commit(x)
 	inbox, work := Folder{"user.alice", "id1"}, Folder{"user.alice.Work", "id2"}
-	p, err := message.Parse([]byte("From: w <w@x>\r\nSubject: hello\r\nMessage-ID: <m1@x>\r\n\r\ntext\r\n"), message.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, _, err := message.ParseCache(p.CacheRecord(), message.CacheVersion)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var g GUID
-	copy(g[:], "\xce\x52\x7c\xae\x86\x4c\x3e\x6c\x69\x25\x1e\x51\x55\xc1\x1a\xec\x70\x9c\x34\x26")
-	m := &Message{UID: 5, GUID: g, Modseq: 9, CreatedModseq: 9, Size: 99, InternalDate: 1707566400, GMTime: 1704103200,
-		Cache: func() (message.Cache, error) { return cache, nil }}
+	m := copyOfOld(t)
 	x = begin()
 	if _, byName := x.Folders(); !byName || x.trash != 1 {
 		t.Errorf("by name %v, Trash %d", byName, x.trash)
