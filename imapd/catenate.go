@@ -144,7 +144,11 @@ func (p *pieces) url(text string) error {
 
 // badURL is the response code BADURL (RFC 4469 section 4.1), with a blank.
 func badURL(text string) string {
-	return "[BADURL " + string(imapwire.AppendString(nil, text)) + "] "
+	text = withoutControls(text)
+	if s := imapwire.AppendString(nil, text); s[0] == '"' {
+		return "[BADURL " + string(s) + "] "
+	}
+	return `[BADURL "` + text + `"] ` // a literal can be no part of it
 }
 
 func (p *pieces) copyURL(text string) error {

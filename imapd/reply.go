@@ -61,7 +61,7 @@ func tagged(text string, err error) string {
 	case errors.As(err, &limit):
 		return "NO " + limit.Text
 	case errors.As(err, &no):
-		return "NO " + string(no)
+		return "NO " + withoutControls(string(no))
 	}
 	return "NO " + failure(err)
 }

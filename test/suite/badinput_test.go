@@ -64,6 +64,8 @@ func TestBadInput(t *testing.T) {
 		{"APPEND INBOX {10+}\r\nlonger than it says", "NO"},
 		{"LOGIN {3+}\r\nabc{3+}\r\nabc", "BAD"},
 		{"UID UID UID UID", "BAD"},
+		{"GENURLAUTH {9+}\r\na\r\n* BYE\r INTERNAL", "NO"},
+		{"APPEND INBOX CATENATE (URL {8+}\r\na\r\n* BYE)", "NO"},
 	} {
 		shown := tt.send[:min(len(tt.send), 60)]
 		_, tagged, err := c.Do(tt.send)
@@ -73,7 +75,7 @@ func TestBadInput(t *testing.T) {
 		if !strings.HasPrefix(tagged, tt.want+" ") {
 			t.Errorf("%q: %.200s, want %s", shown, tagged, tt.want)
 		}
-		if _, tagged, err := c.Do("NOOP"); err != nil || !strings.HasPrefix(tagged, "OK") {
+		if untagged, tagged, err := c.Do("NOOP"); err != nil || len(untagged) > 0 || !strings.HasPrefix(tagged, "OK") {
 			t.Fatalf("NOOP after %q: %s, %v", shown, tagged, err)
 		}
 	}
