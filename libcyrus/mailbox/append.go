@@ -74,7 +74,6 @@ type Appended struct {
 	UID         uint32
 	Modseq      uint64
 	GUID        GUID
-	Size        uint32
 }
 
 // item is a message that is ready to be linked into a mailbox: all that the
@@ -528,7 +527,7 @@ func (b *batch) report(r *appendRequest) {
 	b.announceArrivals(r)
 	for i := range r.placed {
 		rec := &r.placed[i].rec
-		r.result = append(r.result, Appended{m.hdr.UIDValidity, rec.UID, rec.Modseq, rec.GUID, rec.Size})
+		r.result = append(r.result, Appended{m.hdr.UIDValidity, rec.UID, rec.Modseq, rec.GUID})
 		m.audit("auditlog: append sessionid=<%s> mailbox=<%s> uniqueid=<%s> uid=<%d> modseq=<%d> sysflags=<%s> guid=<%s> messageid=%s size=<%d>",
 			r.o.SessionID, m.ref.Name, m.head.uniqueID, rec.UID, rec.Modseq, rec.Flags.Audit(), rec.GUID, auditID(r.items[i].messageID), rec.Size)
 	}

@@ -185,7 +185,6 @@ const (
 type Span struct {
 	Offset, Size uint32
 	Encoding     Encoding // of content; None for headers
-	Charset      string   // of content; "" = none
 }
 
 // Find returns the octets that BODY[path.kind] names; false if there is no
@@ -253,5 +252,5 @@ func (s *Section) contentSpan() (Span, bool) {
 	if s.ContentSize == noHeader {
 		return Span{}, false
 	}
-	return Span{s.ContentOffset, s.ContentSize, s.Encoding, s.Charset}, true
+	return Span{s.ContentOffset, s.ContentSize, s.Encoding}, true
 }

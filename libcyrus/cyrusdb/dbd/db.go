@@ -22,7 +22,6 @@ const (
 	Annotations Name = 'A'
 	Duplicates  Name = 'D'
 	UserDeny    Name = 'U'
-	Tickets     Name = 'T' // keys of TLS tickets
 )
 
 // DB is one database of the server. It implements kv.DB; keys are ordered
