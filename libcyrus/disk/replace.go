@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"io"
 	"io/fs"
 	"os"
@@ -18,12 +19,18 @@ const NewSuffix = ".NEW"
 // After an error the old file is there and the temporary one is not
 // (unless removing it failed too).
 func Replace(fsys FS, name string, data []byte, perm fs.FileMode) error {
+	return ReplaceFrom(fsys, name, bytes.NewReader(data), perm)
+}
+
+// ReplaceFrom is Replace with what r has, to its end. After an error of r the
+// old file is there.
+func ReplaceFrom(fsys FS, name string, r io.Reader, perm fs.FileMode) error {
 	tmp := name + NewSuffix
 	f, err := fsys.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	_, err = io.Copy(f, r)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -266,23 +264,5 @@ func (r *Run) file(from, to string) error {
 		return err
 	}
 	defer in.Close()
-	tmp := to + disk.NewSuffix
-	out, err := fsys.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Sync()
-	}
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = fsys.Rename(tmp, to)
-	}
-	if err != nil {
-		fsys.Remove(tmp)
-	}
-	return err
+	return disk.ReplaceFrom(fsys, to, in, 0o600)
 }
