@@ -163,7 +163,7 @@ func (s *session) namedMailboxes(names []string, pattern bool) (found []mboxlist
 		if err != nil {
 			return found, err
 		}
-		found = append(found, mboxlist.Listed{Entry: e, External: name})
+		found = append(found, mboxlist.Listed{Entry: e, External: s.ns.ExternalOr(n)})
 	}
 	return found, nil
 }

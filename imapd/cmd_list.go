@@ -99,7 +99,7 @@ func parseList(r *imapwire.Reader) (a listArgs, err error) {
 		}
 	}
 	if a.reference, err = r.AString(); err != nil {
-		return a, missing(r, err)
+		return a, orWrong(r, err, "Missing required argument to List: reference name")
 	}
 	if err = parsePatterns(r, &a); err != nil {
 		return a, err

@@ -38,6 +38,9 @@ func (s *session) rename(a renameArgs) (string, error) {
 		return "", noSuchMailbox(err)
 	}
 	to, err := s.internal(trimSeparator(s.newName(a.to), s.ns.Separator()))
+	if s.ownInbox(from) && from != to && !strings.EqualFold(a.from, "INBOX") { // only as INBOX does it give its messages away
+		return "", errs.New(errs.NotSupported, "imapd.rename", a.from, nil)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -49,6 +52,9 @@ func (s *session) rename(a renameArgs) (string, error) {
 			return "", err
 		}
 		return "", errs.New(errs.Exists, "imapd.rename", a.to, nil)
+	}
+	if a.partition != "" && from != to {
+		return "", refusal("[CANNOT] " + mboxlist.ErrMoveAndRename.Error())
 	}
 	return "", s.site.List.Rename(s.ctx, s.who, from, to, mboxlist.RenameOptions{
 		Partition: a.partition,
@@ -62,6 +68,11 @@ func (s *session) rename(a renameArgs) (string, error) {
 			s.follow(from, to)
 		},
 	})
+}
+
+// ownInbox reports whether a mailbox is the INBOX of the user, who is no admin.
+func (s *session) ownInbox(n mboxname.Name) bool {
+	return !s.who.Admin && n.IsInbox() && n.Owner() == s.who.User
 }
 
 // nameInText is the name of a mailbox in a text, which is UTF-8 only since
