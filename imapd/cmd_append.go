@@ -347,7 +347,7 @@ func (s *session) markOwn(e *mboxlist.Entry, uids []uint32) {
 		err = s.addSeen(ctx, e, uids)
 	}
 	if err != nil {
-		s.log.Error("seen state of new messages is lost", "mailbox", string(e.Name), "user", s.who.User, "err", err)
+		s.log.Error("seen state of new messages is lost", "mailbox", string(e.Name), "user", s.who.User, "error", err)
 	}
 }
 

@@ -134,7 +134,7 @@ func (s *session) autocreate() {
 		return
 	}
 	if _, err := s.site.List.Inbox(s.ctx, s.who, false); ofServer(err) {
-		s.log.Error("autocreate failed", "user", s.user.ID, "err", err)
+		s.log.Error("autocreate failed", "user", s.user.ID, "error", err)
 	}
 }
 

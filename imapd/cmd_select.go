@@ -231,7 +231,7 @@ func (s *session) leave() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), autoexpungeTime) // the client may be gone
 	defer cancel()
 	if _, _, err := v.Expunge(ctx, nil); ofServer(err) {
-		s.log.Error("autoexpunge failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+		s.log.Error("autoexpunge failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "error", err)
 	}
 }
 

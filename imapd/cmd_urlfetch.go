@@ -94,7 +94,7 @@ func (i *urlFetchItem) wants(word string) bool {
 func (s *session) sendURL(item *urlFetchItem) error {
 	part, err := s.openURL(item)
 	if ofServer(err) {
-		s.log.Error("URLFETCH failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+		s.log.Error("URLFETCH failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "error", err)
 	}
 	if err != nil {
 		s.w.Text(" NIL")

@@ -408,7 +408,7 @@ func (s *session) hashAnnotations(ctx context.Context, id, owner string) map[str
 		return nil
 	})
 	if ofServer(err) {
-		s.log.Error("annotations cannot be read", "mailbox", id, "err", err)
+		s.log.Error("annotations cannot be read", "mailbox", id, "error", err)
 	}
 	return sums
 }

@@ -213,7 +213,7 @@ func (s *session) next() {
 	}
 	var lost *net.OpError // the client's connection
 	if ofServer(err) && !errors.As(s.w.Err(), &lost) {
-		s.log.Error(r.Command+" failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+		s.log.Error(r.Command+" failed", "user", s.who.User, "sessionid", s.conn.SessionID(), "error", err)
 	}
 	var ending *worker.Ending
 	if err != errAnswered && !errors.As(err, &ending) { // then BYE follows
@@ -333,7 +333,7 @@ func (s *session) after(err error) error {
 	if errors.As(err, &lost) || s.w.Err() != nil || s.ctx.Err() != nil {
 		return err
 	}
-	s.log.Error("changes of the selected mailbox cannot be told", "user", s.who.User, "sessionid", s.conn.SessionID(), "err", err)
+	s.log.Error("changes of the selected mailbox cannot be told", "user", s.who.User, "sessionid", s.conn.SessionID(), "error", err)
 	return nil
 }
 

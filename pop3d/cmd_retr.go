@@ -55,7 +55,7 @@ func (s *session) send(m *dropped, what func(io.Writer, io.Reader) error) error 
 	s.w.Line("+OK Message follows")
 	d := s.w.Dot()
 	if err := what(d, f); err != nil {
-		s.log.Error("message file cannot be read", "mailbox", string(s.drop.ref.Name), "uid", m.uid, "err", err)
+		s.log.Error("message file cannot be read", "mailbox", string(s.drop.ref.Name), "uid", m.uid, "error", err)
 		s.done = true
 		return nil
 	}
@@ -87,7 +87,7 @@ func (s *session) openMessage(m *dropped) (disk.File, error) {
 // unreadable logs why a message cannot be read, and words it.
 func (s *session) unreadable(text refusal, m *dropped, err error) error {
 	if !errs.Is(err, errs.NotFound) {
-		s.log.Error("message cannot be read", "mailbox", string(s.drop.ref.Name), "uid", m.uid, "err", err)
+		s.log.Error("message cannot be read", "mailbox", string(s.drop.ref.Name), "uid", m.uid, "error", err)
 	}
 	return text
 }

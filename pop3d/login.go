@@ -160,7 +160,7 @@ func (s *session) noDrop(name mboxname.Name, code string, err error) error {
 	s.pause(openPause)
 	text := errs.KindOf(err).String()
 	if ofServer(err) {
-		s.log.Error("Unable to open maildrop "+string(name)+": "+text, "err", err)
+		s.log.Error("Unable to open maildrop "+string(name)+": "+text, "error", err)
 	} else {
 		s.log.Info("Unable to open maildrop " + string(name) + ": " + text)
 	}

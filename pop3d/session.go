@@ -141,7 +141,7 @@ func (s *session) next() error {
 	}
 	if err := s.do(line); err != nil {
 		if ofServer(err) {
-			s.log.Error("command failed", "user", s.userID, "sessionid", s.conn.SessionID(), "err", err)
+			s.log.Error("command failed", "user", s.userID, "sessionid", s.conn.SessionID(), "error", err)
 		}
 		s.w.Line("-ERR " + reply(err))
 	}

@@ -109,7 +109,7 @@ func (s *session) authFailed(mech string, fail *auth.Error) error {
 func (s *session) enter(u auth.User, mech string, last []byte) error {
 	own, err := s.storeOf(u)
 	if err != nil {
-		s.log.Error("scripts of "+u.ID+" cannot be opened", "err", err)
+		s.log.Error("scripts of "+u.ID+" cannot be opened", "error", err)
 		return errAuth
 	}
 	s.userID, s.scripts = u.ID, own

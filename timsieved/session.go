@@ -132,7 +132,7 @@ func (s *session) next() error {
 		return nil
 	}
 	if ofServer(err) {
-		s.log.Error("command failed", "user", s.userID, "command", name, "err", err)
+		s.log.Error("command failed", "user", s.userID, "command", name, "error", err)
 	}
 	if rerr := s.skipRest(); rerr != nil {
 		return rerr

@@ -365,7 +365,7 @@ func (s *Site) listOptions(db cyrusdb.DB) mboxlist.Options {
 func (s *Site) Denied(ctx context.Context, user, service string) bool {
 	_, denied, err := s.UserDeny.Denied(ctx, user, service)
 	if err != nil {
-		s.Log.Error("user_deny.db cannot be read", "user", user, "err", err)
+		s.Log.Error("user_deny.db cannot be read", "user", user, "error", err)
 	}
 	return denied
 }

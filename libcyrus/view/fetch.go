@@ -306,7 +306,7 @@ func (b *batch) message(seq uint32, r *mailbox.Record) bool {
 func (b *batch) lost(seq uint32, err error) error {
 	switch errs.KindOf(err) {
 	case errs.NotFound, errs.NoSuchMessage, errs.IO, errs.BadFormat:
-		b.v.o.Log.Error("IOERROR: message cannot be read", "mailbox", string(b.v.ref.Name), "uid", b.v.uids[seq-1], "err", err)
+		b.v.o.Log.Error("IOERROR: message cannot be read", "mailbox", string(b.v.ref.Name), "uid", b.v.uids[seq-1], "error", err)
 		if b.v.o.Client.UIDOnly {
 			seq = b.v.uids[seq-1] // RFC 9586 section 3: no sequence numbers
 		}

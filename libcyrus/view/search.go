@@ -400,7 +400,7 @@ func (c *candidate) open() bool {
 func (c *candidate) lost(err error) {
 	switch errs.KindOf(err) {
 	case errs.NotFound, errs.NoSuchMessage, errs.IO, errs.BadFormat:
-		c.v.o.Log.Error("IOERROR: message cannot be searched", "mailbox", string(c.v.ref.Name), "uid", c.r.UID, "err", err)
+		c.v.o.Log.Error("IOERROR: message cannot be searched", "mailbox", string(c.v.ref.Name), "uid", c.r.UID, "error", err)
 		return
 	}
 	c.err = err
