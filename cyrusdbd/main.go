@@ -183,7 +183,7 @@ func serve(conf *config.Config, f flags, log *slog.Logger, ready *os.File) error
 	}
 	v := newServer(st, paths, f.idle, log)
 	v.parent = parent
-	log.Log(ctx, syslog.LevelNotice, "serving the databases", "dir", paths.Data, "temporary", f.temporary)
+	log.Log(ctx, syslog.LevelNotice, "serving the databases", "directory", paths.Data, "temporary", f.temporary)
 	sayReady(ready, f)
 	return v.serve(ctx, l)
 }

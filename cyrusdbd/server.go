@@ -224,10 +224,10 @@ func (v *server) lookAtDisk() {
 	case full == v.store.full.Load():
 	case full:
 		v.store.full.Store(true)
-		v.log.Error("DBERROR: disk is nearly full, changes are refused", "dir", v.paths.Data)
+		v.log.Error("DBERROR: disk is nearly full, changes are refused", "directory", v.paths.Data)
 	default:
 		v.store.full.Store(false)
-		v.log.Warn("there is room on the disk again", "dir", v.paths.Data)
+		v.log.Warn("there is room on the disk again", "directory", v.paths.Data)
 	}
 }
 

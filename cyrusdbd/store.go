@@ -101,7 +101,7 @@ func openStore(dir, page string, log *slog.Logger) (*store, error) {
 	if !hasManifest(dir) {
 		return nil, err
 	}
-	log.Error("DBERROR: opening for reading only", "dir", dir, "error", err)
+	log.Error("DBERROR: opening for reading only", "directory", dir, "error", err)
 	return openReadOnly(dir, page, log)
 }
 

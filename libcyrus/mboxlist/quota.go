@@ -94,9 +94,9 @@ func (l *List) recountAll() {
 	for root := l.recounts.next(); root != ""; root = l.recounts.next() {
 		was, is, err := l.Recount(context.Background(), root)
 		if err != nil {
-			l.o.Log.Error("use of a quota root cannot be counted", "root", string(root), "error", err)
+			l.o.Log.Error("use of a quota root cannot be counted", "quotaroot", string(root), "error", err)
 		} else if was != is {
-			l.o.Log.Warn("use of a quota root was corrected", "root", string(root), "was", was, "is", is)
+			l.o.Log.Warn("use of a quota root was corrected", "quotaroot", string(root), "was", was, "is", is)
 		}
 	}
 }
@@ -457,7 +457,7 @@ func (l *List) eachUnder(ctx context.Context, root mboxname.Name, fn func(*mailb
 	}
 	for _, e := range all {
 		if err := l.changeBox(ctx, e, fn); err != nil {
-			l.o.Log.Error("LOSTQUOTA: unable to change quota root for "+string(e.Name), "root", string(root), "error", err)
+			l.o.Log.Error("LOSTQUOTA: unable to change quota root for "+string(e.Name), "quotaroot", string(root), "error", err)
 		}
 	}
 	return nil

@@ -187,7 +187,7 @@ func (s *Store) Update(ctx context.Context, root, mailbox mboxname.Name, diff Us
 		s.tellWithin(ctx, &was, &is)
 	}
 	if err != nil {
-		s.log.Error("LOSTQUOTA: unable to record change", "root", string(root),
+		s.log.Error("LOSTQUOTA: unable to record change", "quotaroot", string(root),
 			"bytes", diff[Storage], "messages", diff[Message], "error", err)
 	}
 	return err
@@ -311,7 +311,7 @@ func (s *Store) Below(ctx context.Context, n mboxname.Name) ([]*Root, error) {
 		}
 		r, err := decode(name, v)
 		if err != nil {
-			s.log.Error("DBERROR: error parsing quota", "root", string(name), "error", err)
+			s.log.Error("DBERROR: error parsing quota", "quotaroot", string(name), "error", err)
 			return true, nil
 		}
 		out = append(out, r)
