@@ -55,7 +55,9 @@ func newServer(c *config.Config, log *slog.Logger, st *site.Site) *server {
 }
 
 // denied reports whether user_deny.db keeps a user out.
-func (s *server) denied(ctx context.Context, user string) bool { return s.site.Denied(ctx, user, s.service) }
+func (s *server) denied(ctx context.Context, user string) bool {
+	return s.site.Denied(ctx, user, s.service)
+}
 
 // Serve talks to one client.
 func (s *server) Serve(ctx context.Context, c *worker.Conn) error {
