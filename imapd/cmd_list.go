@@ -244,10 +244,7 @@ func (s *session) xlist(a listArgs) (string, error) {
 // Source: cmd_list in Cyrus imap/imapd.c.
 func (s *session) list(a listArgs) (string, error) {
 	start := time.Now()
-	if len(a.patterns) == 1 && a.patterns[0] == "" && !a.lsub {
-		if a.extended { // it is a name like others then (RFC 5258 section 3)
-			return completed(start, 0), nil
-		}
+	if len(a.patterns) == 1 && a.patterns[0] == "" && !a.lsub && !a.extended { // RFC 5258 section 3
 		s.w.Line("* ", a.name(), ` (\Noselect) "`, string(s.ns.Separator()), `" ""`)
 		return completed(start, 0), nil
 	}

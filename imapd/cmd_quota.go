@@ -120,7 +120,7 @@ func (s *session) setQuota(r *imapwire.Reader) (string, error) {
 		return "", imapwire.SyntaxError("Unexpected extra arguments to SETQUOTA")
 	}
 	n, err := s.ns.InternalRoot(name)
-	if err != nil {
+	if err != nil && name != "" {
 		return "", noSuchMailbox(err)
 	}
 	return "", s.site.List.SetQuota(s.ctx, s.who, n, limits, false)

@@ -113,7 +113,7 @@ func (l *List) SetQuota(ctx context.Context, who Actor, root mboxname.Name, limi
 	if !l.isAdmin(who, root) {
 		return denied("mboxlist.SetQuota", root)
 	}
-	if root == "" || strings.ContainsAny(string(root), "/*%?") || root[0] == '.' {
+	if root == "" || root == "user" || strings.ContainsAny(string(root), "/*%?") || root[0] == '.' {
 		return errs.New(errs.BadName, "mboxlist.SetQuota", string(root), nil)
 	}
 	if l.o.Events.Wants(event.QuotaChange) {

@@ -134,7 +134,8 @@ func (l *List) changedACL(e *Entry, id string, mode acl.Mode, r acl.Rights) (acl
 		}
 	}
 	list, err := s.Set(e.ACL, id, mode, r)
-	if err != nil || strings.Contains(subject, "/") {
+	takenOut := mode == acl.Replace && r == acl.None
+	if err != nil || strings.Contains(subject, "/") && !takenOut {
 		return nil, errs.New(errs.BadIdentifier, "mboxlist.SetACL", id, err)
 	}
 	if list == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"gocyrus/libcyrus/acl"
 	"gocyrus/libcyrus/errs"
@@ -144,12 +145,22 @@ func (e *editor) step(ctx context.Context, first bool, targets func() Targets) (
 		return nil, firstError(err, e.err)
 	}
 	if len(e.changed) == 0 && slices.Equal(m.Flags(), v.names) {
-		return rest, nil
+		return rest, v.claim(ctx, m)
 	}
 	if e.nowSeen != nil {
 		m.BeforeCommit(e.storeSeen)
 	}
+	fresh := v.ownSeen && v.recentUID < v.lastUID
+	if fresh {
+		m.SetRecent(v.lastUID, time.Now())
+	}
 	if err := m.Commit(ctx); err != nil {
+		return nil, err
+	}
+	if fresh {
+		v.recentUID = v.lastUID
+	}
+	if err := v.claim(ctx, m); err != nil {
 		return nil, err
 	}
 	if e.nowSeen != nil {
