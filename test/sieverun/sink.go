@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +16,6 @@ type Sink struct {
 
 	mu     sync.Mutex
 	mails  []string // the commands, and below them some fields
-	texts  []string // whole
 	refuse bool     // all recipients
 }
 
@@ -45,7 +43,7 @@ func (s *Sink) serve(c net.Conn) {
 	defer c.Close()
 	fmt.Fprint(c, "220 sink ESMTP\r\n")
 	r := bufio.NewScanner(c)
-	mail, text, data := "", "", false
+	mail, data := "", false
 	for r.Scan() {
 		line := r.Text()
 		verb := strings.ToUpper(line)
@@ -53,11 +51,10 @@ func (s *Sink) serve(c net.Conn) {
 		case data && line == ".":
 			data = false
 			s.mu.Lock()
-			s.mails, s.texts = append(s.mails, mail), append(s.texts, text)
+			s.mails = append(s.mails, mail)
 			s.mu.Unlock()
 			fmt.Fprint(c, "250 2.0.0 taken\r\n")
 		case data:
-			text += line + "\n"
 			for _, want := range []string{"Subject:", "From:", "To:", "Auto-Submitted:", "X-Sieve-Action:", "Content-Type:", "In-Reply-To:", "X-New", "gone", "<b>"} {
 				if strings.HasPrefix(line, want) && !strings.Contains(line, "boundary=") {
 					mail += "\n  " + line
@@ -66,7 +63,7 @@ func (s *Sink) serve(c net.Conn) {
 		case strings.HasPrefix(verb, "EHLO"):
 			fmt.Fprint(c, "250-sink\r\n250-DSN\r\n250-DELIVERBY\r\n250-8BITMIME\r\n250 SIZE\r\n")
 		case strings.HasPrefix(verb, "MAIL"):
-			mail, text = line, ""
+			mail = line
 			fmt.Fprint(c, "250 ok\r\n")
 		case verb == "DATA":
 			data = true
@@ -98,19 +95,12 @@ func (s *Sink) Refuse(on bool) {
 	s.refuse = on
 }
 
-// Texts is the whole mails since the last Take.
-func (s *Sink) Texts() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.texts)
-}
-
 // Take returns the mails since the last call: the commands, and below them
 // some fields.
 func (s *Sink) Take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.mails
-	s.mails, s.texts = nil, nil
+	s.mails = nil
 	return m
 }
