@@ -133,9 +133,7 @@ func (s *session) create(a createArgs) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.client.Rev2 && s.newName(a.mailbox) != a.mailbox {
-		s.tellName(e.Name, a.mailbox)
-	}
+	s.tellComposed(e.Name, a.mailbox)
 	return "[MAILBOXID (" + e.UniqueID + ")] Completed", nil
 }
 

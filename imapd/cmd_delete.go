@@ -16,7 +16,11 @@ func (s *session) delete(name string) (string, error) {
 	if err != nil {
 		return "", noSuchMailbox(err)
 	}
-	return "", s.deleteMailbox(n, mboxlist.DeleteOptions{})
+	if err := s.deleteMailbox(n, mboxlist.DeleteOptions{}); err != nil {
+		return "", err
+	}
+	s.tellComposed(n, name)
+	return "", nil
 }
 
 // deleteMailbox deletes a mailbox, and leaves it if it is selected.

@@ -300,13 +300,16 @@ func (s *session) uses(e *mboxlist.Entry) ([]string, error) {
 
 // matchers makes the patterns of a LIST.
 func (s *session) matchers(a *listArgs) []mboxname.Matcher {
-	ms := make([]mboxname.Matcher, len(a.patterns))
-	for i, p := range a.patterns {
+	ms := make([]mboxname.Matcher, 0, len(a.patterns))
+	for _, p := range a.patterns {
 		p = s.pattern(a.reference, p)
 		if p == "*" && !a.extended && config.Foolstupidclients.In(s.conf) {
 			p = "INBOX*"
 		}
-		ms[i] = s.ns.NewMatcher(p)
+		ms = append(ms, s.ns.NewMatcher(p))
+		if composed := s.newName(p); composed != p { // see internal
+			ms = append(ms, s.ns.NewMatcher(composed))
+		}
 	}
 	return ms
 }

@@ -67,3 +67,11 @@ func (s *session) newName(external string) string {
 	}
 	return external
 }
+
+// tellComposed tells a client of IMAP4rev2 the name of a mailbox that it has
+// named with characters that are not composed (RFC 9051 section 6.3.9.7).
+func (s *session) tellComposed(n mboxname.Name, external string) {
+	if s.client.Rev2 && s.newName(external) != external && s.ns.ExternalOr(n) != external {
+		s.tellName(n, external)
+	}
+}

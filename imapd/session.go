@@ -442,5 +442,19 @@ func (s *session) appendName(b []byte, external string) []byte {
 	return imapwire.AppendMailbox(b, external, s.client.UTF8)
 }
 
-// internal turns a mailbox name of the client into an internal one.
-func (s *session) internal(external string) (mboxname.Name, error) { return s.ns.Internal(external) }
+// internal turns a mailbox name of the client into an internal one. CREATE
+// composes characters, so that a name that is not composed means, unless there is
+// a mailbox of that very name, the composed one (RFC 9051 section 5.1).
+func (s *session) internal(external string) (mboxname.Name, error) {
+	n, err := s.ns.Internal(external)
+	composed := s.newName(external)
+	if composed == external {
+		return n, err
+	}
+	if err == nil {
+		if _, err := s.site.List.Lookup(s.ctx, n); err == nil {
+			return n, nil
+		}
+	}
+	return s.ns.Internal(composed)
+}
