@@ -176,7 +176,7 @@ func (p *pieces) copyURL(text string) error {
 func (s *session) refOf(name string) (mailbox.Ref, error) {
 	if name == "" {
 		if s.view == nil {
-			return mailbox.Ref{}, errs.New(errs.NotFound, "imapd.append", name, nil)
+			return mailbox.Ref{}, refusal("No mailbox is selected or specified")
 		}
 		return s.view.Ref(), nil
 	}

@@ -41,11 +41,11 @@ func (s *session) rename(a renameArgs) (string, error) {
 	if s.ownInbox(from) && from != to && !strings.EqualFold(a.from, "INBOX") { // only as INBOX does it give its messages away
 		return "", errs.New(errs.NotSupported, "imapd.rename", a.from, nil)
 	}
-	if err != nil {
-		return "", err
-	}
 	if a.partition != "" && !s.who.Admin {
 		return "", errs.New(errs.Denied, "imapd.rename", a.from, nil)
+	}
+	if err != nil {
+		return "", err
 	}
 	if from == to && a.partition == "" && (s.who.Admin || strings.EqualFold(a.from, "INBOX")) {
 		if _, err := s.site.List.Need(s.ctx, s.who, from, acl.Lookup); errs.Is(err, errs.NotFound) {

@@ -51,11 +51,11 @@ func (l *List) Create(ctx context.Context, who Actor, n mboxname.Name, o CreateO
 }
 
 func (l *List) create(ctx context.Context, who Actor, n mboxname.Name, o CreateOptions) (*Entry, error) {
-	p, err := l.mayCreate(ctx, who, n, o)
-	if err != nil {
+	if err := l.checkUses(ctx, n, o.SpecialUse); err != nil {
 		return nil, err
 	}
-	if err := l.checkUses(ctx, n, o.SpecialUse); err != nil {
+	p, err := l.mayCreate(ctx, who, n, o)
+	if err != nil {
 		return nil, err
 	}
 	todo := l.makeSteps(p, p.missing, n, o)

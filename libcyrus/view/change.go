@@ -46,10 +46,10 @@ type FlagChange struct {
 //
 // Source: index_store in Cyrus imap/index.c.
 func (v *View) permit(c *FlagChange) bool {
-	if v.o.Examine {
-		return false
-	}
 	asked := c.Flags != 0 || len(c.Keywords) > 0
+	if v.o.Examine {
+		return c.Operation != Replace && !asked
+	}
 	complete := true
 	for _, f := range systemFlags {
 		if c.Flags&f.flag != 0 && !v.rights.Has(f.right) {
