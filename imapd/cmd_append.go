@@ -299,7 +299,7 @@ func (s *session) appendAll(e *mboxlist.Entry, msgs []mailbox.AppendMessage) (st
 	}
 	s.madeMyself(e, uids)
 	s.appended(e, done)
-	if s.view != nil && s.view.Ref().UniqueID == e.UniqueID {
+	if s.view != nil {
 		if err := s.after(s.refresh(true, false)); err != nil {
 			return "", err
 		}

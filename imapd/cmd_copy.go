@@ -27,19 +27,19 @@ func parseCopy(r *imapwire.Reader) (a copyArgs, err error) {
 
 // The four forms of COPY.
 func (s *session) copy(a copyArgs) (string, error) {
-	return s.transfer(s.view.BySequence(a.set), a.mailbox, transfer{saved: a.set.IsSaved()})
+	return s.transfer(a, transfer{saved: a.set.IsSaved()})
 }
 
 func (s *session) uidCopy(a copyArgs) (string, error) {
-	return s.transfer(s.view.ByUID(a.set), a.mailbox, transfer{uid: true})
+	return s.transfer(a, transfer{uid: true})
 }
 
 func (s *session) move(a copyArgs) (string, error) {
-	return s.transfer(s.view.BySequence(a.set), a.mailbox, transfer{move: true, saved: a.set.IsSaved()})
+	return s.transfer(a, transfer{move: true, saved: a.set.IsSaved()})
 }
 
 func (s *session) uidMove(a copyArgs) (string, error) {
-	return s.transfer(s.view.ByUID(a.set), a.mailbox, transfer{uid: true, move: true})
+	return s.transfer(a, transfer{uid: true, move: true})
 }
 
 // transfer is which form of COPY it is.
@@ -48,22 +48,27 @@ type transfer struct {
 	saved     bool // the messages are "$"
 }
 
-// transfer copies or moves messages.
+// transfer copies or moves messages, also those that have just come: the client
+// may know their UIDs from APPEND on another connection.
 //
 // Source: cmd_copy in Cyrus imap/imapd.c, index_copy in imap/index.c.
-func (s *session) transfer(t view.Targets, name string, how transfer) (string, error) {
-	dst, err := s.destination(name, how.move)
+func (s *session) transfer(a copyArgs, how transfer) (string, error) {
+	if err := s.refresh(false, how.uid); err != nil {
+		return "", err
+	}
+	dst, err := s.destination(a.mailbox, how.move)
 	if err != nil {
 		return "", err
+	}
+	t := s.view.BySequence(a.set)
+	if how.uid {
+		t = s.view.ByUID(a.set)
 	}
 	if len(t) == 0 {
 		if how.uid || how.saved { // RFC 5182 section 2.1
 			return "", nil
 		}
 		return "", errNoMessages
-	}
-	if err := s.refresh(false, how.uid); err != nil {
-		return "", err
 	}
 	validity, pairs, err := s.carry(t, dst, how)
 	if err != nil {
