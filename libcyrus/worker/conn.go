@@ -294,13 +294,13 @@ func (c *Conn) abort() {
 
 // finish releases all that belongs to the session.
 func (c *Conn) finish() {
+	c.account.close() // before the client sees the end: he may be back at once, and is counted (maxlogins_per_host)
 	_ = c.SetWriteDeadline(time.Now().Add(lastWords))
 	if c.tls != nil {
 		_ = c.tls.CloseWrite()
 	}
 	c.wire.hangUp()
 	c.cancel(context.Canceled)
-	c.account.close()
 	c.tele.close()
 }
 
