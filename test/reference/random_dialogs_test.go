@@ -90,7 +90,7 @@ func (tr *trio) round(seed uint64) {
 
 // shrink drops steps while the same difference stays.
 func (tr *trio) shrink(steps []asked, d *difference) ([]asked, *difference) {
-	end := time.Now().Add(15 * time.Second)
+	end := time.Now().Add(30 * time.Second)
 	for size := len(steps) / 2; size > 0; size /= 2 {
 		for from := 0; from < len(steps) && time.Now().Before(end); {
 			fewer := append(append([]asked{}, steps[:from]...), steps[min(from+size, len(steps)):]...)

@@ -80,9 +80,7 @@ var grammar = []production{
 		return "CREATE " + g.box(c) + g.rarely(" default", ` (USE (\Drafts))`, ` (USE (\Sent \Junk))`, " (TYPE EMAIL)", " (PARTITION default)", " (USE (\\Nosuch))", "  x")
 	}},
 	{"delete", 4, func(g *dialogs, c int) string { return "DELETE " + g.box(c) }},
-	{"rename", 5, func(g *dialogs, c int) string {
-		return "RENAME " + g.box(c) + " " + g.box(c) + g.rarely(" default", " nosuch")
-	}},
+	{"rename", 5, (*dialogs).renaming},
 	{"subscribe", 4, func(g *dialogs, c int) string {
 		if c == 3 { // the real Cyrus does not let him have what he sees
 			return "UNSUBSCRIBE " + g.box(c)
@@ -196,7 +194,7 @@ func (g *dialogs) selectParameters() string {
 	return g.of(" (CONDSTORE)", " (CONDSTORE)", " ()", " (NOSUCH)", " (ANNOTATE)", " (QRESYNC (1 1))", " (QRESYNC (1 5 1:*))", " (QRESYNC (1 1 1:3))", " x")
 }
 
-var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "SIZE", "MAILBOXID", "CREATEDMODSEQ", "messages", "NOSUCH"}
+var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "SIZE", "CREATEDMODSEQ", "messages", "NOSUCH"}
 
 // reference is the first argument of LIST.
 func (g *dialogs) reference(conn int) string {
@@ -249,6 +247,19 @@ func (g *dialogs) numbers() string {
 var flagNames = []string{`\Seen`, `\Seen`, `\Deleted`, `\Deleted`, `\Flagged`, `\Answered`, `\Draft`, "$Label1", "work", "WORK", "NonJunk", `\seen`}
 
 var oddFlags = []string{`\Recent`, `\Nosuch`, `\*`, "a]b", "a[b", strings.Repeat("k", 300), "a\"b", "$MDNSent", `\`, "Junk", "(x)", "é"}
+
+// renaming is a RENAME, but not to below itself: the mailbox that takes the
+// place of the old one has other rights then.
+func (g *dialogs) renaming(c int) string {
+	from, to := g.box(c), g.box(c)
+	if strings.Contains(strings.ToUpper(from), "INBOX") && !strings.Contains(from, "/") && !g.percent(10) {
+		from = "INBOX/a" // that of INBOX ends the real imapd if no mailbox is selected
+	}
+	if strings.Contains(to, "a/b/c/d") {
+		to = "INBOX/e"
+	}
+	return "RENAME " + from + " " + to + g.rarely(" default")
+}
 
 func (g *dialogs) flags() string {
 	if g.percent(8) {
@@ -406,7 +417,7 @@ func (g *dialogs) rights() string {
 }
 
 func (g *dialogs) identifier() string {
-	return g.of("user1", "user2", "user2", "user3", "anyone", "anonymous", "-user2", "-user3", "USER2", "cyrus", "nosuch", `""`, "group:x", "user/user2", `"us er"`, "user2@example.org", "--user2", "admin", "owner")
+	return g.of("user1", "user2", "user2", "user3", "anyone", "anonymous", "-user2", "-user3", "cyrus", "nosuch", `""`, "group:x", "user/user2", `"us er"`, "user2@example.org", "--user2", "admin", "owner")
 }
 
 func (g *dialogs) acl(c int) string {
