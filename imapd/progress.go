@@ -15,10 +15,17 @@ import (
 // while a command runs: if it is gone for good the system will say so then.
 const halfClosed = time.Second
 
+// errCancelled is the answer to a command that somebody has cancelled, in the
+// words of Cyrus (IMAP_CANCELLED).
+const errCancelled = refusal("Command cancelled by user")
+
 // progress is called from time to time while a command reads many messages: it
 // tells the client how far that is (RFC 9585), and ends the command if nobody
-// waits for the answer. total is 0 if it is not known.
+// waits for the answer or it is cancelled. total is 0 if it is not known.
 func (s *session) progress(done, total int) error {
+	if s.conn.Cancelled() {
+		return errCancelled
+	}
 	now := time.Now()
 	every := s.progressInterval()
 	switch s.conn.Peer() {

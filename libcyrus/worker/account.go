@@ -16,6 +16,7 @@ const slowCommand = 100 * time.Millisecond
 // written at once, a command when it takes long; in a process with one
 // client everything is written at once, as in Cyrus.
 func (c *Conn) SetProc(user, mailbox, command string) {
+	c.cancelling.runs(command != "")
 	if c.process.procs == nil {
 		return
 	}

@@ -34,6 +34,7 @@ type Conn struct {
 	unread  []byte // what Park has read
 	tele    *telemetry
 	account account
+	cancelling
 
 	mu       sync.Mutex // guards what follows
 	client   string

@@ -27,6 +27,8 @@ import (
 //	END user NAME             ends sessions: of a user, with a mailbox (internal
 //	END mailbox NAME          name) selected, or the one with a session id
 //	END session ID
+//	CANCEL user NAME          ends only the command that runs, if it only reads;
+//	                          likewise with mailbox and session
 //	DRAIN                     takes no more clients
 //
 // The answer ends with a line "OK N", where N is how many sessions it
@@ -151,6 +153,10 @@ func (c *control) answer(line string) string {
 				}
 				return yes
 			}))
+		}
+	case "CANCEL":
+		if match != nil {
+			return ok(c.process.each(func(s *Conn) bool { return match(s) && s.cancelCommand() }))
 		}
 	}
 	return "NO unknown request\n"

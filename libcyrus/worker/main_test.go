@@ -95,9 +95,16 @@ func (l lineService) do(c *Conn, words []string) bool {
 		fmt.Fprintln(c, "ok")
 	case "work":
 		d, _ := time.ParseDuration(words[1])
+		c.SetProc("user1", "", "work")
 		fmt.Fprintln(c, "working")
-		time.Sleep(d)
-		fmt.Fprintln(c, "worked")
+		for end := time.Now().Add(d); time.Now().Before(end) && !c.Cancelled(); time.Sleep(time.Millisecond) {
+		}
+		if c.Cancelled() {
+			fmt.Fprintln(c, "cancelled")
+		} else {
+			fmt.Fprintln(c, "worked")
+		}
+		c.SetProc("user1", "", "")
 	case "shutdown?":
 		text, yes := l.env.ShutdownText()
 		fmt.Fprintln(c, yes, text)

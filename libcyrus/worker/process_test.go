@@ -298,6 +298,16 @@ func TestControl(t *testing.T) {
 	if got := m.control("LIST"); strings.Count(got, "\n") != 4 || !strings.Contains(got, id+"\t") || !strings.HasSuffix(got, "OK 3\n") {
 		t.Errorf("LIST: %q", got)
 	}
+	if got := m.control("CANCEL session " + id); got != "OK 0\n" {
+		t.Errorf("CANCEL without a command: %q", got)
+	}
+	if got := a.ask("work 1m"); got != "working" {
+		t.Fatal(got)
+	}
+	if got := m.control("CANCEL session " + id); got != "OK 1\n" {
+		t.Errorf("CANCEL: %q", got)
+	}
+	a.want("cancelled")
 	if got := m.control("END mailbox shared"); got != "OK 1\n" {
 		t.Errorf("END mailbox: %q", got)
 	}
@@ -310,22 +320,26 @@ func TestControl(t *testing.T) {
 	if got := a.ask("on"); got != "on" {
 		t.Error(got)
 	}
-	for _, bad := range []string{"", "END", "END user", "END all x", "FOO"} {
+	for _, bad := range []string{"", "END", "END user", "END all x", "CANCEL all", "FOO"} {
 		if got := m.control(bad); got != "NO unknown request\n" {
 			t.Errorf("%q: %q", bad, got)
 		}
 	}
 }
 
-// TestSIGUSR2: it does not end the process.
-func TestSIGUSR2(t *testing.T) {
+func TestCancelBySignal(t *testing.T) {
 	t.Parallel()
 	m := startWorker(t, job{})
 	c := m.login()
 	m.signal(syscall.SIGUSR2)
-	if got := c.ask("on"); got != "on" {
+	if got := c.ask("on"); got != "on" { // it has nothing to cancel
 		t.Fatal(got)
 	}
+	if got := c.ask("work 1m"); got != "working" {
+		t.Fatal(got)
+	}
+	m.signal(syscall.SIGUSR2)
+	c.want("cancelled")
 }
 
 func TestUnixSocket(t *testing.T) {

@@ -13,8 +13,7 @@ import (
 //
 //	SIGTERM, SIGQUIT, SIGINT  end all sessions, then exit with status 75
 //	SIGHUP                    take no more clients
-//	SIGUSR2                   nothing; in Cyrus it ends a search or FETCH that only
-//	                          XKILLMY asks for
+//	SIGUSR2                   cancel the command of the only client
 //
 // SIGPIPE comes from descriptors only that the runtime ignores it for.
 func (p *process) catchSignals() (restore func()) {
@@ -42,6 +41,9 @@ func (p *process) signalled(s os.Signal) {
 	case syscall.SIGHUP:
 		p.drain("", 0)
 	case syscall.SIGUSR2:
+		if p.env.MaxClients == 1 {
+			p.each((*Conn).cancelCommand)
+		}
 	default:
 		p.env.Log.Log(context.Background(), syslog.LevelNotice, "graceful shutdown")
 		p.stop(&Ending{Text: "Server is shutting down", Graceful: true}, exitTempFail, stopWait)

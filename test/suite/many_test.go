@@ -2,9 +2,12 @@ package suite
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gocyrus/test/server"
 )
@@ -30,6 +33,7 @@ func TestManyMessages(t *testing.T) {
 		c.Must("COPY 1:* INBOX")
 		c.Must("NOOP")
 	}
+	testCancel(t, s, c)
 	c.Must("CREATE INBOX/other")
 	for _, tt := range []struct {
 		command string
@@ -57,6 +61,51 @@ func TestManyMessages(t *testing.T) {
 	if got := strings.Join(c.Must("STATUS INBOX/other (MESSAGES)"), ""); !strings.Contains(got, "MESSAGES 0") {
 		t.Error(got)
 	}
+}
+
+// testCancel has a FETCH cancelled whose client reads nothing yet, so that it
+// cannot end by itself.
+func testCancel(t *testing.T, s *server.Site, c *server.IMAP) {
+	const items = "ENVELOPE BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] RFC822.HEADER"
+	fmt.Fprintf(c, "c FETCH 1:* (%s)\r\n", items)
+	if _, err := c.Line(); err != nil { // it runs
+		t.Fatal(err)
+	}
+	sockets, err := filepath.Glob(filepath.Join(s.Dir, "conf/socket/ctl.*"))
+	if err != nil || len(sockets) == 0 {
+		t.Fatal(sockets, err)
+	}
+	told := 0
+	for _, path := range sockets {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(time.Minute))
+		fmt.Fprint(conn, "CANCEL user user1\n")
+		var n int
+		if _, err := fmt.Fscanf(conn, "OK %d\n", &n); err != nil {
+			t.Error(path, err)
+		}
+		told += n
+		conn.Close()
+	}
+	if told != 1 {
+		t.Errorf("%d sessions were told to cancel", told)
+	}
+	for {
+		line, err := c.Line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tagged, ok := strings.CutPrefix(line, "c "); ok {
+			if !strings.HasPrefix(tagged, "NO Command cancelled by user") {
+				t.Error(tagged)
+			}
+			break
+		}
+	}
+	c.Must("FETCH 1 (FLAGS)") // it was this command alone
 }
 
 // highest is the most memory that a process has needed, in KiB.
