@@ -27,8 +27,12 @@ var given = regexp.MustCompile(`INTERNALDATE ("[ \d]\d-...-(?:19\d\d|200\d|201\d
 // messages.
 var random = regexp.MustCompile(`(/(?:uniqueid|synccrcs|lastupdate)" (?:\("value.shared" )?)"[^"]*"`)
 
+// token is signed with a key that a server has made.
+var token = regexp.MustCompile(`:internal:00[0-9a-f]{40}`)
+
 // stable is a line without what one server cannot know of the other.
 func stable(line string) string {
+	line = token.ReplaceAllString(line, ":internal:$$token")
 	return random.ReplaceAllString(given.ReplaceAllString(line, "GIVEN $1"), `$1"$$id"`)
 }
 
