@@ -142,11 +142,17 @@ func (m *Mailbox) EachSince(first, uid uint32, modseq uint64, fn func(*Record) (
 	var r Record
 	for recno := max(first, 1); recno <= m.hdr.NumRecords; recno++ {
 		if recno <= m.recordsOnDisk() && len(m.changes.records) == 0 {
-			b, err := m.raw(recno, windowSize)
-			if err != nil {
+			if _, err := m.raw(recno, windowSize); err != nil {
 				return err
 			}
-			if be.Uint32(b) <= uid && field64(b, l.modseq) <= modseq {
+			w := &m.window
+			b := w.buf[int(recno-w.first)*l.record : int(w.n)*l.record]
+			for len(b) > 0 && be.Uint32(b) <= uid && field64(b, l.modseq) <= modseq {
+				b = b[l.record:]
+				recno++
+			}
+			if len(b) == 0 {
+				recno-- // the last one of the window
 				continue
 			}
 		}

@@ -124,7 +124,7 @@ func (v *View) begin(ctx context.Context, m *mailbox.Mailbox, b []byte, p *plan)
 	p.t = v.resolve(p.set, p.byUID, v.told)
 	p.found, p.total = len(p.t) > 0, p.t.Count()
 	v.takeChanged(p)
-	return b, nil
+	return b, v.since(m, p)
 }
 
 // takeChanged takes the changes that the client has not been told of, as

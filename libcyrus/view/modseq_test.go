@@ -1,10 +1,12 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"gocyrus/libcyrus/imapwire"
 	"gocyrus/libcyrus/mailbox"
 )
 
@@ -38,6 +40,38 @@ func TestResyncWhileExpunged(t *testing.T) {
 		b.Report(b.w, true, true)
 		if got := b.sent(); got != "* VANISHED 3" {
 			t.Errorf("dropped %v: then %q", dropped, got)
+		}
+	}
+}
+
+// TestChangedSince asks for changes of many messages at once and of each alone,
+// which are found in different ways: the answers are the same.
+func TestChangedSince(t *testing.T) {
+	e := newEnv(t)
+	e.fill(fewTargets + 40)
+	a, b := e.open("alice", false), e.open("alice", false)
+	b.o.Client = &Client{Condstore: true}
+	since := a.sel.HighestModseq
+	a.store("3,7:9,104", FlagChange{Operation: Add, Flags: mailbox.Flagged})
+	a.store("50:60,104", FlagChange{Operation: Add, Flags: mailbox.Deleted})
+	a.uidExpunge(t, "50:55")
+	b.noop()
+	fetch := func(messages string) string {
+		f := imapwire.Fetch{Items: imapwire.FetchFlags | imapwire.FetchModseq, ChangedSince: since}
+		if _, err := b.Fetch(ctx, b.w, set(messages), &f, false); err != nil {
+			t.Fatal(err)
+		}
+		return b.sent()
+	}
+	var want []string
+	for i := range b.Count() {
+		if got := fetch(fmt.Sprint(i + 1)); got != "" {
+			want = append(want, got)
+		}
+	}
+	for _, messages := range []string{"1:*", "1:49,50:*"} {
+		if got := fetch(messages); got != strings.Join(want, "|") || len(want) != 10 {
+			t.Errorf("%s: %q, want %d: %q", messages, got, len(want), want)
 		}
 	}
 }
