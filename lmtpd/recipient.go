@@ -110,8 +110,8 @@ func (s *session) resolve(a address, ignoreQuota bool) *recipient {
 		if err != nil {
 			return &recipient{}
 		}
-		sep := string(s.site.Namespace("", false).Separator())
-		p.Boxes = strings.Split(coded, sep)
+		sep := rune(s.site.Namespace("", false).Separator())
+		p.Boxes = strings.FieldsFunc(coded, func(c rune) bool { return c == sep }) // "+/a" is "+a"
 	}
 	r := &recipient{user: p.UserID(), parts: p, ignoreQuota: ignoreQuota}
 	if p.Localpart == "" && (len(p.Boxes) == 0 || a.user == "" && config.Postuser.In(s.conf) != "") {

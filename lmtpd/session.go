@@ -142,6 +142,10 @@ func (s *session) gone(err error) error {
 func (s *session) do(ctx context.Context, line []byte) {
 	name, args, _ := bytes.Cut(line, []byte{' '})
 	cmd, ok := commands[strings.ToUpper(string(name))]
+	if s.trust == untrusted && len(line) >= 4 && strings.EqualFold(string(line[:4]), "MAIL") {
+		s.w.Line(s.authNeeded()) // whatever follows
+		return
+	}
 	if !ok || cmd.args != bytes.ContainsRune(line, ' ') || cmd.args && cmd.needsArg && len(args) == 0 {
 		s.w.Line(syntaxError)
 		return
