@@ -60,7 +60,7 @@ func timesOf(name string, set settings, results map[string]map[string]float64) e
 	}
 	defer t.stop()
 	for _, l := range loads {
-		if strings.Contains(l.name, "idle") || strings.Contains(l.name, "latency") || len(set.only) > 0 && !slices.Contains(set.only, l.name) {
+		if l.name == "idle" || strings.Contains(l.name, "latency") || len(set.only) > 0 && !slices.Contains(set.only, l.name) {
 			continue
 		}
 		warm := set

@@ -20,6 +20,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -151,6 +152,9 @@ func printTable(w *os.File, names []string, results map[string]map[string][]floa
 }
 
 func number(v float64) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
 	if v >= 100 {
 		return fmt.Sprintf("%.0f", v)
 	}
