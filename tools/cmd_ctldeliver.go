@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"gocyrus/libcyrus/config"
@@ -75,19 +74,17 @@ func (p *program) ctlDeliver(ctx context.Context, a deliverArgs) error {
 	defer w.Flush()
 	fmt.Fprintf(w, "it is NOW: %d\n", time.Now().Unix())
 	count := 0
-	if marks != nil {
-		err = marks.Each(ctx, func(k duplicate.Key, m duplicate.Mark) error {
-			count++
-			fmt.Fprintf(w, "id: %-40s\tto: %-20s\tat: %d\tuid: %d\n", printableID(k), k.To, m.Time.Unix(), m.UID)
-			return nil
-		})
-	}
+	err = marks.Each(ctx, func(k duplicate.Key, m duplicate.Mark) error {
+		count++
+		fmt.Fprintf(w, "id: %-40s\tto: %-20s\tat: %d\tuid: %d\n", printableID(k), k.To, m.Time.Unix(), m.UID)
+		return nil
+	})
 	fmt.Fprintf(w, "got %d entries\n", count)
 	return err
 }
 
-// openMarks opens the site's list of deliveries, or the file that -f names;
-// it is nil if there is no such file.
+// openMarks opens the site's list of deliveries, or the file that -f names,
+// which it makes if there is none, as Cyrus does.
 func (p *program) openMarks(a deliverArgs) (*duplicate.Store, func(), error) {
 	if a.file == "" {
 		s, err := p.openSite(a.conf)
@@ -104,12 +101,10 @@ func (p *program) openMarks(a deliverArgs) (*duplicate.Store, func(), error) {
 	if own, err := cyrusdb.OwnMode(c); err == nil && own {
 		kind = "twoskip"
 	}
-	db, err := cyrusdb.OpenBehind(c, disk.OS(), lock.NewTable(disk.OS(), p.log), p.log, kind, a.file, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, func() {}, nil
-	}
+	db, err := cyrusdb.OpenBehind(c, disk.OS(), lock.NewTable(disk.OS(), p.log), p.log, kind, a.file, cyrusdb.Create)
 	if err != nil {
-		return nil, nil, err
+		p.log.Error(fmt.Sprintf("DBERROR: opening %s: %v", a.file, err))
+		return nil, nil, &exit{exFailure, errors.New("ctl_deliver: unable to init duplicate delivery database")}
 	}
 	s := duplicate.New(db, p.log)
 	return s, func() { s.Close() }, nil

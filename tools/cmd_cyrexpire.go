@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -113,8 +114,8 @@ func (p *program) expireArgs() (a expireArgs, err error) {
 	for _, o := range opts {
 		switch {
 		case durations[o.Letter] != nil:
-			d, err := config.ParseDuration(o.Arg, "d")
-			if err != nil || d < 0 {
+			d, ok := fractionOfDays(o.Arg)
+			if !ok {
 				return a, p.misused(expireUse, exUsage)
 			}
 			*durations[o.Letter] = d
@@ -133,6 +134,29 @@ func (p *program) expireArgs() (a expireArgs, err error) {
 		return a, p.misused("Missing arguments.\n"+expireUse, exUsage)
 	}
 	return a, nil
+}
+
+// fractionOfDays reads a number with a fraction and one unit, d (the default),
+// h, m or s: "1.5", "36h". It cannot be negative.
+//
+// Source: parse_duration in Cyrus imap/cyr_expire.c.
+func fractionOfDays(s string) (time.Duration, bool) {
+	number := strings.TrimLeft(s, " \t")
+	unit := 24 * time.Hour
+	if n := len(number); n > 0 {
+		if u, ok := map[byte]time.Duration{'d': unit, 'h': time.Hour, 'm': time.Minute, 's': time.Second}[number[n-1]]; ok {
+			number, unit = number[:n-1], u
+		}
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(v) || math.Signbit(v) {
+		return 0, false
+	}
+	const longest = 100 * 365 * 24 * time.Hour
+	if v*float64(unit) > float64(longest) {
+		return longest, true
+	}
+	return time.Duration(v * float64(unit)).Truncate(time.Second), true
 }
 
 func (e *expiry) run(ctx context.Context) error {

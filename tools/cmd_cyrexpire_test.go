@@ -413,3 +413,17 @@ func TestExpireDryRun(t *testing.T) {
 		t.Errorf("a second time: %+v", again)
 	}
 }
+
+// The answers are those of a real cyr_expire -X.
+func TestFractionOfDays(t *testing.T) {
+	for s, want := range map[string]time.Duration{"1.5": 36 * time.Hour, "36h": 36 * time.Hour, " 2d": 48 * time.Hour, "1e1m": 10 * time.Minute, "+3s": 3 * time.Second, "0": 0} {
+		if got, ok := fractionOfDays(s); got != want || !ok {
+			t.Errorf("%q: %v, %v", s, got, ok)
+		}
+	}
+	for _, s := range []string{"", "d", "-1", "1w", "1H", "1.5x", "1d2"} {
+		if got, ok := fractionOfDays(s); ok {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (p *program) info() error {
 			r.since = n
 		}
 	}
-	if len(operands) != 1 {
+	if len(operands) == 0 {
 		return p.misused(infoUse, exMinusOne)
 	}
 	if r.c, err = p.configure(conf); err != nil {

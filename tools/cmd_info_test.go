@@ -82,7 +82,10 @@ func TestInfoOther(t *testing.T) {
 	if r := call("", "cyrus", "info", "-C", path, "version"); r.out != version.Line()+"\n" {
 		t.Errorf("version: %+v", r)
 	}
-	for _, args := range []string{"", "foo", "-x", "conf proc", "-s 3.x conf"} {
+	if one, two := call("", "cyr_info", "-C", path, "conf"), call("", "cyr_info", "-C", path, "conf", "proc"); one != two || one.status != 0 {
+		t.Errorf("a second operand counts: %+v", two)
+	}
+	for _, args := range []string{"", "foo", "-x", "-s 3.x conf"} {
 		r := call("", append([]string{"cyr_info", "-C", path}, strings.Fields(args)...)...)
 		if r.status != exMinusOne || !strings.HasSuffix(r.err, infoUse) {
 			t.Errorf("%q: %+v", args, r)

@@ -168,7 +168,10 @@ func (r *mbpathRun) name(ctx context.Context, operand string) (mboxname.Name, er
 // fromPath returns the mailbox whose directory path is.
 func (r *mbpathRun) fromPath(ctx context.Context, path string) (mboxname.Name, error) {
 	l := r.site.Layout
-	path = filepath.Clean(path)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
 	for _, roots := range []map[string]string{l.Partitions, l.MetaPartitions, l.ArchivePartitions} {
 		for _, root := range roots {
 			rest, ok := strings.CutPrefix(path, filepath.Clean(root)+"/")

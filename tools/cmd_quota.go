@@ -197,9 +197,12 @@ func (r *quotaRun) prefix(operand string) (string, error) {
 	if r.user {
 		return string(r.site.Names.Inbox(operand)), nil
 	}
-	n, err := r.ns.Internal(operand)
-	if err != nil {
-		return "", err
+	var n mboxname.Name
+	if operand != "" && operand != "user" { // those are all, as in Cyrus
+		var err error
+		if n, err = r.ns.Internal(operand); err != nil {
+			return "", err
+		}
 	}
 	if r.domain != "" {
 		return r.domain + "!" + string(n), nil

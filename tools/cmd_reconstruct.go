@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -127,8 +126,7 @@ func (r *reconstruction) arguments() ([]string, error) {
 			r.partition = o.Arg
 		case 'V':
 			if r.version = mailbox.Version; !strings.EqualFold(o.Arg, "max") {
-				n, _ := strconv.ParseUint(o.Arg, 10, 32)
-				r.version = uint32(n)
+				r.version = uint32(int32(leadingNumber(o.Arg))) // a negative one is no version
 			}
 		case 'g', 'k':
 			fmt.Fprintf(r.err, "reconstruct: deprecated option -%c ignored\n", o.Letter)
@@ -191,6 +189,9 @@ func (r *reconstruction) mailbox(ctx context.Context, external string, e *mboxli
 		return nil
 	}
 	r.visited[e.Name] = true
+	if !r.quiet && !r.o.Look && r.version == 0 {
+		r.notice("reconstructing %s", e.Name)
+	}
 	waited, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	if r.version != 0 {

@@ -153,9 +153,6 @@ func (rc *reconstruction) run() error {
 		return err
 	}
 	rc.was = m.hdr
-	if !rc.o.Look && !rc.newIndex {
-		m.store.o.Log.Info("reconstructing", "mailbox", m.ref.Name)
-	}
 	rc.compareValidity()
 	steps := []func() error{rc.compareACL, rc.findFiles, rc.findAnnotations, rc.compareRecords, rc.addFiles, rc.staleAnnotations}
 	for _, step := range steps {
