@@ -346,8 +346,8 @@ func (s *session) listed(a *listArgs, l *mboxlist.Listed, uses []string) {
 	b := append(append(append(s.w.Buffer(), "* "...), a.name()...), " ("...)
 	start := len(b)
 	all := attributes(a, l)
-	if a.returned&withStatus != 0 && !a.lsub && l.Entry != nil && l.Entry.Exists() && !s.mayRead(l.Entry) {
-		all = append([]string{`\Noselect`}, all...) // RFC 5819 section 2
+	if s.client.Rev2 && a.returned&withStatus != 0 && !a.lsub && l.Entry != nil && l.Entry.Exists() && !s.mayRead(l.Entry) {
+		all = append([]string{`\Noselect`}, all...) // RFC 5819 section 2; Cyrus does not say so
 	}
 	if a.xlist && l.Entry != nil && l.Entry.Name == s.site.Names.Inbox(s.who.User) {
 		all = append(all, `\Inbox`)
