@@ -111,7 +111,7 @@ func (p *parser) not(t *testNode) *testNode {
 }
 
 // anyof and allof keep faults ignored if the whole cannot be true for want
-// of an extension.
+// of an extension; of anyof Cyrus looks at the first test alone.
 //
 // Source: build_anyof and build_allof in Cyrus sieve/sieve.y.
 func (p *parser) anyof(list []*testNode) *testNode {
@@ -119,26 +119,8 @@ func (p *parser) anyof(list []*testNode) *testNode {
 		return list[0]
 	}
 	n := &testNode{op: testAnyof, tests: list}
-	var fail, maybe *testNode
-	for _, t := range list {
-		if fail != nil && maybe != nil {
-			break
-		}
-		if t.ignored > 0 {
-			if fail == nil {
-				fail = t
-			}
-		} else if maybe == nil {
-			maybe = t
-		}
-	}
-	switch {
-	case fail == nil:
-	case maybe != nil:
-		fail.ignored--
-		p.ignore = fail.ignored
-	default:
-		p.ignore, n.ignored = fail.ignored, fail.ignored
+	if first := list[0]; first.ignored > 0 {
+		p.ignore, n.ignored = first.ignored, first.ignored
 	}
 	return n
 }
